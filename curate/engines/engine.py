@@ -1,0 +1,62 @@
+"""The seam between captions and the model that writes them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from curate.errors import SampleError
+from curate.stages import Pixels, Resources
+
+__all__ = ["Completion", "Engine", "Generate", "Request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One chat turn about at most one picture.
+
+    `id` names the request in logs and caches; `seed` makes sampling repeatable; `image` is already at its pixel budget.
+    """
+
+    id: str
+    prompt: str
+    image: Pixels | None = field(default=None, repr=False, compare=False)
+    system: str | None = None
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back: `finish_reason` is "stop", "length", ...; `error` is set when nothing usable did (text is "")."""
+
+    text: str
+    finish_reason: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    latency_seconds: float
+    error: SampleError | None = None
+
+
+Generate: TypeAlias = Callable[[Iterable[Request]], list[Completion]]
+"""Answers requests in order; thread-safe: several threads may call it at once and share the engine's batch."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Turns requests into completions. A frozen dataclass; its `repr` is part of the identity of what it writes."""
+
+    @property
+    def name(self) -> str:
+        """The model's name, as recorded beside each text."""
+
+    @property
+    def resources(self) -> Resources:
+        """What a worker that holds the engine needs."""
+
+    def check(self) -> None:
+        """Raise PlanError if an extra, a weight file or a setting is missing; runs on the driver before any work."""
+
+    def load(self) -> Generate:
+        """Start the engine, or return the one that already runs in this process for an equal configuration."""

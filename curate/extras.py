@@ -1,0 +1,21 @@
+"""Optional dependencies: named when they are missing, with the line that brings them."""
+
+import importlib
+import importlib.util
+from types import ModuleType
+
+from curate.errors import PlanError
+
+__all__ = ["check_extra", "load_extra"]
+
+
+def check_extra(module: str, extra: str) -> None:
+    """Raise PlanError with the pip line if `module` is not installed; imports nothing."""
+    if importlib.util.find_spec(module.partition(".")[0]) is None:
+        raise PlanError(f"{module} is not installed; run: pip install 'curate[{extra}]'")
+
+
+def load_extra(module: str, extra: str) -> ModuleType:
+    """Import and return an optional module; raises PlanError with the pip line if it is missing."""
+    check_extra(module, extra)
+    return importlib.import_module(module)

@@ -1,0 +1,119 @@
+"""What a stage is: experts measure, filters decide."""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+__all__ = [
+    "Batch",
+    "Expert",
+    "Filter",
+    "Measurement",
+    "Pixels",
+    "Resources",
+    "Scorer",
+    "Stage",
+    "stage_id",
+    "stage_name",
+]
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+"""One decoded picture: RGB uint8[height, width, 3], EXIF rotation applied, first frame of an animation."""
+
+Measurement: TypeAlias = Mapping[str, Sequence[Any] | pa.Array]
+"""n values per column of `adds`; may hold "error": a list of n `SampleError | None`."""
+
+Scorer: TypeAlias = Callable[["Batch"], Measurement]
+"""n rows in, n values per new column out; raises SampleError only for a batch of one row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one worker holds and is fed. Placement is not identity: it never changes a result."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0  # may be a fraction of one device
+    workers: int | None = None  # None: as many as fit the cluster
+    batch_rows: int = 64
+    in_flight: int = 2  # batches of one shard in work at once: the next is decoded while one is measured
+    shards: int = 1  # shards in work at once in one worker; more keeps an engine full at a shard's end
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The rows an expert is asked to measure: all alive, none measured before.
+
+    `table` has the columns of `needs` and always `uid`; `payloads` are the encoded images as stored; `images` are
+    decoded (empty unless the expert asks for `pixels`), maybe at a DCT-reduced size that is no smaller than asked.
+    """
+
+    table: pa.Table
+    payloads: Sequence[bytes] = ()
+    images: Sequence[Pixels] = ()
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+
+@runtime_checkable
+class Expert(Protocol):
+    """Measures samples: adds columns, drops nothing. Null means "could not measure".
+
+    A frozen dataclass; its `repr` is its identity. `version` goes up when the same fields measure differently.
+    """
+
+    version: ClassVar[int]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the columns it reads."""
+
+    @property
+    def adds(self) -> pa.Schema:
+        """The columns it writes, documented by `schemas.fields.column`."""
+
+    @property
+    def pixels(self) -> int | None:
+        """Shortest side in px that a decoded picture must keep; 0 the original size; None: no pixels needed."""
+
+    @property
+    def resources(self) -> Resources:
+        """What one worker of it holds."""
+
+    def check(self) -> None:
+        """Raise PlanError if an extra or a weight file is missing. Cheap; runs on the driver before any work."""
+
+    def load(self) -> Scorer:
+        """Load models and return the scorer; once per worker, never on the driver."""
+
+
+@runtime_checkable
+class Filter(Protocol):
+    """Decides from columns alone: no model, no I/O, no randomness. A frozen dataclass; its `repr` is its identity."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the columns it reads."""
+
+    def keep(self, table: pa.Table) -> pa.ChunkedArray | pa.Array:
+        """Return bool[n]: True keeps, False drops, null means "unmeasured" and drops too."""
+
+
+Stage: TypeAlias = Expert | Filter
+
+
+def stage_name(stage: Stage) -> str:
+    """Return the snake_case name of a stage's class: `ImageFacts` gives `image_facts`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(stage).__name__).lower()
+
+
+def stage_id(stage: Expert) -> str:
+    """Return the readable, content-addressed folder name of an expert's cells, e.g. `clip-v1-5f3a91c2`."""
+    digest = hashlib.blake2b(repr(stage).encode(), digest_size=4).hexdigest()
+    return f"{stage_name(stage)}-v{stage.version}-{digest}"

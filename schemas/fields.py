@@ -1,0 +1,20 @@
+"""How a column describes itself: unit, meaning of null, producer."""
+
+import pyarrow as pa
+
+__all__ = ["column", "describe"]
+
+
+def column(name: str, kind: pa.DataType, *, unit: str, null: str, producer: str, doc: str) -> pa.Field:
+    """Return an Arrow field that carries its own documentation as metadata.
+
+    `unit` is a unit or a kind of value ("px", "cosine", "text"); `null` says what a null means
+    ("never" makes the field non-nullable); `producer` names the stage that writes it.
+    """
+    metadata = {"unit": unit, "null": null, "producer": producer, "doc": doc}
+    return pa.field(name, kind, nullable=null != "never", metadata=metadata)
+
+
+def describe(field: pa.Field) -> dict[str, str]:
+    """Return the documentation that `column` stored in a field."""
+    return {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
