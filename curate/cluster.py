@@ -1,0 +1,143 @@
+"""The pipeline as a Ray Data plan: the shard is the row, the segment is the operator, the worker is the actor."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import ray
+import ray.data
+from ray.data import ActorPoolStrategy
+from rich.console import Console
+
+from curate.errors import CurateError
+from curate.measure import Tick, Worker
+from curate.pipeline import Segment
+from curate.planner import Plan
+from curate.progress import Progress, Totals
+from curate.settle import Job
+from curate.sources import Shard
+from curate.stages import stage_name
+
+__all__ = ["run_on_ray"]
+
+OBJECT_STORE_BYTES = 128 << 20  # only shard names travel, so a local cluster needs no more
+RETRIES = 3  # of a worker that dies; a sample that fails is an error row and needs none
+
+
+def run_on_ray(plan: Plan, address: str | None, console: Console) -> dict[str, Any]:
+    """Measure and settle the unfinished shards of a plan; return rows, errors and seconds by stage.
+
+    Segments are chained, so captions start while perception still runs. Pixels never enter the object store.
+    """
+    job, shards = plan.job, plan.unfinished
+    with cluster(address):
+        tally = Tally.remote()
+        stages = [stage_name(expert) for expert in job.pipeline.experts]
+        progress = Progress(stages, len(shards), lambda: ray.get(tally.totals.remote()), console)
+        try:
+            with progress.live():
+                for _ in chain(job, shards, tally).iter_rows():
+                    progress.finish_shard()
+        except Exception as error:
+            raise root_cause(error) from error
+        totals = ray.get(tally.totals.remote())
+    return {name: asdict(each) for name, each in totals.stages.items()}
+
+
+@contextmanager
+def cluster(address: str | None) -> Iterator[None]:
+    """Join the cluster at `address`, or start one on this machine; leave nothing behind.
+
+    "local" is said out loud: without an address Ray would join any cluster it finds.
+    """
+    local = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if address is None else {}
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.init(address=address or "local", logging_level="error", log_to_driver=False, **local)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def chain(job: Job, shards: list[Shard], tally: Any) -> Any:
+    """Return the lazy Ray dataset: one row per shard, one actor pool per segment."""
+    rows = [{"shard": json.dumps(asdict(shard))} for shard in shards]
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+    segments = job.pipeline.segments()
+    for index, (segment, workers) in enumerate(zip(segments, pool_sizes(segments, len(shards)), strict=True)):
+        needs = segment.resources
+        dataset = dataset.map(
+            RayWorker,
+            fn_constructor_args=(job, index, tally),
+            compute=ActorPoolStrategy(
+                size=workers,
+                max_concurrent_calls_per_actor=needs.shards,
+                enable_true_multi_threading=needs.shards > 1,
+                max_tasks_in_flight_per_actor=needs.shards + 1,
+            ),
+            num_cpus=needs.cpus,
+            num_gpus=needs.gpus,
+            max_restarts=RETRIES,
+            max_task_retries=RETRIES,
+        )
+    return dataset
+
+
+def pool_sizes(segments: list[Segment], shards: int) -> list[int]:
+    """Return how many workers each segment gets from what the cluster has.
+
+    Engines first: one per GPU share they ask for, or one on a machine without GPUs; perception gets the CPUs left.
+    """
+    have = ray.cluster_resources()
+    cpus, gpus = have.get("CPU", 1.0), have.get("GPU", 0.0)
+    sizes: dict[int, int] = {}
+    for index in sorted(range(len(segments)), key=lambda i: segments[i].engine is None):
+        needs = segments[index].resources
+        fits = int(gpus / needs.gpus) if needs.gpus else 1 if segments[index].engine else int(cpus / needs.cpus)
+        sizes[index] = max(1, min(needs.workers or fits, shards))
+        cpus -= sizes[index] * needs.cpus
+        gpus -= sizes[index] * needs.gpus
+    return [sizes[i] for i in range(len(segments))]
+
+
+@ray.remote(num_cpus=0)
+class Tally:
+    """Adds up progress from all workers; for display only, never for decisions."""
+
+    def __init__(self) -> None:
+        self.sums = Totals()
+
+    def add(self, tick: Tick) -> None:
+        self.sums.add(tick)
+
+    def totals(self) -> Totals:
+        return self.sums
+
+
+class RayWorker:
+    """The actor that Ray Data calls with one shard at a time."""
+
+    def __init__(self, job: Job, index: int, tally: Any) -> None:
+        self.worker = Worker(job, index, tally.add.remote)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        shard = json.loads(row["shard"])
+        self.worker.measure(Shard(**{**shard, "files": tuple(shard["files"])}))
+        return row
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """Return the CurateError that a worker raised, or one that names what Ray says."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, CurateError):
+            return seen
+        seen = getattr(seen, "cause", None) or seen.__cause__
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return CurateError(f"a worker failed: {lines[-1].strip() if lines else type(error).__name__}")

@@ -1,0 +1,115 @@
+"""A pipeline is a plain list of stages."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from curate.columns import SAMPLE_STAGE
+from curate.engines.engine import Engine
+from curate.errors import PlanError
+from curate.stages import Expert, Filter, Resources, Stage, stage_id
+from schemas.cell import CELL
+from schemas.sample import SAMPLE
+from schemas.verdict import VERDICT
+
+__all__ = ["Pipeline", "Segment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A maximal run of stages that one kind of worker does; `first` is the index of its first stage."""
+
+    first: int
+    stages: tuple[Stage, ...]
+
+    @property
+    def stop(self) -> int:
+        return self.first + len(self.stages)
+
+    @property
+    def experts(self) -> tuple[Expert, ...]:
+        return tuple(stage for stage in self.stages if isinstance(stage, Expert))
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine that the workers of this segment hold, if any."""
+        return next((engine for expert in self.experts if (engine := engine_of(expert))), None)
+
+    @property
+    def side(self) -> int | None:
+        """Shortest side in px that decoded pictures keep: the most any expert asks for. Null: no pixels needed."""
+        sides = [expert.pixels for expert in self.experts if expert.pixels is not None]
+        return None if not sides else 0 if 0 in sides else max(sides)
+
+    @property
+    def resources(self) -> Resources:
+        """What a worker needs to hold all experts of the segment; experts that share an engine count once."""
+        each = [expert.resources for expert in self.experts] or [Resources()]
+        workers = [r.workers for r in each if r.workers is not None]
+        return Resources(
+            cpus=max(r.cpus for r in each),
+            gpus=max(r.gpus for r in each) if self.engine else sum(r.gpus for r in each),
+            workers=min(workers) if workers else None,
+            batch_rows=max(r.batch_rows for r in each),
+            in_flight=max(r.in_flight for r in each),
+            shards=max(r.shards for r in each),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Stages in order, over one growing table of samples."""
+
+    stages: Sequence[Stage]
+
+    def schema(self) -> pa.Schema:
+        """Return the columns at the end, or raise PlanError naming the stage that does not fit."""
+        have = pa.schema([CELL.field("uid"), *SAMPLE])
+        reserved = {*CELL.names, *VERDICT.names}
+        for i, stage in enumerate(self.stages):
+            if not isinstance(stage, Expert | Filter):
+                raise PlanError(
+                    f"stage {i} {stage!r} is neither an expert (needs, adds, load) nor a filter (needs, keep)"
+                )
+            if missing := [name for name in stage.needs if name not in have.names]:
+                raise PlanError(f"stage {i} {stage!r} needs {missing}; columns so far: {have.names}")
+            for field in stage.adds if isinstance(stage, Expert) else ():
+                if field.name in have.names or field.name in reserved:
+                    raise PlanError(f"stage {i} {stage!r} adds {field.name!r}, which already exists")
+                have = have.append(field)
+        return have
+
+    def check(self) -> None:
+        """Raise PlanError if a stage does not fit or lacks an extra or weights; loads nothing."""
+        self.schema()
+        for expert in self.experts:
+            expert.check()
+
+    @property
+    def experts(self) -> tuple[Expert, ...]:
+        return tuple(stage for stage in self.stages if isinstance(stage, Expert))
+
+    def segments(self) -> list[Segment]:
+        """Split the stages where the engine changes: perception in one pool of workers, captions in another."""
+        cuts, engine = [0], None
+        for i, stage in enumerate(self.stages):
+            if isinstance(stage, Expert):
+                if i and engine_of(stage) != engine and any(isinstance(s, Expert) for s in self.stages[cuts[-1] : i]):
+                    cuts.append(i)
+                engine = engine_of(stage)
+        stages = tuple(self.stages)
+        return [Segment(a, stages[a:b]) for a, b in zip(cuts, [*cuts[1:], len(stages)], strict=True)]
+
+    def verdict_id(self, limit: int | None = None) -> str:
+        """Return the folder name of this pipeline's decisions: a hash of every stage in order."""
+        parts = [SAMPLE_STAGE, f"limit={limit}"]
+        parts += [stage_id(stage) if isinstance(stage, Expert) else repr(stage) for stage in self.stages]
+        return f"verdict-v1-{hashlib.blake2b(chr(10).join(parts).encode(), digest_size=4).hexdigest()}"
+
+
+def engine_of(expert: Expert) -> Engine | None:
+    """Return the engine an expert holds, if it holds one."""
+    engine = getattr(expert, "engine", None)
+    return engine if isinstance(engine, Engine) else None

