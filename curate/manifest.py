@@ -1,10 +1,11 @@
 """The record of a run: `runs/<id>.json`, and its shards in `runs/<id>.shards.parquet`."""
 
+import base64
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -14,9 +15,26 @@ from curate.sources.shard import Shard
 from curate.stages import Expert, stage_id, stage_name
 from curate.store import Store
 
-__all__ = ["Manifest", "code_digest", "latest", "load", "new_run_id", "save"]
+__all__ = ["Manifest", "StageRecord", "code_digest", "latest", "load", "new_run_id", "save"]
 
 PACKAGES = ("curate", "filters", "pipelines", "schemas")
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """One stage as it ran; `id` names an expert's cells, `arrow_schema` (base64) the columns it adds."""
+
+    name: str
+    kind: Literal["expert", "filter"]
+    repr: str
+    id: str | None = None
+    arrow_schema: str | None = None
+
+    def schema(self) -> pa.Schema:
+        """Return the columns the stage adds; none for a filter."""
+        if self.arrow_schema is None:
+            return pa.schema([])
+        return pa.ipc.read_schema(pa.BufferReader(base64.b64decode(self.arrow_schema)))
 
 
 @dataclass(slots=True)
@@ -28,7 +46,7 @@ class Manifest:
     parameters: dict[str, Any]
     inputs: list[str]
     sample_stage: str
-    stages: list[dict[str, Any]]
+    stages: list[StageRecord]
     verdict: str
     limit: int | None
     code: str
@@ -59,18 +77,21 @@ SHARDS = pa.schema(
 )
 
 
-def describe_stages(pipeline: Pipeline) -> list[dict[str, Any]]:
+def describe_stages(pipeline: Pipeline) -> list[StageRecord]:
     """Return what the manifest says about each stage, in order."""
-    return [
-        {
-            "name": stage_name(stage),
-            "kind": "expert" if isinstance(stage, Expert) else "filter",
-            "id": stage_id(stage) if isinstance(stage, Expert) else None,
-            "repr": repr(stage),
-            "columns": stage.adds.names if isinstance(stage, Expert) else [],
-        }
-        for stage in pipeline.stages
-    ]
+    records = []
+    for stage in pipeline.stages:
+        if isinstance(stage, Expert):
+            arrow = base64.b64encode(plain(stage.adds).serialize().to_pybytes()).decode()
+            records.append(StageRecord(stage_name(stage), "expert", repr(stage), stage_id(stage), arrow))
+        else:
+            records.append(StageRecord(stage_name(stage), "filter", repr(stage)))
+    return records
+
+
+def plain(schema: pa.Schema) -> pa.Schema:
+    """Return a schema of nullable fields without metadata."""
+    return pa.schema([pa.field(field.name, field.type) for field in schema])
 
 
 def code_digest() -> str:
@@ -111,7 +132,8 @@ def load(store: Store, run_id: str) -> Manifest:
     known = _ids(store)
     if run_id not in known:
         raise PlanError(f"{store.root} has no run {run_id!r}; it has {', '.join(known[-5:]) or 'none'}")
-    return Manifest(**json.loads(store.read_bytes(f"runs/{run_id}.json")))
+    fields = json.loads(store.read_bytes(f"runs/{run_id}.json"))
+    return Manifest(**{**fields, "stages": [StageRecord(**stage) for stage in fields["stages"]]})
 
 
 def latest(store: Store) -> Manifest:
