@@ -1,0 +1,176 @@
+"""The command line: every argument is a noun of the design; knobs belong to recipes."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    from curate.runner import Order
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Curate image-text data: experts measure, filters decide, engines write, exports ship.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RecipeName = Annotated[
+    str, typer.Argument(help="quickstart, datacomp_basic, densefusion, … or path/to/file.py:function")
+]
+Inputs = Annotated[list[str], typer.Option("--input", "-i", help="Tar, Parquet, folder, pattern or URL; may repeat.")]
+Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Dataset folder or fsspec URL; made if missing.")]
+Folder = Annotated[str, typer.Argument(metavar="DATASET", help="Dataset folder or fsspec URL.")]
+Parameters = Annotated[list[str] | None, typer.Option("-p", help="Recipe parameter, name=value; may repeat.")]
+Limit = Annotated[int | None, typer.Option("--limit", help="Take only the first N samples.")]
+Address = Annotated[str | None, typer.Option("--address", help="Ray cluster, e.g. ray://head:10001 or auto.")]
+RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
+
+
+def main() -> None:
+    """Run the command line; a CurateError is one sentence on stderr and exit code 2."""
+    try:
+        app()
+    except CurateError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; run the same command again to go on\n")
+        sys.exit(130)
+
+
+@app.command()
+def run(
+    recipe: RecipeName,
+    inputs: Inputs,
+    dataset: Dataset,
+    p: Parameters = None,
+    limit: Limit = None,
+    address: Address = None,
+) -> None:
+    """Measure, filter, caption: do what the dataset folder still lacks."""
+    _run(_order(recipe, inputs, dataset, p, limit, address))
+
+
+@app.command()
+def retry(
+    recipe: RecipeName,
+    inputs: Inputs,
+    dataset: Dataset,
+    p: Parameters = None,
+    limit: Limit = None,
+    address: Address = None,
+    code: Annotated[list[str] | None, typer.Option("--code", help="Only this error code; may repeat.")] = None,
+) -> None:
+    """Run again, and measure again the samples that failed."""
+    from dataclasses import replace
+
+    _run(replace(_order(recipe, inputs, dataset, p, limit, address), retry=frozenset(code or ())))
+
+
+@app.command()
+def plan(recipe: RecipeName, inputs: Inputs, dataset: Dataset, p: Parameters = None, limit: Limit = None) -> None:
+    """Say what `run` would do: cells and rows that are missing. Does no work."""
+    from curate.report import plan_table
+    from curate.runner import prepare
+
+    _print(plan_table(prepare(_order(recipe, inputs, dataset, p, limit, None))))
+
+
+@app.command()
+def status(dataset: Folder, run: RunId = None) -> None:
+    """Show the funnel of a run and what it recorded."""
+    from curate.report import status_report
+    from curate.store import Store
+
+    _print(status_report(Store(dataset), run))
+
+
+@app.command()
+def query(
+    dataset: Folder,
+    sql: Annotated[str, typer.Argument(help="One SELECT over the view `samples`.")],
+    format: Annotated[Literal["table", "csv", "json", "parquet"], typer.Option("--format")] = "table",
+    run: RunId = None,
+) -> None:
+    """Ask SQL of all samples: one row each, all columns, `dropped_by` and `error`."""
+    from curate.query import format_table
+    from curate.query import query as ask
+    from curate.store import Store
+
+    answer = format_table(ask(Store(dataset), sql, run), format)
+    if isinstance(answer, bytes):
+        sys.stdout.buffer.write(answer)
+    else:
+        typer.echo(answer, nl=not answer.endswith("\n"))
+
+
+@app.command()
+def show(
+    dataset: Folder,
+    uid: Annotated[str, typer.Argument(help="The sample's uid, or enough of its beginning.")],
+    picture_to: Annotated[Path | None, typer.Option("--picture", help="Write the original bytes here.")] = None,
+    run: RunId = None,
+) -> None:
+    """Show everything known about a sample, and its picture."""
+    from curate import show as view
+    from curate.store import Store
+
+    store = Store(dataset)
+    facts = view.sample_facts(store, uid, run)
+    _print(view.render(facts))
+    if picture_to is not None:
+        picture_to.write_bytes(view.picture(store, facts["uid"], run))
+        typer.echo(f"picture written to {picture_to}")
+
+
+@app.command()
+def export(
+    dataset: Folder,
+    out: Annotated[str, typer.Argument(help="Folder or URL to write to.")],
+    to: Annotated[str, typer.Option("--to", help="webdataset, …")] = "webdataset",
+    where: Annotated[str | None, typer.Option("--where", help="SQL condition over `samples`.")] = None,
+    run: RunId = None,
+) -> None:
+    """Write the kept samples as training shards, with an index of all samples."""
+    from curate import exports
+    from curate.store import Store
+
+    _print(exports.export(Store(dataset), to, out, where, run))
+
+
+def _order(
+    recipe: str, inputs: list[str], dataset: str, p: list[str] | None, limit: int | None, address: str | None
+) -> "Order":
+    from curate.recipe import build, find_recipe
+    from curate.runner import Order
+
+    pipeline, parameters = build(find_recipe(recipe), p or [])
+    name = recipe.rpartition(":")[2]
+    return Order(pipeline, inputs, dataset, name, parameters, limit, address)
+
+
+def _run(order: "Order") -> None:
+    from rich.console import Console
+
+    from curate.report import run_report
+    from curate.runner import run as run_order
+
+    manifest = run_order(order, Console(stderr=True))
+    _print(run_report(order, manifest))
+
+
+def _print(what: Any) -> None:
+    from rich.console import Console
+
+    Console().print(what)
+
+
+if __name__ == "__main__":
+    main()

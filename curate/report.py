@@ -1,0 +1,127 @@
+"""What the command line shows: the plan, the funnel, the next steps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from curate.manifest import Manifest, latest, load
+from curate.planner import Plan
+from curate.query import query
+from curate.runner import Order
+from curate.store import Store
+
+__all__ = ["funnel", "plan_table", "run_report", "status_report"]
+
+
+TEXTS = (("captioned", "caption"), ("preference pairs", "pair_chosen"))
+
+
+def plan_table(plan: Plan) -> RenderableType:
+    """Return the plan as a table: shards by state, then per expert how many rows wait for it first."""
+    states = [each.state for each in plan.shards]
+    rows = sum(each.rows or 0 for each in plan.shards if each.state != "done")
+    head = Text(
+        f"{len(states):,} shards: {states.count('done'):,} done, {states.count('open'):,} to go on with, "
+        f"{states.count('new'):,} new; {rows:,} samples in the unfinished ones"
+    )
+    table = Table(box=None, pad_edge=False)
+    table.add_column("expert")
+    table.add_column("cells")
+    table.add_column("there", justify="right")
+    table.add_column("rows to measure first", justify="right")
+    store = plan.job.columns.store
+    names = {f"{each.shard.name}.parquet" for each in plan.shards}
+    for name, folder, waiting in plan.waiting():
+        there = len(names.intersection(store.list(f"columns/{folder}")))
+        table.add_row(name, f"columns/{folder}", f"{there:,}/{len(states):,}", f"{waiting:,}")
+    if not plan.unfinished:
+        tail = "nothing to do"
+    elif plan.needs_workers:
+        tail = "rows that stay alive go on to the experts below"
+    else:
+        tail = "only decisions are missing: no model will run"
+    return Group(head, table, Text(tail))
+
+
+def funnel(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
+    """Return (what, samples) from the source to what is kept, in pipeline order."""
+    sql = "SELECT dropped_by, error, count(*) AS n FROM samples GROUP BY ALL"
+    rows = query(store, sql, manifest.id).to_pylist()
+    total = sum(row["n"] for row in rows)
+    steps = [("samples in", total)]
+    for stage in manifest.stages:
+        if stage.kind == "expert":
+            failed = sum(r["n"] for r in rows if (r["error"] or "").startswith(f"{stage.name}: "))
+            steps += [(f"failed in {stage.name}", failed)] if failed else []
+        else:
+            steps.append((f"dropped by {stage.repr}", sum(r["n"] for r in rows if r["dropped_by"] == stage.repr)))
+            unmeasured = sum(r["n"] for r in rows if r["dropped_by"] == f"unmeasured: {stage.repr}")
+            steps += [(f"unmeasured for {stage.repr}", unmeasured)] if unmeasured else []
+    unreadable = sum(r["n"] for r in rows if (r["error"] or "").startswith("sample: "))
+    steps.insert(1, ("unreadable in the source", unreadable))
+    steps.append(("kept", sum(r["n"] for r in rows if r["dropped_by"] is None and r["error"] is None)))
+    return steps + _texts(store, manifest)
+
+
+def _texts(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
+    columns = [name for stage in manifest.stages for name in stage.schema().names]
+    texts = [
+        (label, name)
+        for label, name in (("captioned", "caption"), ("preference pairs", "pair_chosen"))
+        if name in columns
+    ]
+    if not texts:
+        return []
+    counts = ", ".join(f"count({name})" for _, name in texts)
+    alive = "dropped_by IS NULL AND error IS NULL"
+    row = query(store, f"SELECT {counts} FROM samples WHERE {alive}", manifest.id)
+    return [(label, row.column(i)[0].as_py()) for i, (label, _) in enumerate(texts)]
+
+
+def funnel_table(steps: Sequence[tuple[str, int]]) -> Table:
+    """Return the funnel as a table."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column("what")
+    table.add_column("samples", justify="right")
+    for what, samples in steps:
+        table.add_row(Text(what), f"{samples:,}")
+    return table
+
+
+def run_report(order: Order, manifest: Manifest) -> RenderableType:
+    """Return the end of a run: funnel, where the output lies, three things to try next."""
+    store = Store(order.dataset)
+    folder = order.dataset
+    next_steps = [
+        f'curate query {folder} "SELECT dropped_by, count(*) AS samples FROM samples GROUP BY 1 ORDER BY 2 DESC"',
+        f"curate show {folder} {_first_kept(store, manifest)}",
+        f"curate export {folder} {folder.rstrip('/')}-shards --to webdataset",
+    ]
+    lines = [f"\nrun {manifest.id}: {manifest.seconds} s; output in {folder} (columns/, errors/, runs/)", "try next:"]
+    return Group(funnel_table(funnel(store, manifest)), Text("\n".join(lines + [f"  {step}" for step in next_steps])))
+
+
+def status_report(store: Store, run_id: str | None) -> RenderableType:
+    """Return what a run recorded and its funnel."""
+    manifest = load(store, run_id) if run_id else latest(store)
+    head = [
+        f"run {manifest.id}: {manifest.status}, {manifest.seconds} s",
+        f"recipe {manifest.recipe} {_assignments(manifest.parameters)}".rstrip(),
+        f"inputs {' '.join(manifest.inputs)}",
+    ]
+    measured = (manifest.counts or {}).get("measured") or {}
+    head += [f"measured {name}: {each['rows']:,} rows, {each['errors']:,} errors" for name, each in measured.items()]
+    return Group(Text("\n".join(head) + "\n"), funnel_table(funnel(store, manifest)))
+
+
+def _assignments(parameters: dict[str, Any]) -> str:
+    return " ".join(f"-p {name}={value}" for name, value in parameters.items())
+
+
+def _first_kept(store: Store, manifest: Manifest) -> str:
+    sql = "SELECT uid FROM samples ORDER BY (dropped_by IS NULL AND error IS NULL) DESC, shard, row LIMIT 1"
+    rows = query(store, sql, manifest.id)
+    return str(rows["uid"][0].as_py())[:12] if rows.num_rows else "UID"
