@@ -1,0 +1,57 @@
+"""Measure captions against the truth of their scenes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nano.world.annotation import Scene
+from nano.world.texts import mentioned, sign_found
+
+__all__ = ["CaptionMetrics", "caption_metrics"]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionMetrics:
+    """Fractions in [0, 1] over a set of captions, pooled over objects; null where nothing could be counted."""
+
+    captions: int
+    signs: int
+    object_recall: float | None  # classes in the picture that are named
+    object_precision: float | None  # named classes that are in the picture
+    hallucination_rate: float | None  # named classes that are not: 1 - precision
+    position_accuracy: float | None  # objects alone in their class that are said to be where they are
+    sign_text_recall: float | None  # signs whose exact text is in the caption, ignoring case
+    words_per_caption: float | None
+
+
+def caption_metrics(captions: Mapping[str, str], scenes: Mapping[str, Scene]) -> CaptionMetrics:
+    """Measure the caption of every scene by uid; a scene without a caption raises KeyError.
+
+    A position counts as right only in the form "... NAME ... in the POSITION", which the nano VLM writes.
+    """
+    named = hit = present = single = placed = signs = read = words = 0
+    for uid, scene in scenes.items():
+        text, counts = captions[uid], scene.counts()
+        names = mentioned(text)
+        named, present, hit = named + len(names), present + len(counts), hit + len(names & set(counts))
+        for thing in scene.objects:
+            if counts[thing.name] == 1:
+                single += 1
+                placed += bool(re.search(rf"\b{thing.name}\b [a-z ]*in the {thing.position}", text, re.IGNORECASE))
+        signs, read = signs + (scene.sign is not None), read + sign_found(text, scene)
+        words += len(text.split())
+    precision = _share(hit, named)
+    return CaptionMetrics(
+        captions=len(scenes),
+        signs=signs,
+        object_recall=_share(hit, present),
+        object_precision=precision,
+        hallucination_rate=None if precision is None else round(1 - precision, 3),
+        position_accuracy=_share(placed, single),
+        sign_text_recall=_share(read, signs),
+        words_per_caption=_share(words, len(scenes)),
+    )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 3) if whole else None
