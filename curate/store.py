@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -136,15 +137,13 @@ class Store:
 
     @contextlib.contextmanager
     def _remote_upload(self, path: str) -> Iterator[IO[bytes]]:
-        filesystem = _filesystem(self.root)[0]
-        stream = filesystem.open(self._remote(path), "wb")
-        try:
+        """Write to a local temporary file, then upload it whole: no backend then shows half a file."""
+        with tempfile.NamedTemporaryFile(prefix="curate-") as stream:
             yield stream
-        except BaseException:
-            with contextlib.suppress(Exception):
-                stream.discard()
-            raise
-        stream.close()
+            stream.flush()
+            filesystem = _filesystem(self.root)[0]
+            filesystem.makedirs(self._remote(path).rpartition("/")[0], exist_ok=True)
+            filesystem.put_file(stream.name, self._remote(path))
 
     def _remote(self, path: str) -> str:
         return f"{_filesystem(self.root)[1].rstrip('/')}/{path}"
