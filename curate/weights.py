@@ -12,6 +12,7 @@ __all__ = ["Weights"]
 WHOLE = 64 << 20  # files up to this many bytes are read whole
 BLOCK = 1 << 20
 SAMPLES = 16
+FILES = (".bin", ".json", ".onnx", ".pt", ".pth", ".safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,13 @@ class Weights:
     where: str
 
     def is_local(self) -> bool:
-        """Tell whether `where` looks like a path rather than a hub name or a pretrained tag."""
-        return self.where.startswith((".", "/", "~")) or Path(self.where).exists() or Path(self.where).suffix != ""
+        """Tell whether `where` is a path rather than a hub name or a pretrained tag.
+
+        `yolo11x.pt`, with no such file here, is a name that ultralytics knows.
+        """
+        if self.where.startswith((".", "/", "~")) or Path(self.where).exists():
+            return True
+        return Path(self.where).suffix in FILES and ("/" in self.where or not self.where.endswith(".pt"))
 
     def path(self) -> Path:
         """Return the local path; raises PlanError if nothing lies there."""
