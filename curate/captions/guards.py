@@ -1,0 +1,116 @@
+"""Checks on what came back: marks, not decisions. Rules in a prompt are not enough to keep these out."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from curate.captions.prompts import Prompt
+from curate.errors import PlanError
+from curate.experts.text_facts import split_words
+
+__all__ = ["Guards", "sentences"]
+
+COPIED_WORDS = 8  # so many words of the prompt in a row are no coincidence
+LOOP_WORDS, LOOP_TIMES = 6, 4  # a phrase of six words four times over is a model that hangs
+
+# Each pattern is linear in the text. The openers and hedges are those that DenseFusion's rules forbid and its own
+# sample captions hold (arXiv 2407.08303, C.2); "sentence structure" and "real-world" are in KALE's list of leaked
+# words (arXiv 2411.07461).
+PATTERNS: Final = {
+    "hedging": re.compile(
+        r"\b(?:(?:appear|seem)s? to|(?:it )?(?:appears|seems) (?:as if|like|that)|might be|may be|could be|possibly|"
+        r"probably|perhaps|presumably|likely|suggest(?:s|ing)|impl(?:y|ies|ying)|hint(?:s|ing) at|evok(?:es|ing)|"
+        r"it is (?:unclear|difficult to))\b",
+        re.IGNORECASE,
+    ),
+    "leaked_coordinates": re.compile(
+        r"[\[(]\s{0,3}\d{1,4}(?:\.\d{1,6})?(?:\s{0,3},\s{0,3}\d{1,4}(?:\.\d{1,6})?){3}\s{0,3}[\])]|"
+        r"\b[01]\.\d{2,6}\s{0,3},\s{0,3}[01]\.\d{2,6}\b|\b(?:bounding box(?:es)?|bbox|coordinates? of)\b|<box>|\bx1\b",
+        re.IGNORECASE,
+    ),
+    "leaked_prompt": re.compile(
+        r"\b(?:world knowledge|alt[- ]?text|(?:the |these )(?:hints?|notes?) (?:say|says|mention|mentions|provided)|"
+        r"external (?:info|information|knowledge)|(?:provided|given) (?:information|caption|hints?|notes?|text)|"
+        r"expert (?:models?|hints?|information)|object detector|detection (?:results?|model)|OCR (?:text|results?)|"
+        r"text found in the picture|detected objects|as an? (?:captioner|annotator)|sentence structure|real-world|"
+        r"(?:this|the) (?:prompt|instructions?))\b|<\|[a-z_]{1,20}\|>",
+        re.IGNORECASE,
+    ),
+    "refusal": re.compile(
+        r"\b(?:i(?:'m| am) (?:sorry|unable|not able)|i (?:can(?:'|no|\u2019)t|cannot|can not) (?:see|view|help|assist|"
+        r"describe|identify|provide|process)|as an ai|(?:no|without an?) image (?:was |is )?(?:provided|attached))\b",
+        re.IGNORECASE,
+    ),
+    "stock_opener": re.compile(
+        r"^\W{0,3}(?:(?:in|on|within) )?(?:the|this|an?|here is an?)\s(?:[\w-]{1,20}\s){0,2}(?:image|picture|photo|"
+        r"photograph|scene|depiction|illustration)\s?(?:above|below)?,?\s?(?:is|shows?|showcases?|depicts?|features?|"
+        r"presents?|captures?|contains?|displays?|portrays?|illustrates?|there|we|you|of)\b",
+        re.IGNORECASE,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """Marks what is wrong with a caption; a filter decides what to do about it.
+
+    `min_words` and `max_words` are the length band, both inside it. DenseFusion asks for at most 192 words and gets
+    191 on average; LAION's captions have 9 and KALE's 67 (arXiv 2407.08303, 2411.07461), so the band is 20 to 320.
+    """
+
+    min_words: int = 20
+    max_words: int = 320
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_words <= self.max_words:
+            raise PlanError(f"Guards: min_words={self.min_words}, max_words={self.max_words}; give 0 <= min <= max")
+
+    def mark(self, caption: str, finish_reason: str | None, prompt: Prompt) -> list[str]:
+        """Return the sorted names of the marks that a caption earns; `schemas.caption` lists them.
+
+        >>> Guards(3, 20).mark("The image shows a dog at [0.1, 0.2, 0.3, 0.4].", "stop", Prompt("p", "Describe."))
+        ['leaked_coordinates', 'stock_opener']
+        """
+        marks = {name for name, pattern in PATTERNS.items() if pattern.search(caption)}
+        words = split_words(caption)
+        if not words:
+            return ["empty", "truncated"] if finish_reason == "length" else ["empty"]
+        if len(words) < self.min_words:
+            marks.add("too_short")
+        if len(words) > self.max_words:
+            marks.add("too_long")
+        if finish_reason == "length":
+            marks.add("truncated")
+        if _repeats(caption, words):
+            marks.add("repeated_sentence")
+        if _copies(words, prompt):
+            marks.add("leaked_prompt")
+        return sorted(marks)
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a text, without their marks, lower case.
+
+    >>> sentences("A dog. It runs! 犬がいる。")
+    ['a dog', 'it runs', '犬がいる']
+    """
+    return [part.strip().casefold() for part in re.split(r"[.!?](?:\s|$)|[\u3002\uff01\uff1f\n]", text) if part.strip()]
+
+
+def _repeats(caption: str, words: list[str]) -> bool:
+    said = [part for part in sentences(caption) if len(part.split()) > 2 or not part.isascii()]
+    if len(set(said)) < len(said):
+        return True
+    runs = Counter(zip(*(words[i:] for i in range(LOOP_WORDS)), strict=False))
+    return max(runs.values(), default=0) >= LOOP_TIMES
+
+
+def _copies(words: list[str], prompt: Prompt) -> bool:
+    asked = split_words(f"{prompt.system or ''} {prompt.text} {prompt.lead}")
+    return not _runs(asked).isdisjoint(_runs(words))
+
+
+def _runs(words: list[str]) -> set[tuple[str, ...]]:
+    folded = [word.casefold() for word in words]
+    return set(zip(*(folded[i:] for i in range(COPIED_WORDS)), strict=False))

@@ -1,0 +1,44 @@
+"""An engine that answers from a function: for tests, demos and dry runs."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from curate.engines.engine import Completion, Generate, Request
+from curate.errors import SampleError
+from curate.stages import Resources
+
+__all__ = ["FakeEngine"]
+
+
+@dataclass(frozen=True, slots=True)
+class FakeEngine:
+    """Answers every request with `reply(request)`; a SampleError that `reply` raises becomes the completion's error.
+
+    Use a module-level function so that the engine can be sent to workers. `name` is the identity: two replies that
+    differ need two names. A reply of more words than `max_tokens` is cut, one word a token.
+    """
+
+    reply: Callable[[Request], str] = field(repr=False)
+    name: str = "fake"
+    resources: Resources = field(default=Resources(), repr=False)
+
+    def check(self) -> None:
+        """Nothing can be missing."""
+
+    def load(self) -> Generate:
+        return self._answer_all
+
+    def _answer_all(self, requests: Iterable[Request]) -> list[Completion]:
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Request) -> Completion:
+        start = time.perf_counter()
+        try:
+            words = self.reply(request).split(" ")
+        except SampleError as error:
+            return Completion("", None, 0, 0, time.perf_counter() - start, error)
+        reason = "length" if len(words) > request.max_tokens else "stop"
+        words = words[: request.max_tokens]
+        tokens = len(request.prompt.split()) + len((request.system or "").split())
+        return Completion(" ".join(words), reason, tokens, len(words), time.perf_counter() - start)

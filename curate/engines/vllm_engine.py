@@ -1,0 +1,267 @@
+"""vLLM in this process: one engine per configuration, shared by all threads, never drained between batches."""
+
+import asyncio
+import atexit
+import functools
+import importlib.metadata
+import itertools
+import multiprocessing
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curate.engines.engine import Completion, Generate, Request
+from curate.errors import EngineError, PlanError, SampleError
+from curate.extras import check_extra
+from curate.stages import Resources
+from curate.weights import Weights
+
+__all__ = ["Vllm"]
+
+GIB = 1 << 30
+CPU_CACHE_GIB = 2.0  # vLLM's CPU build takes 92 % of the machine's memory unless it is told how much
+
+
+@dataclass(frozen=True)
+class Vllm:
+    """Runs a vision-language model in vLLM's asynchronous engine.
+
+    `load` starts the engine, or returns the one that already runs here for an equal configuration; several threads
+    may call what it returns and share one batch. At most `requests` of them (default: twice `max_num_seqs`) are in
+    flight: the engine always has a next one, and memory does not grow with the input. Chat templates and pictures are
+    handled as by `vllm.LLM.chat`. A request that the engine refuses becomes `Completion.error`; an engine that dies
+    raises EngineError in every call.
+
+    The fields after `seed` are placement: they may change low-order bits, but not what is asked of which model.
+    """
+
+    model: Weights
+    dtype: str = "auto"
+    max_model_len: int = 8192
+    trust_remote_code: bool = False
+    seed: int = 0
+    max_num_seqs: int = field(default=256, repr=False)
+    requests: int | None = field(default=None, repr=False)
+    enforce_eager: bool = field(default=False, repr=False)
+    tensor_parallel_size: int = field(default=1, repr=False)
+    gpu_memory_utilization: float = field(default=0.9, repr=False)
+    kv_cache_gib: float | None = field(default=None, repr=False)  # None: what is left of the GPU; 2 GiB on a CPU
+    gpus: float = field(default=1.0, repr=False)
+    cpus: float = field(default=1.0, repr=False)
+    workers: int | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("max_model_len", "max_num_seqs", "tensor_parallel_size", "requests"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise PlanError(f"Vllm: {name} is {value}; it must be at least 1")
+
+    @property
+    def name(self) -> str:
+        return Path(self.model.where).name if self.model.is_local() else self.model.where
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(cpus=self.cpus, gpus=self.gpus * self.tensor_parallel_size, workers=self.workers)
+
+    def check(self) -> None:
+        check_extra("vllm", "vllm")
+        if self.model.is_local():
+            self.model.path()
+
+    def load(self) -> Generate:
+        with _STARTING:
+            return _running(self)
+
+
+_STARTING = threading.Lock()
+
+
+@functools.cache
+def _running(config: Vllm) -> "_Running":
+    return _Running(config)
+
+
+class _Running:
+    """An engine with its event loop in a background thread."""
+
+    def __init__(self, config: Vllm) -> None:
+        self.name = config.name
+        before = set(multiprocessing.active_children())
+        self.engine = _start(config)
+        self.leash = _leash([c.pid for c in multiprocessing.active_children() if c not in before and c.pid])
+        self.slots = threading.BoundedSemaphore(config.requests or 2 * config.max_num_seqs)
+        self.rendering = threading.Lock()
+        self.numbers = itertools.count()
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, name="vllm-loop", daemon=True).start()
+        atexit.register(self.stop)
+
+    def __call__(self, requests: Iterable[Request]) -> list[Completion]:
+        """Answer requests in order; takes the next one only when a slot is free."""
+        waiting: list[Future[Completion]] = []
+        try:
+            for request in requests:
+                self.slots.acquire()
+                waiting.append(self._submit(request))
+            return [future.result() for future in waiting]
+        except BaseException:
+            for future in waiting:
+                future.cancel()
+            raise
+
+    def stop(self) -> None:
+        """End the engine's processes; they have nothing to save, so they get a second."""
+        handler = self.engine.output_handler
+        if handler is not None:  # or it would log that its engine died
+            self.loop.call_soon_threadsafe(handler.cancel)
+        self.engine.shutdown(timeout=1)
+        self.leash()
+
+    def _submit(self, request: Request) -> Future[Completion]:
+        start = time.perf_counter()
+        future: Future[Completion]
+        try:
+            prompt = self._render(request)
+        except SampleError as error:
+            future = Future()
+            future.set_result(Completion("", None, 0, 0, time.perf_counter() - start, error))
+            self.slots.release()
+            return future
+        except BaseException:
+            self.slots.release()
+            raise
+        future = asyncio.run_coroutine_threadsafe(self._answer(request, prompt, start), self.loop)
+        future.add_done_callback(lambda _: self.slots.release())
+        return future
+
+    def _render(self, request: Request) -> Any:
+        """Apply chat template, tokenizer and image processor, in the caller's thread: the loop stays free for answers.
+
+        One at a time, as vLLM's processor asks; it is the same call that `LLM.chat` makes.
+        """
+        from vllm.exceptions import VLLMClientError
+        from vllm.renderers import ChatParams
+
+        template = {"add_generation_prompt": True, "continue_final_message": False, "tools": None, "tokenize": False}
+        params = ChatParams(chat_template_kwargs=template)
+        renderer = self.engine.renderer
+        try:
+            with self.rendering:
+                tokens = renderer.default_chat_tok_params.with_kwargs(add_special_tokens=False)
+                _, (prompt,) = renderer.render_chat([_messages(request)], params, tokens)
+        except (VLLMClientError, ValueError) as error:
+            raise SampleError("engine_rejected", _sentence(error)) from error
+        return prompt
+
+    async def _answer(self, request: Request, prompt: Any, start: float) -> Completion:
+        from vllm.exceptions import VLLMClientError
+        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+        number = f"{next(self.numbers)}-{request.id}"
+        output: Any = None
+        try:
+            async for output in self.engine.generate(prompt, _sampling(request), number):  # noqa: B007 (the last one counts)
+                pass
+        except EngineDeadError as error:
+            raise EngineError(
+                f"the vLLM engine of {self.name} died, its own log says why; if memory ran out, lower max_num_seqs "
+                "or gpu_memory_utilization and run again"
+            ) from error
+        except (VLLMClientError, EngineGenerateError, ValueError) as error:
+            trouble = SampleError("engine_rejected", _sentence(error.__cause__ or error))
+            return Completion("", None, 0, 0, time.perf_counter() - start, trouble)
+        answer, asked = output.outputs[0], len(output.prompt_token_ids or ())
+        seconds = time.perf_counter() - start
+        return Completion(answer.text, answer.finish_reason, asked, len(answer.token_ids), seconds)
+
+
+def _start(config: Vllm) -> Any:
+    check_extra("vllm", "vllm")
+    settings = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "VLLM_PLUGINS": _plugins()}
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)  # read when vLLM is imported, here and in its processes
+    from vllm import AsyncEngineArgs
+    from vllm.exceptions import VLLMError
+    from vllm.platforms import current_platform
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    cache_gib = config.kv_cache_gib or (CPU_CACHE_GIB if current_platform.is_cpu() else None)
+    arguments = AsyncEngineArgs(
+        model=str(config.model.path()) if config.model.is_local() else config.model.where,
+        dtype=config.dtype,
+        max_model_len=config.max_model_len,
+        trust_remote_code=config.trust_remote_code,
+        seed=config.seed,
+        max_num_seqs=config.max_num_seqs,
+        enforce_eager=config.enforce_eager,
+        tensor_parallel_size=config.tensor_parallel_size,
+        gpu_memory_utilization=config.gpu_memory_utilization,
+        kv_cache_memory_bytes=int(cache_gib * GIB) if cache_gib else None,
+        limit_mm_per_prompt={"image": 1, "video": 0},
+        mm_processor_cache_gb=0,  # no picture comes twice; the cache would only cost memory
+        enable_prefix_caching=True,
+        disable_log_stats=True,
+        use_tqdm_on_load=False,
+    )
+    try:
+        return AsyncLLM.from_engine_args(arguments)
+    except (RuntimeError, ValueError, OSError, VLLMError) as error:
+        raise EngineError(f"vLLM cannot start {config.name}: {_sentence(error)}") from error
+
+
+def _plugins() -> str:
+    """Return the names of vLLM's installed plugins but PaddleX's: without its own serving extra it only raises.
+
+    It comes with PaddleOCR, and costs a traceback and four seconds in each of vLLM's three processes.
+    """
+    groups = ("vllm.general_plugins", "vllm.platform_plugins")
+    found = [plugin for group in groups for plugin in importlib.metadata.entry_points(group=group)]
+    return ",".join(sorted({plugin.name for plugin in found if not plugin.value.startswith("paddlex")}))
+
+
+def _leash(pids: list[int]) -> Callable[[], None]:
+    """Start a watcher that kills `pids` if this process dies without calling what is returned.
+
+    vLLM's engine process outlives a parent that was killed, and would keep its GPU memory.
+    """
+    command = ["sh", "-c", 'read -r _ || kill -9 "$@"', "leash", *map(str, pids)]
+    watcher = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def release() -> None:
+        watcher.communicate(b"released\n")
+
+    return release
+
+
+def _messages(request: Request) -> list[dict[str, Any]]:
+    from PIL import Image
+
+    content: list[dict[str, Any]] = [{"type": "text", "text": request.prompt}]
+    if request.image is not None:
+        content.insert(0, {"type": "image_pil", "image_pil": Image.fromarray(request.image)})
+    system = [{"role": "system", "content": request.system}] if request.system else []
+    return [*system, {"role": "user", "content": content}]
+
+
+def _sampling(request: Request) -> Any:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        temperature=request.temperature,
+        top_p=request.top_p,
+        max_tokens=request.max_tokens,
+        seed=request.seed if request.temperature > 0 else None,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _sentence(error: BaseException) -> str:
+    return " ".join(str(error).split())[:500] or type(error).__name__
