@@ -1,0 +1,88 @@
+"""What an export says about itself: a Parquet index of every sample of the run, and the manifest."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.exports.folder import MANIFEST
+from curate.exports.selection import Selection
+from curate.store import Store
+from schemas.export_index import EXPORT_INDEX
+
+__all__ = ["INDEX", "Place", "index_schema", "index_table", "index_writer", "write_manifest"]
+
+INDEX = "index.parquet"
+GROUP_ROWS = 20_000  # rows of one row group of the index
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sample lies in an export: file name, first byte of its picture (null: not a tar), bytes of it."""
+
+    file: str
+    offset: int | None
+    size_bytes: int
+
+
+@contextlib.contextmanager
+def index_writer(store: Store, selection: Selection) -> Iterator[Callable[[pa.Table], None]]:
+    """Give a function that appends rows to the index; a few thousand rows wait in memory at most."""
+    schema = index_schema(selection.columns)
+    with store.open_write(INDEX) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        waiting: list[pa.Table] = []
+
+        def write(table: pa.Table) -> None:
+            waiting.append(table)
+            if sum(part.num_rows for part in waiting) >= GROUP_ROWS:
+                flush()
+
+        def flush() -> None:
+            writer.write_table(pa.concat_tables(waiting).combine_chunks())
+            waiting.clear()
+
+        yield write
+        if waiting:
+            flush()
+
+
+def index_schema(columns: pa.Schema) -> pa.Schema:
+    """Return the schema of an export's index: EXPORT_INDEX, then every other exported column of the run."""
+    return pa.schema([*EXPORT_INDEX, *(field for field in columns if field.name not in EXPORT_INDEX.names)])
+
+
+def index_table(selection: Selection, table: pa.Table, places: Sequence[Place | str | None]) -> pa.Table:
+    """Return the index rows of a shard; a place is None for samples not chosen, or the error code of a failed one."""
+    errors = table["error"].to_pylist()
+    dropped = table["dropped_by"].to_pylist()
+    for i, place in enumerate(places):
+        if isinstance(place, str):
+            errors[i] = f"export: {place}"
+        elif place is None and errors[i] is None and dropped[i] is None:
+            dropped[i] = f"where: {selection.where}"
+    here = [place if isinstance(place, Place) else None for place in places]
+    own = {
+        "dropped_by": dropped,
+        "error": errors,
+        "export_file": [place and place.file for place in here],
+        "export_image_offset_bytes": [place and place.offset for place in here],
+        "export_image_size_bytes": [place and place.size_bytes for place in here],
+    }
+    schema = index_schema(selection.columns)
+    columns = [
+        pa.array(own[field.name], field.type) if field.name in own else table[field.name].cast(field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def write_manifest(selection: Selection, store: Store, files: Sequence[str], facts: Mapping[str, Any]) -> None:
+    """Write the last file of an export: what it is, of which run, and the names of all its files."""
+    run = selection.view.run
+    about = {"run": run.id, "recipe": run.recipe, "verdict": run.verdict, "where": selection.where}
+    text = json.dumps({"version": 1, **facts, **about, "files": sorted(files)}, indent=1, ensure_ascii=False)
+    store.write_bytes(MANIFEST, text.encode() + b"\n")

@@ -1,0 +1,79 @@
+"""Which samples an export takes, and what it says about each sample of the run."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curate.errors import PlanError
+from curate.query import ask
+from curate.sources.shard import Shard
+from curate.store import Store
+from curate.view import View, run_view
+
+__all__ = ["Selection", "select"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The kept samples of a run that match a condition; `columns` are those worth exporting, with their types."""
+
+    view: View
+    connection: duckdb.DuckDBPyConnection
+    where: str | None
+    columns: pa.Schema
+
+    def formats(self) -> list[str]:
+        """Return the picture formats among the chosen samples, as file extensions, sorted."""
+        rows = self.connection.sql("SELECT DISTINCT format FROM chosen").fetchall()
+        return sorted({_EXTENSIONS.get(str(name), str(name)) for (name,) in rows if name})
+
+    def shards(self) -> Iterator[tuple[Shard, pa.Table, npt.NDArray[np.bool_]]]:
+        """Yield each shard of the run: all its rows in order with `columns` and `members`, and which are chosen."""
+        names = [*self.columns.names, "members"]
+        for shard in self.view.shards:
+            table = self.view.table(self.connection, shard, names)
+            rows = self.connection.execute('SELECT "row" FROM chosen WHERE shard = ?', [shard.name]).fetchnumpy()["row"]
+            yield shard, table, np.isin(table["row"].to_numpy(), rows)
+
+
+@contextlib.contextmanager
+def select(store: Store, where: str | None = None, run_id: str | None = None) -> Iterator[Selection]:
+    """Choose the kept samples of a run (the newest by default) that match `where`, a SQL condition over `samples`.
+
+    Raises PlanError if the condition does not work.
+    """
+    view = run_view(store, run_id)
+    with view.connect() as connection:
+        everything = ask(connection, "SELECT * FROM samples LIMIT 0").schema
+        sql = _chosen(where, everything.names)
+        try:
+            ask(connection, f"{sql} LIMIT 0")
+        except PlanError as error:
+            raise PlanError(f"--where {where!r}: {error}") from error
+        connection.execute(f"CREATE TEMP TABLE chosen AS {sql} ORDER BY shard")
+        columns = pa.schema([field for field in everything if _worth_exporting(field)])
+        yield Selection(view, connection, where, columns)
+
+
+def _chosen(where: str | None, names: Sequence[str]) -> str:
+    """Return the SELECT of shard, row and format; the condition stands alone, so that it cannot widen the choice."""
+    source = f"(SELECT * FROM samples WHERE (\n{where}\n))" if where else "samples"
+    extension = r"regexp_extract(image_member, '\.([A-Za-z0-9]+)$', 1)"
+    format_ = f"coalesce(image_format, {extension})" if "image_format" in names else extension
+    return f'SELECT shard, "row", lower({format_}) AS format FROM {source} WHERE dropped_by IS NULL AND error IS NULL'
+
+
+def _worth_exporting(field: pa.Field) -> bool:
+    """Tell whether trainers want a column: not embeddings, raw bytes, or where members lay in the source."""
+    kind = field.type
+    is_list = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)
+    embedding = is_list and pa.types.is_floating(kind.value_type)
+    return not (embedding or pa.types.is_binary(kind) or field.name == "members")
+
+
+_EXTENSIONS = {"jpeg": "jpg", "jpe": "jpg", "jfif": "jpg", "mpo": "jpg", "tiff": "tif"}

@@ -1,0 +1,290 @@
+"""Laws of the WebDataset export, checked with the readers that trainers use."""
+
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import webdataset
+from PIL import Image
+
+from curate.errors import PlanError, SourceError
+from curate.exports import TarOptions, export
+from curate.store import Store
+from schemas.export_index import EXPORT_INDEX
+from tests.curate.dataset_folder import FILTER, make_dataset
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make_dataset(tmp_path)
+
+
+def everything(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
+
+
+def read_back(out: Path) -> list[dict]:
+    urls = [str(path) for path in sorted(out.glob("*.tar"))]
+    return list(webdataset.WebDataset(urls, shardshuffle=False)) if urls else []
+
+
+def kept(folder) -> list[str]:
+    """The uids of rows 3, 4, 5 of both shards, in order."""
+    return [uid for i, uid in enumerate(folder.pictures) if i % 6 >= 3]
+
+
+def test_webdataset_reads_every_kept_sample_in_source_order(folder, tmp_path):
+    report = export(folder.store, "webdataset", str(tmp_path / "out"))
+    samples = read_back(tmp_path / "out")
+    assert [sample["__key__"] for sample in samples] == kept(folder)
+    assert (report.samples, report.source_samples, report.failed) == (6, 12, 0)
+    for sample in samples:
+        assert [name for name in sample if not name.startswith("__")] == ["jpg", "txt", "json"]
+        assert sample["jpg"] == folder.pictures[sample["__key__"]]
+        assert sample["txt"].decode().startswith("A dense caption")
+
+
+def test_webdataset_decodes_the_pictures(folder, tmp_path):
+    export(folder.store, "webdataset", str(tmp_path / "out"))
+    urls = [str(path) for path in sorted((tmp_path / "out").glob("*.tar"))]
+    for image, text, facts in (
+        webdataset.WebDataset(urls, shardshuffle=False).decode("rgb").to_tuple("jpg", "txt", "json")
+    ):
+        assert image.shape == (20, 30, 3)
+        assert facts["caption"] == text
+
+
+def test_json_has_one_schema_and_plain_values(folder, tmp_path):
+    export(folder.store, "webdataset", str(tmp_path / "out"))
+    documents = [json.loads(sample["json"]) for sample in read_back(tmp_path / "out")]
+    (names,) = {tuple(document) for document in documents}
+    assert names == (
+        "uid", "shard", "key", "row", "image_member", "image_size_bytes", "alt_text", "alt_text_cut", "metadata",
+        "image_format", "image_sha256", "image_phash", "clip_score", "caption", "caption_words", "objects",
+    )  # fmt: skip
+    first = documents[0]
+    assert first["clip_score"] == 0.3
+    assert first["image_phash"] == f"{2**63 + 3:016x}"
+    assert first["metadata"] is None
+    assert json.loads(documents[1]["objects"]) == [{"label": "cat", "box": [0.1, 0.2, 0.3, 0.4]}]
+    assert {type(value) for document in documents for value in document.values()} <= {str, int, float, bool, type(None)}
+
+
+def test_the_index_has_every_source_sample_and_its_place_or_reason(folder, tmp_path):
+    out = tmp_path / "out"
+    export(folder.store, "webdataset", str(out), where="clip_score < 0.5")
+    index = pq.read_table(out / "index.parquet")
+    assert index.column_names[: len(EXPORT_INDEX)] == EXPORT_INDEX.names
+    assert "clip_embedding" not in index.column_names
+    rows = index.to_pylist()
+    assert [row["uid"] for row in rows] == list(folder.pictures)
+    for row in rows:
+        assert (row["export_file"] is None) == (row["dropped_by"] is not None or row["error"] is not None)
+        if row["export_file"]:
+            with (out / row["export_file"]).open("rb") as tar:
+                tar.seek(row["export_image_offset_bytes"])
+                assert tar.read(row["export_image_size_bytes"]) == folder.pictures[row["uid"]]
+    assert [row["dropped_by"] for row in rows[:6]] == [None, None, FILTER, None, None, "where: clip_score < 0.5"]
+    assert [row["error"] for row in rows[:3]] == ["sample: missing_image", "clip: image_truncated", None]
+
+
+def test_offsets_and_headers_are_those_of_tarfile(folder, tmp_path):
+    out = tmp_path / "out"
+    export(folder.store, "webdataset", str(out))
+    index = {row["uid"]: row for row in pq.read_table(out / "index.parquet").to_pylist()}
+    with tarfile.open(out / "samples-000000.tar") as tar:
+        members = tar.getmembers()
+    assert {(m.mtime, m.uid, m.gid, m.mode, m.uname, m.type) for m in members} == {
+        (0, 0, 0, 0o644, "", tarfile.REGTYPE)
+    }
+    assert not any(m.pax_headers for m in members)
+    for member in members[::3]:
+        assert index[member.name.partition(".")[0]]["export_image_offset_bytes"] == member.offset_data
+
+
+def test_sidecars_are_what_open_clip_and_wids_read(folder, tmp_path):
+    out = tmp_path / "out"
+    export(folder.store, "webdataset", str(out), options=TarOptions(samples_per_shard=4))
+    assert json.loads((out / "sizes.json").read_text()) == {"samples-000000.tar": 4, "samples-000001.tar": 2}
+    wids = json.loads((out / "index.json").read_text())
+    assert (wids["__kind__"], wids["wids_version"]) == ("wids-shard-index-v1", 1)
+    for shard in wids["shardlist"]:
+        data = (out / shard["url"]).read_bytes()
+        assert (shard["md5sum"], shard["filesize"]) == (hashlib.md5(data).hexdigest(), len(data))
+        with tarfile.open(out / shard["url"]) as tar:
+            assert shard["nsamples"] * 3 == len(tar.getmembers())
+
+
+def test_tars_are_bounded_by_bytes_too(folder, tmp_path):
+    out = tmp_path / "out"
+    export(folder.store, "webdataset", str(out), options=TarOptions(bytes_per_shard=8_000))
+    tars = sorted(out.glob("*.tar"))
+    assert len(tars) > 1
+    assert all(path.stat().st_size <= 8_000 + 1_024 for path in tars)
+    assert len(read_back(out)) == 6
+
+
+def test_the_same_run_gives_the_same_bytes(folder, tmp_path):
+    export(folder.store, "webdataset", str(tmp_path / "a"))
+    export(folder.store, "webdataset", str(tmp_path / "b"))
+    assert everything(tmp_path / "a") == everything(tmp_path / "b")
+
+
+def test_a_second_export_replaces_the_first_without_leftovers(folder, tmp_path):
+    out = tmp_path / "out"
+    export(folder.store, "webdataset", str(out), options=TarOptions(samples_per_shard=1))
+    export(folder.store, "webdataset", str(out))
+    assert sorted(everything(out)) == ["export.json", "index.json", "index.parquet", "samples-000000.tar", "sizes.json"]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_crash_leaves_the_earlier_export_untouched(folder, tmp_path):
+    out = tmp_path / "out"
+    export(folder.store, "webdataset", str(out))
+    before = everything(out)
+    Path(folder.shards[1].url).unlink()
+    with pytest.raises(SourceError):
+        export(folder.store, "webdataset", str(out), options=TarOptions(samples_per_shard=1))
+    assert everything(out) == before
+    with pytest.raises(SourceError):
+        export(folder.store, "webdataset", str(tmp_path / "new"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset", "out", "source"]
+
+
+def test_a_folder_that_is_not_an_export_is_never_replaced(folder, tmp_path):
+    out = tmp_path / "photos"
+    out.mkdir()
+    (out / "holiday.jpg").write_bytes(b"mine")
+    with pytest.raises(PlanError, match=r"no export wrote \(holiday.jpg\)"):
+        export(folder.store, "webdataset", str(out))
+    shutil.rmtree(out)
+    export(folder.store, "webdataset", str(out))
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(PlanError, match=r"notes.txt"):
+        export(folder.store, "webdataset", str(out))
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_object_stores_get_the_same_files_and_no_leftovers(folder, tmp_path):
+    export(folder.store, "webdataset", str(tmp_path / "out"))
+    remote = Store("memory://export-test/out")
+    export(folder.store, "webdataset", remote.root, options=TarOptions(samples_per_shard=2))
+    export(folder.store, "webdataset", remote.root)
+    assert {name: remote.read_bytes(name) for name in remote.list("")} == everything(tmp_path / "out")
+
+
+def test_a_remote_export_that_died_has_no_manifest_and_can_be_repeated(folder, tmp_path):
+    remote = Store("memory://export-died/out")
+    source = Path(folder.shards[1].url)
+    data = source.read_bytes()
+    source.unlink()
+    with pytest.raises(SourceError):
+        export(folder.store, "webdataset", remote.root)
+    assert not remote.exists("export.json")
+    source.write_bytes(data)
+    export(folder.store, "webdataset", remote.root)
+    assert "export.unfinished" not in remote.list("")
+    assert remote.exists("export.json")
+
+
+def test_a_picture_that_changed_since_it_was_measured_is_not_shipped(folder, tmp_path):
+    source, uid = Path(folder.shards[0].url), kept(folder)[1]
+    data = source.read_bytes()
+    picture = folder.pictures[uid]
+    source.write_bytes(data.replace(picture, picture[:-4] + b"\0\0\0\0"))
+    report = export(folder.store, "webdataset", str(tmp_path / "out"))
+    assert (report.samples, report.failed) == (5, 1)
+    index = {row["uid"]: row for row in pq.read_table(tmp_path / "out" / "index.parquet").to_pylist()}
+    assert index[uid]["error"] == "export: source_changed"
+    assert index[uid]["export_file"] is None
+
+
+def test_mixed_formats_share_one_member_name_and_keep_their_bytes(tmp_path):
+    folder = make_dataset(tmp_path, formats=("JPEG", "PNG", "WEBP"))
+    export(folder.store, "webdataset", str(tmp_path / "out"))
+    samples = read_back(tmp_path / "out")
+    assert {name for sample in samples for name in sample if not name.startswith("__")} == {"jpg", "txt", "json"}
+    assert {Image.open(io.BytesIO(sample["jpg"])).format for sample in samples} == {"JPEG", "PNG", "WEBP"}
+    urls = [str(tmp_path / "out" / "samples-000000.tar")]
+    images = [s["jpg"] for s in webdataset.WebDataset(urls, shardshuffle=False).decode("rgb8")]
+    assert all(isinstance(image, np.ndarray) for image in images)
+
+
+def test_one_format_gives_its_own_extension(tmp_path):
+    folder = make_dataset(tmp_path, formats=("PNG",))
+    export(folder.store, "webdataset", str(tmp_path / "out"))
+    assert "png" in read_back(tmp_path / "out")[0]
+
+
+def test_without_captions_the_text_is_the_alt_text(tmp_path):
+    folder = make_dataset(tmp_path, captions=False)
+    export(folder.store, "webdataset", str(tmp_path / "out"))
+    assert read_back(tmp_path / "out")[0]["txt"].decode() == "alt text 3 \u202e<b>\x1b[31m"
+
+
+def test_the_text_column_and_the_picture_name_can_be_chosen(folder, tmp_path):
+    options = TarOptions(text="alt_text", image_key="image", name="train")
+    export(folder.store, "webdataset", str(tmp_path / "out"), options=options)
+    with tarfile.open(tmp_path / "out" / "train-000000.tar") as tar:
+        names = [name.partition(".")[2] for name in tar.getnames()[:3]]
+    assert names == ["image", "txt", "json"]
+    assert read_back(tmp_path / "out")[0]["txt"].startswith(b"alt text 3")
+
+
+def test_members_of_the_source_come_along_when_asked(folder, tmp_path):
+    export(folder.store, "webdataset", str(tmp_path / "out"), options=TarOptions(keep_members=("cls",)))
+    assert [sample["cls"] for sample in read_back(tmp_path / "out")] == [b"3", b"", b""] * 2
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["clip_score > (SELECT quantile_cont(clip_score, 0.5) FROM samples WHERE error IS NULL AND dropped_by IS NULL)",
+     "true -- everything", "caption LIKE '%picture 4%' OR true"],
+)  # fmt: skip
+def test_conditions_are_any_sql(folder, tmp_path, where):
+    export(folder.store, "webdataset", str(tmp_path / "out"), where=where)
+    assert {sample["__key__"] for sample in read_back(tmp_path / "out")} <= set(kept(folder))
+
+
+@pytest.mark.parametrize("where", ["true) OR (true", "dropped_by IS NOT NULL", "error IS NOT NULL"])
+def test_a_condition_can_never_export_what_was_dropped(folder, tmp_path, where):
+    export(folder.store, "webdataset", str(tmp_path / "out"), where=where)
+    assert {sample["__key__"] for sample in read_back(tmp_path / "out")} <= set(kept(folder))
+
+
+@pytest.mark.parametrize(
+    "where", ["clip_scor > 1", "true; COPY samples TO 'x'", "(", "uid IN (SELECT * FROM '/etc/passwd')"]
+)
+def test_a_bad_condition_is_one_sentence_and_writes_nothing(folder, tmp_path, where):
+    with pytest.raises(PlanError, match="--where"):
+        export(folder.store, "webdataset", str(tmp_path / "out"), where=where)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_of_nothing_has_an_index_and_no_tars(folder, tmp_path):
+    report = export(folder.store, "webdataset", str(tmp_path / "out"), where="false")
+    assert report.samples == 0
+    assert list((tmp_path / "out").glob("*.tar")) == []
+    assert pq.read_table(tmp_path / "out" / "index.parquet").num_rows == 12
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [({"text": "nothing"}, "nothing"), ({"image_key": "txt"}, "different"), ({"samples_per_shard": 0}, "at least 1"),
+     ({"image_key": "../x"}, "extensions"), ({"keep_members": ("JPG",)}, "lower-case"), ({"name": "a/b"}, "name")],
+)  # fmt: skip
+def test_bad_options_are_one_sentence(folder, tmp_path, options, word):
+    with pytest.raises(PlanError, match=word):
+        export(folder.store, "webdataset", str(tmp_path / "out"), options=TarOptions(**options))
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_formats_are_refused(folder, tmp_path):
+    with pytest.raises(PlanError, match="webdataset"):
+        export(folder.store, "zip", str(tmp_path / "out"))
