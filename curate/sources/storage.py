@@ -1,0 +1,80 @@
+"""Reaching local and remote files: the only place of the sources that opens anything."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import fsspec
+
+from curate.errors import CurateError, PlanError
+
+__all__ = ["BUFFER_BYTES", "file_size", "filesystem", "is_local", "open_stream", "reaching", "read_start", "shown"]
+
+BUFFER_BYTES: Final = 1 << 20  # neighbours closer than this come with one read
+
+
+def is_local(url: str) -> bool:
+    """Tell whether a shard's URL is a plain path of this machine."""
+    return "://" not in url and "::" not in url
+
+
+def shown(url: str) -> str:
+    """Return a URL fit for messages: signatures and passwords left out."""
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return url
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
+
+
+@contextmanager
+def reaching(url: str, kind: type[CurateError]) -> Iterator[None]:
+    """Turn whatever goes wrong while reading `url` into one sentence of the given kind."""
+    try:
+        yield
+    except CurateError:
+        raise
+    except ImportError as error:
+        raise PlanError(f"cannot reach {shown(url)}: {error}; for s3:// run: pip install 'curate[s3]'") from error
+    except Exception as error:  # every fsspec backend raises its own errors, many of them no OSError
+        reason = " ".join(str(error).replace(url, shown(url)).split()) or type(error).__name__
+        raise kind(f"cannot read {shown(url)}: {reason}") from error
+
+
+def filesystem(url: str) -> tuple[Any, str]:
+    """Return the fsspec file system of a URL or path and the path inside it; PlanError if it is unknown."""
+    with reaching(url, PlanError):
+        system, path = fsspec.core.url_to_fs(url)
+    return system, path
+
+
+def open_stream(url: str) -> io.BufferedReader:
+    """Open a file for reading with a 1 MiB buffer, seekable wherever the server can seek."""
+    if is_local(url):
+        return io.BufferedReader(io.FileIO(url), BUFFER_BYTES)
+    system, path = filesystem(url)
+    if "http" in system.protocol and not system.info(path).get("partial"):
+        return io.BufferedReader(system.open(path, "rb", block_size=0), BUFFER_BYTES)  # no ranges: forward only
+    return io.BufferedReader(system.open(path, "rb", block_size=4 * BUFFER_BYTES), BUFFER_BYTES)
+
+
+def file_size(url: str) -> int | None:
+    """Return the size of a file in bytes, or None if it does not exist."""
+    try:
+        if is_local(url):
+            return Path(url).stat().st_size
+        system, path = filesystem(url)
+        return int(system.info(path)["size"])
+    except FileNotFoundError:
+        return None
+
+
+def read_start(url: str, most: int) -> bytes:
+    """Return the first bytes of a file, at most `most`."""
+    if is_local(url):
+        with Path(url).open("rb") as stream:
+            return stream.read(most)
+    system, path = filesystem(url)
+    return bytes(system.cat_file(path, start=0, end=most))
