@@ -3,11 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from nano.world.annotation import Scene
 from nano.world.texts import mentioned, sign_found
 
 __all__ = ["CaptionMetrics", "caption_metrics"]
+
+
+Key = TypeVar("Key", str, tuple[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,8 @@ class CaptionMetrics:
     words_per_caption: float | None
 
 
-def caption_metrics(captions: Mapping[str, str], scenes: Mapping[str, Scene]) -> CaptionMetrics:
-    """Measure the caption of every scene by uid; a scene without a caption raises KeyError.
+def caption_metrics(captions: Mapping[Key, str], scenes: Mapping[Key, Scene]) -> CaptionMetrics:
+    """Measure the caption of every scene; both are keyed by sample, and a scene without a caption raises KeyError.
 
     A position counts as right only in the form "... NAME ... in the POSITION", which the nano VLM writes.
     """
