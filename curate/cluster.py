@@ -1,7 +1,9 @@
 """The pipeline as a Ray Data plan: the shard is the row, the segment is the operator, the worker is the actor."""
 
 import json
+import logging
 import os
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,7 +26,6 @@ from curate.stages import stage_name
 __all__ = ["run_on_ray"]
 
 OBJECT_STORE_BYTES = 128 << 20  # only shard names travel, so a local cluster needs no more
-RETRIES = 3  # of a worker that dies; a sample that fails is an error row and needs none
 
 
 def run_on_ray(plan: Plan, address: str | None, console: Console) -> dict[str, Any]:
@@ -39,35 +40,40 @@ def run_on_ray(plan: Plan, address: str | None, console: Console) -> dict[str, A
         progress = Progress(stages, len(shards), lambda: ray.get(tally.totals.remote()), console)
         try:
             with progress.live():
-                for _ in chain(job, shards, tally).iter_rows():
+                for row in chain(job, shards, tally).iter_rows():
+                    if row["trouble"] is not None:
+                        raise pickle.loads(row["trouble"])
                     progress.finish_shard()
-        except Exception as error:
-            raise root_cause(error) from error
+        except ray.exceptions.RayError as error:
+            raise CurateError(f"a worker failed: {last_line(error)}") from error
         totals = ray.get(tally.totals.remote())
     return {name: asdict(each) for name, each in totals.stages.items()}
 
 
 @contextmanager
 def cluster(address: str | None) -> Iterator[None]:
-    """Join the cluster at `address`, or start one on this machine; leave nothing behind.
+    """Join the cluster at `address`, or start one on this machine and take it down afterwards.
 
-    "local" is said out loud: without an address Ray would join any cluster it finds.
+    A Ray that the calling program has already initialised is used and left as it was. "local" is said out loud:
+    without an address Ray would join any cluster it finds.
     """
-    local = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if address is None else {}
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(address=address or "local", logging_level="error", log_to_driver=False, **local)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
+    ours = not ray.is_initialized()
+    if ours:
+        local = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if address is None else {}
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        ray.init(address=address or "local", logging_level="error", log_to_driver=False, **local)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    ray.data.DataContext.get_current().enable_progress_bars = False
     try:
         yield
     finally:
-        ray.shutdown()
+        if ours:
+            ray.shutdown()
 
 
 def chain(job: Job, shards: list[Shard], tally: Any) -> Any:
     """Return the lazy Ray dataset: one row per shard, one actor pool per segment."""
-    rows = [{"shard": json.dumps(asdict(shard))} for shard in shards]
+    rows = [{"shard": json.dumps(asdict(shard)), "trouble": None} for shard in shards]
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
     segments = job.pipeline.segments()
     for index, (segment, workers) in enumerate(zip(segments, pool_sizes(segments, len(shards)), strict=True)):
@@ -83,8 +89,6 @@ def chain(job: Job, shards: list[Shard], tally: Any) -> Any:
             ),
             num_cpus=needs.cpus,
             num_gpus=needs.gpus,
-            max_restarts=RETRIES,
-            max_task_retries=RETRIES,
         )
     return dataset
 
@@ -121,23 +125,26 @@ class Tally:
 
 
 class RayWorker:
-    """The actor that Ray Data calls with one shard at a time."""
+    """The actor that Ray Data calls with one shard at a time.
+
+    What stops a run travels back as a pickled CurateError: Ray keeps only the text of an exception's cause.
+    """
 
     def __init__(self, job: Job, index: int, tally: Any) -> None:
         self.worker = Worker(job, index, tally.add.remote)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        if row["trouble"] is not None:
+            return row
         shard = json.loads(row["shard"])
-        self.worker.measure(Shard(**{**shard, "files": tuple(shard["files"])}))
+        try:
+            self.worker.measure(Shard(**{**shard, "files": tuple(shard["files"])}))
+        except CurateError as error:
+            return {**row, "trouble": pickle.dumps(error)}
         return row
 
 
-def root_cause(error: BaseException) -> BaseException:
-    """Return the CurateError that a worker raised, or one that names what Ray says."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, CurateError):
-            return seen
-        seen = getattr(seen, "cause", None) or seen.__cause__
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return CurateError(f"a worker failed: {lines[-1].strip() if lines else type(error).__name__}")
+def last_line(error: BaseException) -> str:
+    """Return the last line of an error's text that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -42,18 +42,14 @@ class Job:
         return self.pipeline.verdict_id(self.limit)
 
 
-def read_cells(
-    columns: Columns, stages: Sequence[Stage], shard: str, sample: pa.Table, only: set[str]
-) -> dict[str, pa.Table]:
-    """Return the cells of the stages that have measured something, only the columns named."""
+def read_cells(columns: Columns, stages: Sequence[Stage], shard: str, rows: int, only: set[str]) -> dict[str, pa.Table]:
+    """Return the cells of the stages that have measured something on a shard of `rows` samples, by stage id."""
     cells = {}
     for stage in stages:
         if isinstance(stage, Expert) and (cell := columns.read(stage_id(stage), shard, only)) is not None:
-            if cell.num_rows != sample.num_rows:
+            if cell.num_rows != rows:
                 path = columns.path(stage_id(stage), shard)
-                raise ContractError(
-                    f"{path} has {cell.num_rows} rows, its shard {sample.num_rows}; delete it and run again"
-                )
+                raise ContractError(f"{path} has {cell.num_rows} rows, its shard {rows}; delete it and run again")
             cells[stage_id(stage)] = cell
     return cells
 
