@@ -23,7 +23,7 @@ CJK = re.compile(
 )
 EXTENSIONS = "jpe?g|png|gif|webp|avif|bmp|tiff?|heic|svg|pdf|raw|psd"
 PHRASES = (
-    "add to (?:cart|basket|wish ?list)|all rights reserved|best price|buy (?:it )?now|cheap|clearance sale|click here|"
+    "add to (?:cart|basket|wish ?list)|all rights reserved|best price|buy (?:it )?now|clearance sale|click here|"
     "click to (?:enlarge|view|zoom)|(?:download|wallpaper) (?:free|hd|now)|(?:free|hd) (?:download|wallpaper)|"
     "free (?:delivery|shipping)|image not found|in stock|limited (?:edition|time) offer|no image available|order now|"
     "read more|royalty[- ]free|shop now|sign up|stock (?:image|photo|photography|vector)|subscribe|"

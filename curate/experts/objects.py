@@ -1,0 +1,166 @@
+"""Find objects in pictures."""
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from curate.errors import PlanError
+from curate.experts.cache import cache_folder
+from curate.extras import check_extra, load_extra
+from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
+from curate.weights import Weights
+from schemas.objects import OBJECTS
+
+__all__ = ["Detection", "Objects", "choose", "without_doubles"]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One object: its class, its box as x0, y0, x1, y1 in fractions of the picture, and its score 0 to 1."""
+
+    label: str
+    box: tuple[float, float, float, float]
+    score: float
+
+    @property
+    def area(self) -> float:
+        x0, y0, x1, y1 = self.box
+        return max(0.0, x1 - x0) * max(0.0, y1 - y0)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Add objects by any ultralytics checkpoint; see `schemas.objects`.
+
+    `weights` is a local checkpoint, or the name of one that ultralytics fetches ("yolo11m"). A checkpoint is a pickle:
+    use only those you trust. Pictures are fitted into a square of `image_size_px`, so a result does not depend on the
+    batch. Detections under `min_score` are left out; of one label's boxes that overlap by an IoU of `max_overlap` or
+    more the best stays; past `max_objects` small ones are favoured, see `choose`.
+    ultralytics is AGPL-3.0: it is imported by `load` alone, offline for local weights, without analytics.
+    Source: IoU 0.6 is Monkey's (arXiv 2311.06607); DenseFusion favours small objects and discloses no threshold
+    (arXiv 2407.08303), so 0.25 is ultralytics' own and 32 is ours: what a hint block of 300 words holds.
+    """
+
+    weights: Weights = Weights("yolo11m")
+    image_size_px: int = 640
+    min_score: float = 0.25
+    max_overlap: float = 0.6
+    max_objects: int = 32
+    version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ()
+    adds: ClassVar[pa.Schema] = OBJECTS
+    resources: Resources = field(default=Resources(batch_rows=16), repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("min_score", "max_overlap"):
+            if not 0 < getattr(self, name) <= 1:
+                raise PlanError(f"Objects: {name}={getattr(self, name)}: give a number above 0, at most 1")
+        if self.image_size_px < 32 or self.image_size_px % 32:
+            raise PlanError(f"Objects: image_size_px={self.image_size_px}: give a multiple of 32")
+        if self.max_objects < 1:
+            raise PlanError(f"Objects: max_objects={self.max_objects}: give 1 or more")
+
+    @property
+    def pixels(self) -> int:
+        return self.image_size_px
+
+    def check(self) -> None:
+        check_extra("ultralytics", "detect")
+        if self.weights.is_local():
+            self.weights.path()
+
+    def load(self) -> Scorer:
+        model = _load_model(self.weights)
+        device = "cuda:0" if self.resources.gpus else "cpu"
+        lock = threading.Lock()  # a predictor keeps state between calls
+
+        def measure(batch: Batch) -> Measurement:
+            with lock:
+                results = self._predict(model, batch.images, device)
+            return {"objects": [[_row(found) for found in self._keep(result)] for result in results]}
+
+        return measure
+
+    def _predict(self, model: Any, images: Sequence[Pixels], device: str) -> list[Any]:
+        import torch
+
+        threads = torch.get_num_threads()
+        found = model.predict(
+            [np.ascontiguousarray(image[:, :, ::-1]) for image in images],
+            imgsz=self.image_size_px,
+            conf=self.min_score,
+            rect=False,
+            device=device,
+            verbose=False,
+        )
+        torch.set_num_threads(threads)  # ultralytics takes all cores but one
+        return list(found)
+
+    def _keep(self, result: Any) -> list[Detection]:
+        labels, boxes = result.names, result.boxes
+        edges = np.clip(boxes.xyxyn.cpu().numpy().astype(np.float64), 0, 1).tolist()
+        found = [
+            Detection(str(labels[int(kind)]), (x0, y0, x1, y1), float(score))
+            for (x0, y0, x1, y1), kind, score in zip(edges, boxes.cls.tolist(), boxes.conf.tolist(), strict=True)
+        ]
+        return choose(without_doubles(found, self.max_overlap), self.max_objects)
+
+
+def _row(found: Detection) -> dict[str, object]:
+    return {"label": found.label, "box": list(found.box), "score": found.score}
+
+
+def _load_model(weights: Weights) -> Any:
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(cache_folder()))  # else settings go to ~/.config
+    os.environ.setdefault("YOLO_VERBOSE", "false")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    if weights.is_local():
+        os.environ.setdefault("YOLO_OFFLINE", "true")
+    library = load_extra("ultralytics", "detect")
+    library.settings.update({"sync": False})  # no usage reports
+    try:
+        return library.YOLO(str(weights.path()) if weights.is_local() else f"{weights.where}.pt", task="detect")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise PlanError(f"Objects: {weights!r} cannot be loaded: {error}") from error
+
+
+def _best_first(found: Detection) -> tuple[float, float, str, tuple[float, ...]]:
+    return -found.score, found.area, found.label, found.box
+
+
+def without_doubles(found: Sequence[Detection], max_overlap: float) -> list[Detection]:
+    """Return the detections, best first, less those that overlap a better one of their label by `max_overlap` IoU."""
+    kept: list[Detection] = []
+    for one in sorted(found, key=_best_first):
+        if all(one.label != other.label or overlap(one, other) < max_overlap for other in kept):
+            kept.append(one)
+    return kept
+
+
+def overlap(one: Detection, other: Detection) -> float:
+    """Return the intersection over union of two boxes, 0.0 where both are empty."""
+    width = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0])
+    height = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
+    common = max(0.0, width) * max(0.0, height)
+    union = one.area + other.area - common
+    return common / union if union > 0 else 0.0
+
+
+def choose(found: Sequence[Detection], limit: int) -> list[Detection]:
+    """Return at most `limit` detections, best first: half the places (rounded up) by score, the others by smallness.
+
+    The better half goes to the highest scores, the other places to the smallest boxes of what is left, so that a crowd
+    of sure large objects does not hide the small ones. Equal scores: the smaller box first; then label, then box.
+    """
+    ranked = sorted(found, key=_best_first)
+    if len(ranked) <= limit:
+        return ranked
+    sure, rest = ranked[: (limit + 1) // 2], ranked[(limit + 1) // 2 :]
+    small = sorted(rest, key=lambda one: (one.area, *_best_first(one)))[: limit - len(sure)]
+    return sorted(chain(sure, small), key=_best_first)
