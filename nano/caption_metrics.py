@@ -53,7 +53,7 @@ def caption_metrics(captions: Mapping[Key, str], scenes: Mapping[Key, Scene]) ->
         hallucination_rate=None if precision is None else round(1 - precision, 3),
         position_accuracy=_share(placed, single),
         sign_text_recall=_share(read, signs),
-        words_per_caption=_share(words, len(scenes)),
+        words_per_caption=round(words / len(scenes), 1) if scenes else None,
     )
 
 

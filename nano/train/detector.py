@@ -68,7 +68,7 @@ def write_dataset(root: Path, sizes: Mapping[str, int], workers: int) -> Path:
         for kind in ("images", "labels"):
             (root / kind / split).mkdir(parents=True, exist_ok=True)
         jobs += [(root, split, i) for i in range(n)]
-    with mp.get_context("spawn").Pool(workers) as pool:
+    with mp.get_context("spawn").Pool(max(1, workers)) as pool:
         pool.map(write_one, jobs, chunksize=64)
     names = "\n".join(f"  {i}: {name}" for i, name in enumerate(CLASSES))
     data = root / "emojiworld.yaml"
