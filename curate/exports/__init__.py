@@ -1,17 +1,25 @@
 """Materialised views of a run, in the formats that trainers read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+
+from rich.text import Text
 
 from curate.errors import PlanError
 from curate.exports.folder import committed
-from curate.exports.selection import select
-from curate.exports.webdataset import TarOptions, write_webdataset
+from curate.exports.options import ExportOptions
+from curate.exports.parquet import PAIRS, write_pairs, write_parquet
+from curate.exports.selection import Selection, select
+from curate.exports.webdataset import write_webdataset
 from curate.store import Store
 
-__all__ = ["ExportFormat", "ExportReport", "TarOptions", "export"]
+__all__ = ["FORMATS", "ExportOptions", "ExportReport", "export"]
 
-ExportFormat: TypeAlias = Literal["webdataset"]
+FORMATS: dict[str, Callable[[Selection, Store, ExportOptions], dict[str, int]]] = {
+    "webdataset": write_webdataset,  # tars with index, sizes.json and wids index
+    "parquet": write_parquet,  # pictures inside, as HF datasets reads them
+    "trl": write_pairs,  # preference pairs with pictures inside, as TRL's DPOTrainer reads them
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,27 +27,36 @@ class ExportReport:
     """What an export did: `source_samples` of the run, `samples` written, `failed` to be read again."""
 
     out: str
-    format: ExportFormat
+    format: str
     source_samples: int
     samples: int
     failed: int
 
+    def __rich__(self) -> Text:
+        failed = f"; {self.failed:,} pictures could not be read again" if self.failed else ""
+        taken = f"{self.samples:,} of {self.source_samples:,} samples"
+        return Text(
+            f"{taken} exported as {self.format} to {self.out}{failed}; index.parquet says why not, sample by sample"
+        )
+
 
 def export(
     store: Store,
-    format: ExportFormat,
+    format: str,
     out: str,
     where: str | None = None,
     run_id: str | None = None,
-    options: TarOptions | None = None,
+    options: ExportOptions | None = None,
 ) -> ExportReport:
     """Write the kept samples of a run (the newest by default) that match `where` to the folder or URL `out`.
 
     The folder appears whole or not at all and replaces an earlier export; the same run gives the same bytes.
-    Raises PlanError if the condition, an option or `out` cannot work.
+    Raises PlanError if the format, the condition, an option or `out` cannot work.
     """
-    if format != "webdataset":
-        raise PlanError(f"cannot export to {format!r}; formats: webdataset")
+    if format not in FORMATS:
+        raise PlanError(f"cannot export to {format!r}; formats: {', '.join(FORMATS)}")
+    if format == "trl":
+        where = f"{PAIRS} AND (\n{where}\n)" if where else PAIRS
     with committed(out) as folder, select(store, where, run_id) as selection:
-        counts = write_webdataset(selection, folder, options or TarOptions())
+        counts = FORMATS[format](selection, folder, options or ExportOptions())
     return ExportReport(out, format, **counts)

@@ -4,17 +4,20 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.exports.folder import MANIFEST
 from curate.exports.selection import Selection
+from curate.sources.shard import Shard
 from curate.store import Store
 from schemas.export_index import EXPORT_INDEX
 
-__all__ = ["INDEX", "Place", "index_schema", "index_table", "index_writer", "write_manifest"]
+__all__ = ["INDEX", "Place", "Places", "index_schema", "index_table", "write_manifest", "write_shards"]
 
 INDEX = "index.parquet"
 GROUP_ROWS = 20_000  # rows of one row group of the index
@@ -29,25 +32,26 @@ class Place:
     size_bytes: int
 
 
-@contextlib.contextmanager
-def index_writer(store: Store, selection: Selection) -> Iterator[Callable[[pa.Table], None]]:
-    """Give a function that appends rows to the index; a few thousand rows wait in memory at most."""
-    schema = index_schema(selection.columns)
-    with store.open_write(INDEX) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-        waiting: list[pa.Table] = []
+Places: TypeAlias = list[Place | str | None]
+"""Where the rows of a shard went: None for samples not chosen, the error code of one that could not be read again."""
 
-        def write(table: pa.Table) -> None:
-            waiting.append(table)
-            if sum(part.num_rows for part in waiting) >= GROUP_ROWS:
-                flush()
 
-        def flush() -> None:
-            writer.write_table(pa.concat_tables(waiting).combine_chunks())
-            waiting.clear()
+def write_shards(
+    store: Store, selection: Selection, write: Callable[[Shard, pa.Table, npt.NDArray[np.bool_]], Places]
+) -> dict[str, int]:
+    """Let `write` export shard after shard and index what it did; return the counts of samples.
 
-        yield write
-        if waiting:
-            flush()
+    `samples` are exported, `failed` could not be read again, `source_samples` are all of the run.
+    """
+    counts = dict.fromkeys(["source_samples", "samples", "failed"], 0)
+    with _index_writer(store, index_schema(selection.columns)) as append:
+        for shard, table, chosen in selection.shards():
+            places = write(shard, table, chosen)
+            append(index_table(selection, table, places))
+            counts["source_samples"] += table.num_rows
+            counts["samples"] += sum(isinstance(place, Place) for place in places)
+            counts["failed"] += sum(isinstance(place, str) for place in places)
+    return counts
 
 
 def index_schema(columns: pa.Schema) -> pa.Schema:
@@ -55,8 +59,8 @@ def index_schema(columns: pa.Schema) -> pa.Schema:
     return pa.schema([*EXPORT_INDEX, *(field for field in columns if field.name not in EXPORT_INDEX.names)])
 
 
-def index_table(selection: Selection, table: pa.Table, places: Sequence[Place | str | None]) -> pa.Table:
-    """Return the index rows of a shard; a place is None for samples not chosen, or the error code of a failed one."""
+def index_table(selection: Selection, table: pa.Table, places: Places) -> pa.Table:
+    """Return the index rows of a shard."""
     errors = table["error"].to_pylist()
     dropped = table["dropped_by"].to_pylist()
     for i, place in enumerate(places):
@@ -78,6 +82,26 @@ def index_table(selection: Selection, table: pa.Table, places: Sequence[Place | 
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+@contextlib.contextmanager
+def _index_writer(store: Store, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Give a function that appends rows to the index; some thousand rows wait in memory at most."""
+    with store.open_write(INDEX) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        waiting: list[pa.Table] = []
+
+        def append(table: pa.Table) -> None:
+            waiting.append(table)
+            if sum(part.num_rows for part in waiting) >= GROUP_ROWS:
+                flush()
+
+        def flush() -> None:
+            writer.write_table(pa.concat_tables(waiting).combine_chunks())
+            waiting.clear()
+
+        yield append
+        if waiting:
+            flush()
 
 
 def write_manifest(selection: Selection, store: Store, files: Sequence[str], facts: Mapping[str, Any]) -> None:

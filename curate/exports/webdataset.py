@@ -1,16 +1,17 @@
 """Export as WebDataset tars, with a Parquet index, `sizes.json` for open_clip and `index.json` for wids.
 
 Every sample has the same members in the same order: the picture as stored, `txt`, `json`, and the kept members.
-HF datasets takes the member names from the first samples, so the picture's name is one for the whole export: the
-extension of their format if they share one, else `jpg`. Readers decode by content, not by name.
+HF datasets takes member names and types from the first five samples. So the picture's name is one for the whole
+export: the extension of their format if they share one, else `jpg` (readers decode by content, not by name); and where
+a column may be null in all of the first five, give it `features=`, or use the Parquet export, which carries types.
 """
 
 import contextlib
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.errors import PlanError, SampleError
-from curate.exports.index import INDEX, Place, index_table, index_writer, write_manifest
+from curate.exports.index import INDEX, Place, Places, write_manifest, write_shards
+from curate.exports.options import ExportOptions
 from curate.exports.pictures import pictures, side_members
 from curate.exports.selection import Selection
 from curate.exports.tar import BLOCK, TarStream
@@ -26,37 +28,9 @@ from curate.sources.shard import Shard
 from curate.store import Store
 from curate.tables import plain
 
-__all__ = ["TarOptions", "write_webdataset"]
+__all__ = ["write_webdataset"]
 
 OMITTED = {"dropped_by", "error"}  # null for every exported sample
-
-
-@dataclass(frozen=True, slots=True)
-class TarOptions:
-    """How tars are cut and what is in them.
-
-    `text` is the column of the `txt` member: by default the caption if the run made captions, else the alt text; null
-    gives an empty member. `keep_members` are extensions of other members of the source ("seg.png") to copy; a sample
-    without one gets an empty member. `image_key` names the picture's member.
-    """
-
-    name: str = "samples"
-    samples_per_shard: int = 1_000  # Source: open_clip and Energon advise about 1,000; see docs of both
-    bytes_per_shard: int | None = None
-    image_key: str | None = None
-    text: str | None = None
-    keep_members: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.samples_per_shard < 1 or (self.bytes_per_shard is not None and self.bytes_per_shard < 1):
-            raise PlanError("samples_per_shard and bytes_per_shard must be at least 1")
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
-            raise PlanError(f"the name of the tars {self.name!r} may have letters, digits, - and _ only")
-        keys = [*filter(None, [self.image_key]), "txt", "json", *self.keep_members]
-        if bad := [key for key in keys if not key.replace(".", "").isalnum() or key != key.lower()]:
-            raise PlanError(f"member names {bad} are not lower-case extensions such as jpg or seg.png")
-        if len(set(keys)) < len(keys):
-            raise PlanError(f"member names {keys} are not all different")
 
 
 @dataclass(slots=True)
@@ -64,7 +38,7 @@ class Tars:
     """The tars of one export: opens the next when one is full; `done` lists the finished ones."""
 
     store: Store
-    options: TarOptions
+    options: ExportOptions
     stack: contextlib.ExitStack
     hasher: ThreadPoolExecutor
     done: list[dict[str, Any]] = field(default_factory=list)
@@ -109,28 +83,19 @@ class Layout:
     keep_members: tuple[str, ...]
 
 
-def write_webdataset(selection: Selection, store: Store, options: TarOptions) -> dict[str, int]:
-    """Write the whole export into an empty folder, its manifest last; return the counts of samples.
-
-    `samples` are exported, `failed` could not be read again, `source_samples` are all of the run.
-    """
+def write_webdataset(selection: Selection, store: Store, options: ExportOptions) -> dict[str, int]:
+    """Write the whole export into an empty folder, its manifest last; return the counts of samples."""
     layout = _layout(selection, options)
-    counts = dict.fromkeys(["source_samples", "samples", "failed"], 0)
-    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as hasher, index_writer(store, selection) as index:
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as hasher:
         tars = Tars(store, options, stack, hasher)
-        for shard, table, chosen in selection.shards():
-            places = _write_shard(tars, shard, table, chosen, layout)
-            index(index_table(selection, table, places))
-            counts["source_samples"] += table.num_rows
-            counts["samples"] += sum(isinstance(place, Place) for place in places)
-            counts["failed"] += sum(isinstance(place, str) for place in places)
+        counts = write_shards(store, selection, partial(_write_shard, tars, layout))
         tars.finish()
     names = _write_sidecars(store, options.name, tars.done)
     write_manifest(selection, store, names, {"format": "webdataset", "image_key": layout.image_key, **counts})
     return counts
 
 
-def _layout(selection: Selection, options: TarOptions) -> Layout:
+def _layout(selection: Selection, options: ExportOptions) -> Layout:
     formats = selection.formats()
     names = selection.columns.names
     text = options.text or ("caption" if "caption" in names else "alt_text")
@@ -141,11 +106,9 @@ def _layout(selection: Selection, options: TarOptions) -> Layout:
     return Layout(image_key, text, columns, options.keep_members)
 
 
-def _write_shard(
-    tars: Tars, shard: Shard, table: pa.Table, chosen: npt.NDArray[np.bool_], layout: Layout
-) -> list[Place | str | None]:
+def _write_shard(tars: Tars, layout: Layout, shard: Shard, table: pa.Table, chosen: npt.NDArray[np.bool_]) -> Places:
     """Append the chosen samples of a shard; return where each of its rows went, as `index_table` takes it."""
-    places: list[Place | str | None] = [None] * table.num_rows
+    places: Places = [None] * table.num_rows
     rows = table.filter(pa.array(chosen))
     if not rows.num_rows:
         return places

@@ -20,6 +20,7 @@ from curate.store import Store
 from schemas.verdict import VERDICT
 
 FACTS, CLIP, CAPTIONS = "image_facts-v1-00000001", "clip-v1-00000002", "dense_caption-v1-00000003"
+PAIRS = "preference_pair-v1-00000004"
 VERDICT_ID = "verdict-v1-0000000a"
 ADDS = {
     FACTS: pa.schema([("image_format", pa.string()), ("image_sha256", pa.string()), ("image_phash", pa.uint64())]),
@@ -27,6 +28,7 @@ ADDS = {
     CAPTIONS: pa.schema([("caption", pa.string()), ("caption_words", pa.int32()), ("objects", pa.list_(pa.struct(
         [("label", pa.string()), ("box", pa.list_(pa.float32()))]
     )))]),
+    PAIRS: pa.schema([(name, pa.string()) for name in ("pair_prompt", "pair_chosen", "pair_rejected")]),
 }  # fmt: skip
 FILTER = "MinClipScore(min_score=0.3)"
 
@@ -62,11 +64,12 @@ def make_dataset(root: Path, samples: int = 6, formats: tuple[str, ...] = ("JPEG
     """Write a dataset of two shards with `samples` each.
 
     Row i of a shard: clip_score i/10 as measured (kept from 0.3 on); row 0 has no picture and is an error of the
-    source; row 1 fails in CLIP. So rows 3 and up are kept. Every third sample has a `cls` member.
+    source; row 1 fails in CLIP. So rows 3 and up are kept; rows 4 and up have a preference pair. Every third sample has
+    a `cls` member.
     """
     (root / "source").mkdir(parents=True)
     folder = Folder(Store(str(root / "dataset")), [], {})
-    stages = [FACTS, CLIP, *([CAPTIONS] if captions else [])]
+    stages = [FACTS, CLIP, *([CAPTIONS, PAIRS] if captions else [])]
     for n in range(2):
         _add_shard(folder, root / "source" / f"{n:05}.tar", n, (samples, formats, stages))
     write_run(folder, stages)
@@ -98,6 +101,9 @@ def facts(i: int, data: bytes) -> dict:
         "clip_embedding": np.full(16, i / 16, dtype=np.float16),
         "caption": f"A dense caption of picture {i}.",
         "caption_words": 6,
+        "pair_prompt": "Describe." if i > 3 else None,
+        "pair_chosen": f"chosen {i}" if i > 3 else None,
+        "pair_rejected": f"rejected {i}" if i > 3 else None,
         "objects": [{"label": "cat", "box": [0.1, 0.2, 0.3, 0.4]}] * (i % 3),
     }
 
@@ -127,6 +133,7 @@ def _add_shard(folder: Folder, path: Path, n: int, plan: tuple[int, tuple[str, .
     add_cell(folder, CLIP, shard, (list(range(1, count)), values), failed)
     if CAPTIONS in stages:
         add_cell(folder, CAPTIONS, shard, (list(range(3, count)), values))
+        add_cell(folder, PAIRS, shard, (list(range(3, count)), values))
     write_verdict(folder, shard, table)
 
 

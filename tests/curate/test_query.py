@@ -13,7 +13,18 @@ from curate.query import format_table, query
 from curate.store import Store
 from curate.view import UNFINISHED, run_view
 from schemas.sample import SAMPLE
-from tests.curate.dataset_folder import ADDS, CAPTIONS, CLIP, FACTS, FILTER, add_cell, facts, make_dataset, write_run
+from tests.curate.dataset_folder import (
+    ADDS,
+    CAPTIONS,
+    CLIP,
+    FACTS,
+    FILTER,
+    PAIRS,
+    add_cell,
+    facts,
+    make_dataset,
+    write_run,
+)
 
 
 @pytest.fixture
@@ -23,7 +34,7 @@ def folder(tmp_path):
 
 def test_one_row_per_source_sample_with_all_columns_in_stage_order(folder):
     table = query(folder.store, "SELECT * FROM samples")
-    experts = [name for stage in (FACTS, CLIP, CAPTIONS) for name in ADDS[stage].names]
+    experts = [name for stage in (FACTS, CLIP, CAPTIONS, PAIRS) for name in ADDS[stage].names]
     rest = [name for name in SAMPLE.names if name not in {"shard", "key"}]
     assert table.column_names == ["uid", "shard", "key", "row", *rest, *experts, "dropped_by", "error"]
     assert sorted(table["uid"].to_pylist()) == sorted(folder.pictures)
@@ -78,7 +89,7 @@ def test_stages_without_cells_give_typed_nulls(folder):
 
 def test_a_run_that_has_read_nothing_has_columns_and_no_rows(tmp_path):
     folder = make_dataset(tmp_path)
-    for stage in ("sample-v1", FACTS, CLIP, CAPTIONS):
+    for stage in ("sample-v1", FACTS, CLIP, CAPTIONS, PAIRS):
         for name in folder.store.list(f"columns/{stage}"):
             folder.store.remove(f"columns/{stage}/{name}")
     table = query(folder.store, "SELECT * FROM samples")
@@ -98,7 +109,7 @@ def test_other_runs_and_other_shards_are_not_in_the_view(folder):
 def test_a_limit_cuts_the_shard(folder):
     shard = folder.shards[1]
     folder.shards[1] = type(shard)(shard.name, shard.kind, shard.url, shard.size_bytes, (), 2)
-    write_run(folder, [FACTS, CLIP, CAPTIONS])
+    write_run(folder, [FACTS, CLIP, CAPTIONS, PAIRS])
     assert query(folder.store, "SELECT * FROM samples").num_rows == 8
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from curate.errors import PlanError, SampleError
 from curate.show import picture, render, sample_facts
-from tests.curate.dataset_folder import CAPTIONS, CLIP, FACTS, FILTER, add_cell, facts, make_dataset
+from tests.curate.dataset_folder import CAPTIONS, CLIP, FACTS, FILTER, PAIRS, add_cell, facts, make_dataset
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_kept_sample_has_all_columns_and_stages(folder):
     assert found["columns"]["clip_embedding"] == [0.25] * 16
     assert found["columns"]["caption"] == "A dense caption of picture 4."
     assert (found["dropped_by"], found["error"]) == (None, None)
-    assert [stage["id"] for stage in found["stages"]] == ["sample-v1", FACTS, CLIP, CAPTIONS]
+    assert [stage["id"] for stage in found["stages"]] == ["sample-v1", FACTS, CLIP, CAPTIONS, PAIRS]
     assert found["stages"][2] == {"id": CLIP, "measured": True, "attempt": 1, "error": None}
 
 

@@ -14,7 +14,7 @@ import webdataset
 from PIL import Image
 
 from curate.errors import PlanError, SourceError
-from curate.exports import TarOptions, export
+from curate.exports import ExportOptions, export
 from curate.store import Store
 from schemas.export_index import EXPORT_INDEX
 from tests.curate.dataset_folder import FILTER, make_dataset
@@ -67,6 +67,7 @@ def test_json_has_one_schema_and_plain_values(folder, tmp_path):
     assert names == (
         "uid", "shard", "key", "row", "image_member", "image_size_bytes", "alt_text", "alt_text_cut", "metadata",
         "image_format", "image_sha256", "image_phash", "clip_score", "caption", "caption_words", "objects",
+        "pair_prompt", "pair_chosen", "pair_rejected",
     )  # fmt: skip
     first = documents[0]
     assert first["clip_score"] == 0.3
@@ -110,7 +111,7 @@ def test_offsets_and_headers_are_those_of_tarfile(folder, tmp_path):
 
 def test_sidecars_are_what_open_clip_and_wids_read(folder, tmp_path):
     out = tmp_path / "out"
-    export(folder.store, "webdataset", str(out), options=TarOptions(samples_per_shard=4))
+    export(folder.store, "webdataset", str(out), options=ExportOptions(samples_per_shard=4))
     assert json.loads((out / "sizes.json").read_text()) == {"samples-000000.tar": 4, "samples-000001.tar": 2}
     wids = json.loads((out / "index.json").read_text())
     assert (wids["__kind__"], wids["wids_version"]) == ("wids-shard-index-v1", 1)
@@ -123,7 +124,7 @@ def test_sidecars_are_what_open_clip_and_wids_read(folder, tmp_path):
 
 def test_tars_are_bounded_by_bytes_too(folder, tmp_path):
     out = tmp_path / "out"
-    export(folder.store, "webdataset", str(out), options=TarOptions(bytes_per_shard=8_000))
+    export(folder.store, "webdataset", str(out), options=ExportOptions(bytes_per_shard=8_000))
     tars = sorted(out.glob("*.tar"))
     assert len(tars) > 1
     assert all(path.stat().st_size <= 8_000 + 1_024 for path in tars)
@@ -138,7 +139,7 @@ def test_the_same_run_gives_the_same_bytes(folder, tmp_path):
 
 def test_a_second_export_replaces_the_first_without_leftovers(folder, tmp_path):
     out = tmp_path / "out"
-    export(folder.store, "webdataset", str(out), options=TarOptions(samples_per_shard=1))
+    export(folder.store, "webdataset", str(out), options=ExportOptions(samples_per_shard=1))
     export(folder.store, "webdataset", str(out))
     assert sorted(everything(out)) == ["export.json", "index.json", "index.parquet", "samples-000000.tar", "sizes.json"]
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -150,7 +151,7 @@ def test_a_crash_leaves_the_earlier_export_untouched(folder, tmp_path):
     before = everything(out)
     Path(folder.shards[1].url).unlink()
     with pytest.raises(SourceError):
-        export(folder.store, "webdataset", str(out), options=TarOptions(samples_per_shard=1))
+        export(folder.store, "webdataset", str(out), options=ExportOptions(samples_per_shard=1))
     assert everything(out) == before
     with pytest.raises(SourceError):
         export(folder.store, "webdataset", str(tmp_path / "new"))
@@ -174,7 +175,7 @@ def test_a_folder_that_is_not_an_export_is_never_replaced(folder, tmp_path):
 def test_object_stores_get_the_same_files_and_no_leftovers(folder, tmp_path):
     export(folder.store, "webdataset", str(tmp_path / "out"))
     remote = Store("memory://export-test/out")
-    export(folder.store, "webdataset", remote.root, options=TarOptions(samples_per_shard=2))
+    export(folder.store, "webdataset", remote.root, options=ExportOptions(samples_per_shard=2))
     export(folder.store, "webdataset", remote.root)
     assert {name: remote.read_bytes(name) for name in remote.list("")} == everything(tmp_path / "out")
 
@@ -229,7 +230,7 @@ def test_without_captions_the_text_is_the_alt_text(tmp_path):
 
 
 def test_the_text_column_and_the_picture_name_can_be_chosen(folder, tmp_path):
-    options = TarOptions(text="alt_text", image_key="image", name="train")
+    options = ExportOptions(text="alt_text", image_key="image", name="train")
     export(folder.store, "webdataset", str(tmp_path / "out"), options=options)
     with tarfile.open(tmp_path / "out" / "train-000000.tar") as tar:
         names = [name.partition(".")[2] for name in tar.getnames()[:3]]
@@ -238,7 +239,7 @@ def test_the_text_column_and_the_picture_name_can_be_chosen(folder, tmp_path):
 
 
 def test_members_of_the_source_come_along_when_asked(folder, tmp_path):
-    export(folder.store, "webdataset", str(tmp_path / "out"), options=TarOptions(keep_members=("cls",)))
+    export(folder.store, "webdataset", str(tmp_path / "out"), options=ExportOptions(keep_members=("cls",)))
     assert [sample["cls"] for sample in read_back(tmp_path / "out")] == [b"3", b"", b""] * 2
 
 
@@ -281,7 +282,7 @@ def test_an_export_of_nothing_has_an_index_and_no_tars(folder, tmp_path):
 )  # fmt: skip
 def test_bad_options_are_one_sentence(folder, tmp_path, options, word):
     with pytest.raises(PlanError, match=word):
-        export(folder.store, "webdataset", str(tmp_path / "out"), options=TarOptions(**options))
+        export(folder.store, "webdataset", str(tmp_path / "out"), options=ExportOptions(**options))
     assert not (tmp_path / "out").exists()
 
 
