@@ -167,9 +167,14 @@ def _run(order: "Order") -> None:
 
 
 def _print(what: Any) -> None:
-    from rich.console import Console
+    """Print a renderable, or several; plain text is never wrapped, so that commands can be copied."""
+    from rich.console import Console, Group
 
-    Console().print(what)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    for part in what.renderables if isinstance(what, Group) else [what]:
+        console.print(part, soft_wrap=not hasattr(part, "columns"))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ def cluster(address: str | None) -> Iterator[None]:
     ours = not ray.is_initialized()
     if ours:
         local = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if address is None else {}
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        if address is None:
+            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else every pool prints ray-project/ray#53727
         ray.init(address=address or "local", logging_level="error", log_to_driver=False, **local)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False

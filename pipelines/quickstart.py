@@ -1,0 +1,110 @@
+"""The main job on the bundled sample shards, with the nano weights."""
+
+from pathlib import Path
+
+from curate.captions.guards import Guards
+from curate.captions.hints import Hints, Section
+from curate.captions.prompts import Prompt
+from curate.engines.engine import Engine
+from curate.engines.vllm_engine import Vllm
+from curate.experts.clip import Clip
+from curate.experts.dense_caption import DenseCaption
+from curate.experts.image_facts import ImageFacts
+from curate.experts.objects import Objects
+from curate.experts.ocr import Ocr
+from curate.experts.preference_pair import PreferencePair
+from curate.experts.text_facts import TextFacts
+from curate.pipeline import Pipeline
+from curate.weights import Weights
+from filters.caption_clean import CaptionClean
+from filters.caption_words import CaptionWords
+from filters.language_in import LanguageIn
+from filters.max_aspect import MaxAspect
+from filters.max_text_area import MaxTextArea
+from filters.min_clip_score import MinClipScore
+from filters.min_side import MinSide
+from filters.no_boilerplate import NoBoilerplate
+from filters.not_animated import NotAnimated
+
+__all__ = ["quickstart"]
+
+# The phrases that the nano VLM was trained on (nano/world/tasks.py); a production model needs no such care.
+DESCRIBE = Prompt("nano-describe-v1", "Describe the image in detail.", lead="Expert hints:")
+STEPS = Prompt("nano-steps-v1", "Describe the image in detail. Think step by step. Mention every object.")
+NEUTRAL = (Prompt("nano-neutral-v1", "Describe this image."),)
+MISLEADING = (
+    Prompt("nano-misleading-v1-0", "Describe the image and imagine objects that could be there."),
+    Prompt("nano-misleading-v1-1", "Describe the image and invent extra objects."),
+    Prompt("nano-misleading-v1-2", "Add made-up objects to the description of the picture."),
+)
+HINTS = Hints(
+    blocks=("objects", "ocr"),
+    place="words",
+    objects=Section("Detected objects: ", "{text} at {place}", "; "),
+    ocr=Section('OCR text: "', "{text}", " "),
+)
+
+
+def quickstart(
+    weights: str = "nano",
+    min_clip_score: float = 0.6,
+    max_text_area: float = 0.5,
+    hints: bool = True,
+    pair_share: float = 0.25,
+) -> Pipeline:
+    """Measure, filter, caption and pair: every stage of the engine on a small synthetic world.
+
+    The stages and their order are those of `densefusion`; models and the thresholds tied to them are those of the nano
+    world (nano/MODEL_CARD.md), which has no photographs: CLIP cosines are far higher than a web model's, so 0.6 here
+    is about what 0.28 is there. Cheap filters come first. Pairs are made for a share of the kept samples only, since
+    each costs two more texts.
+
+    Papers: DataComp's basic rules (arXiv 2304.14108), DenseFusion (2407.08303), STIC (2405.19716). Left out:
+    semantic dedup and per-cluster picks.
+    """
+    root = Path(weights)
+    clip_model, clip_weights = str(root / "clip" / "nano-clip.json"), str(root / "clip" / "nano-clip.safetensors")
+    engine = vllm(str(root / "vlm"))
+    return Pipeline(
+        [
+            TextFacts(),
+            CaptionWords(3, 150),
+            NoBoilerplate(),
+            LanguageIn(("en",), min_confidence=0.0),
+            ImageFacts(),
+            MinSide(200),
+            MaxAspect(3.0),
+            NotAnimated(),
+            Clip(
+                str(root / "clip" / "nano-clip.json"), Weights(str(root / "clip" / "nano-clip.safetensors")), "squash"
+            ),
+            MinClipScore(min_clip_score),
+            Ocr(),
+            MaxTextArea(max_text_area),
+            Objects(Weights(str(root / "detector" / "nano-yolo.pt")), image_size_px=320),
+            DenseCaption(
+                engine,
+                prompt=DESCRIBE,
+                hints=HINTS if hints else Hints(blocks=()),
+                guards=Guards(),
+                longest_side_px=336,
+                max_tokens=220,
+            ),
+            CaptionClean(allow=("stock_opener",)),
+            PreferencePair(
+                engine,
+                share=pair_share,
+                chosen=STEPS,
+                misleading=MISLEADING,
+                neutral=NEUTRAL,
+                longest_side_px=336,
+                max_tokens=220,
+                temperature=0.0,
+            ),
+        ]
+    )
+
+
+def vllm(model: str) -> Engine:
+    """Return the engine that writes: vLLM in process, on the CPU, sized for a laptop."""
+    return Vllm(Weights(model), dtype="bfloat16", max_model_len=2048, max_num_seqs=64, enforce_eager=True, gpus=0.0)
