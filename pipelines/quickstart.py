@@ -41,7 +41,7 @@ HINTS = Hints(
     blocks=("objects", "ocr"),
     place="words",
     objects=Section("Detected objects: ", "{text} at {place}", "; "),
-    ocr=Section('OCR text: "', "{text}", " "),
+    ocr=Section("OCR text: ", '"{text}"', ", "),
 )
 
 
@@ -75,9 +75,7 @@ def quickstart(
             MinSide(200),
             MaxAspect(3.0),
             NotAnimated(),
-            Clip(
-                str(root / "clip" / "nano-clip.json"), Weights(str(root / "clip" / "nano-clip.safetensors")), "squash"
-            ),
+            Clip(clip_model, Weights(clip_weights), resize="squash"),
             MinClipScore(min_clip_score),
             Ocr(),
             MaxTextArea(max_text_area),
