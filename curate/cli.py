@@ -124,7 +124,7 @@ def show(
 
     store = Store(dataset)
     facts = view.sample_facts(store, uid, run)
-    _print(view.render(facts))
+    _print(view.render(facts, view.preview(store, facts["uid"], run)))
     if picture_to is not None:
         picture_to.write_bytes(view.picture(store, facts["uid"], run))
         typer.echo(f"picture written to {picture_to}")

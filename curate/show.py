@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.segment import Segment
 from rich.style import Style
@@ -12,14 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from curate.columns import Columns
-from curate.errors import PlanError, SampleError
+from curate.errors import PlanError, SampleError, SourceError
 from curate.sources import fetch
 from curate.sources.shard import Shard
 from curate.store import Store
 from curate.tables import plain, printable
 from curate.view import View, run_view
 
-__all__ = ["HalfBlocks", "picture", "render", "sample_facts"]
+__all__ = ["HalfBlocks", "picture", "preview", "render", "sample_facts"]
 
 PREVIEW = (48, 24)  # largest preview in characters; a character is one pixel wide and two high
 LONGEST = 4_000  # characters shown of one value
@@ -56,6 +57,14 @@ def picture(store: Store, uid: str, run_id: str | None = None) -> bytes:
     if isinstance(data, SampleError):
         raise data
     return data
+
+
+def preview(store: Store, uid: str, run_id: str | None = None) -> bytes | None:
+    """Return the picture for `render`, or None if its bytes are gone or were never there."""
+    try:
+        return picture(store, uid, run_id)
+    except (SampleError, SourceError):
+        return None
 
 
 def render(facts: dict[str, Any], image: bytes | None = None) -> Group:
@@ -112,7 +121,7 @@ def _find(view: View, uid: str) -> tuple[Shard, pa.Table]:
         ((full, name),) = found
         shard = next(shard for shard in view.shards if shard.name == name)
         table = view.table(connection, shard, view.names())
-        return shard, table.filter(pa.compute.equal(table["uid"], full))
+        return shard, table.filter(pc.equal(table["uid"], full))
 
 
 def _stages(view: View, shard: Shard, row: int) -> Iterator[dict[str, Any]]:

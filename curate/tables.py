@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
 
@@ -23,10 +24,11 @@ SHOWN_CHARACTERS = 200  # of one value
 NARROW = 12  # columns of a terminal a value needs; wider tables print one block a row
 
 
-def format_table(table: pa.Table, kind: Format, width: int = 120) -> bytes | str:
+def format_table(table: pa.Table, kind: Format, width: int | None = None) -> bytes | str:
     """Return a table as text (`table`, `csv`, `json`: one object a line inside an array) or as Parquet bytes.
 
-    Nested values are JSON text in CSV; binary is hex; NaN and infinities are null in JSON. `width` is the terminal's.
+    Nested values are JSON text in CSV; binary is hex; NaN and infinities are null in JSON. `width` is the terminal's
+    unless given, 120 without one.
     """
     if kind == "parquet":
         sink = io.BytesIO()
@@ -38,7 +40,7 @@ def format_table(table: pa.Table, kind: Format, width: int = 120) -> bytes | str
         return sink.getvalue().decode()
     if kind == "json":
         return "[" + ",".join(f"\n{_json(row)}" for row in _rows(table)) + "\n]\n"
-    return _terminal(table, width)
+    return _terminal(table, width or shutil.get_terminal_size((120, 24)).columns)
 
 
 def plain(kind: pa.DataType) -> Callable[[Any], Any]:

@@ -136,7 +136,7 @@ def open_view(store: Store, run_id: str | None = None) -> duckdb.DuckDBPyConnect
 
 def plain_error(error: duckdb.Error) -> str:
     """Return DuckDB's first sentence: without the class of the error, hints and the picture of the SQL."""
-    return re.sub(r"^[A-Za-z ]*Error: ", "", str(error).split("\n")[0]).strip()
+    return re.sub(r"^[A-Za-z ]*Error: ", "", str(error).split("\n")[0]).strip(" !.")
 
 
 def _find(store: Store, stage: str, shards: set[str]) -> dict[str, list[str]]:

@@ -1,12 +1,15 @@
 """Laws of `curate show`: everything about one sample, and its bytes."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from curate.errors import PlanError, SampleError
-from curate.show import picture, render, sample_facts
+from curate.show import picture, preview, render, sample_facts
 from tests.curate.dataset_folder import CAPTIONS, CLIP, FACTS, FILTER, PAIRS, add_cell, facts, make_dataset
 
 
@@ -86,6 +89,17 @@ def test_the_picture_is_the_original_bytes(folder):
 def test_a_sample_without_a_picture_says_so(folder):
     with pytest.raises(SampleError, match="no picture"):
         picture(folder.store, uid(folder, 0))
+
+
+def test_a_source_that_is_gone_costs_only_the_preview(folder):
+    Path(folder.shards[0].url).unlink()
+    assert preview(folder.store, uid(folder, 4)) is None
+    assert sample_facts(folder.store, uid(folder, 4))["columns"]["caption_words"] == 6
+
+
+def test_a_fresh_process_needs_no_other_import(folder):
+    code = "import sys; from curate import show, store; show.sample_facts(store.Store(sys.argv[1]), sys.argv[2])"
+    subprocess.run([sys.executable, "-c", code, folder.store.root, uid(folder, 4)], check=True)
 
 
 def test_untrusted_text_is_shown_without_escapes_or_markup(folder):
