@@ -65,7 +65,9 @@ def test_unreadable_samples_wait_for_nothing():
 
 def test_only_living_rows_wait():
     later = TextLength(adds_name="other")
-    state = replay([EXPERT, AtLeast("text_length", 3), later], samples(3), cell([5, 1, 7], measured=[True, True, False]))
+    state = replay(
+        [EXPERT, AtLeast("text_length", 3), later], samples(3), cell([5, 1, 7], measured=[True, True, False])
+    )
 
     assert state.waits_for.tolist() == [2, -1, 0]
 
@@ -85,7 +87,9 @@ def test_no_verdict_while_somebody_waits():
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 10, width=32)), max_size=30), st.floats(0, 10), st.floats(0, 10))
 def test_every_sample_is_kept_or_dropped_for_one_reason(values, low, high):
-    state = replay([EXPERT, AtLeast("text_length", low), AtLeast("text_length", high)], samples(len(values)), cell(values))
+    state = replay(
+        [EXPERT, AtLeast("text_length", low), AtLeast("text_length", high)], samples(len(values)), cell(values)
+    )
 
     reasons = np.array([reason is not None for reason in state.dropped_by], dtype=bool)
     assert (state.alive ^ reasons).all()

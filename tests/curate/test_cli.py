@@ -1,0 +1,120 @@
+"""The command line, as a user calls it: one sentence and exit code 2 when something is wrong."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.shards import write_shard
+
+ROOT = Path(__file__).parent.parent.parent
+RECIPE = """
+from curate.pipeline import Pipeline
+from tests.stages import AtLeast, TextLength
+
+def long_texts(shortest: int = 3) -> Pipeline:
+    return Pipeline([TextLength(), AtLeast("text_length", shortest)])
+"""
+
+
+def curate(*arguments, cwd=ROOT):
+    command = [sys.executable, "-m", "curate.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=240, check=False)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """Return a folder with a recipe, its input and a finished run."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "mine.py").write_text(RECIPE)
+    write_shard(folder / "in" / "00000.tar", ["a", "bb", "ccc", "dddd"])
+    result = curate("run", f"{folder}/mine.py:long_texts", "--input", folder / "in", "--dataset", folder / "out")
+    assert result.returncode == 0, result.stderr
+    return folder, result
+
+
+def test_a_run_ends_with_the_funnel_the_place_and_three_next_steps(done):
+    folder, result = done
+
+    assert "samples in" in result.stdout
+    assert "dropped by AtLeast(name='text_length', bound=3)" in result.stdout
+    assert f"output in {folder}/out" in result.stdout
+    assert sum(line.startswith("  curate ") for line in result.stdout.splitlines()) == 3
+
+
+def test_the_next_steps_work_as_printed(done):
+    folder, result = done
+    steps = [line.strip() for line in result.stdout.splitlines() if line.startswith("  curate ")]
+
+    for step in steps:
+        command = step.replace("curate ", f"{sys.executable} -m curate.cli ", 1)
+        told = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+        assert told.returncode == 0, (step, told.stderr)
+
+
+def test_a_plan_says_that_a_raised_threshold_runs_no_model(done):
+    folder, _ = done
+    recipe, rest = f"{folder}/mine.py:long_texts", ("--input", folder / "in", "--dataset", folder / "out")
+
+    assert "nothing to do" in curate("plan", recipe, *rest).stdout
+    assert "only decisions are missing: no model will run" in curate("plan", recipe, *rest, "-p", "shortest=4").stdout
+
+
+def test_status_tells_recipe_parameters_and_funnel(done):
+    folder, _ = done
+    told = curate("status", folder / "out").stdout
+
+    assert "finished" in told
+    assert "recipe long_texts -p shortest=3" in told
+    assert "measured text_length: 4 rows, 0 errors" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "nosuch", "-i", "x", "-d", "d"], "no recipe 'nosuch'"),
+        (["run", "datacomp_basic", "-i", "nowhere/*.tar", "-d", "{tmp}/d"], "nowhere"),
+        (["run", "datacomp_basic", "-i", "{in}", "-d", "{tmp}/d", "-p", "min_sid=3"], "did you mean min_side_px?"),
+        (["run", "datacomp_basic", "-i", "{in}", "-d", "/proc/nothing"], "cannot write"),
+        (["run", "quickstart", "-i", "{in}", "-d", "{tmp}/d", "-p", "weights=nanu"], "weights not found: nanu/"),
+        (["run", "datacomp_basic", "-i", "{in}", "-d", "{tmp}/d", "--limit", "0"], "--limit 0 leaves nothing to do"),
+        (["query", "{tmp}", "SELECT 1"], "is not a dataset"),
+        (["query", "{out}", "SELECT nothing FROM samples"], "alt_text"),
+        (["query", "{out}", "COPY samples TO 'x.csv'"], "one SELECT"),
+        (["show", "{out}", "ffffffffffff"], "ffffffffffff"),
+        (["status", "{out}", "--run", "x"], "has no run 'x'"),
+        (["export", "{out}", "{tmp}/e", "--to", "nosuch"], "nosuch"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(done, tmp_path, arguments, sentence):
+    folder, _ = done
+    places = {"{in}": str(folder / "in"), "{out}": str(folder / "out"), "{tmp}": str(tmp_path)}
+    for name, place in places.items():
+        arguments = [argument.replace(name, place) for argument in arguments]
+
+    told = curate(*arguments)
+
+    assert told.returncode == 2
+    assert told.stderr.startswith("error: ")
+    assert sentence in told.stderr
+    assert len(told.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "d").exists()
+
+
+def test_help_and_import_are_quick_and_load_nothing_heavy():
+    """0.5 s and 1 s are the promises; twice that allows for a busy machine."""
+    for command, seconds in ((["-m", "curate.cli", "--help"], 1.0), (["-c", "import curate"], 2.0)):
+        best = min(_seconds([sys.executable, *command]) for _ in range(3))
+        assert best < seconds
+
+    probe = "import sys, curate.cli; print(sorted({'torch', 'ray', 'vllm', 'pyarrow', 'duckdb'} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+def _seconds(command):
+    start = time.monotonic()
+    subprocess.run(command, capture_output=True, cwd=ROOT, check=True)
+    return time.monotonic() - start
