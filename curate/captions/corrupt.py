@@ -30,7 +30,7 @@ def low_resolution(image: Pixels, short_side_px: int) -> Pixels:
 
 def color_jitter(image: Pixels, brightness: float, hue: float) -> Pixels:
     """Multiply the brightness (1 leaves it) and turn the hue by a part of the circle in [-0.5, 0.5] (0 leaves it)."""
-    bright = np.clip(np.rint(image * np.float32(brightness)), 0, 255).astype(np.uint8)
+    bright: Pixels = np.clip(np.rint(image * np.float32(brightness)), 0, 255).astype(np.uint8)
     turn = round(hue * 255) % 256
     if turn == 0:
         return bright

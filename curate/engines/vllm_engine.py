@@ -7,16 +7,16 @@ import importlib.metadata
 import itertools
 import multiprocessing
 import os
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from curate.engines.engine import Completion, Generate, Request
+from curate.engines.leash import leash
 from curate.errors import EngineError, PlanError, SampleError
 from curate.extras import check_extra
 from curate.stages import Resources
@@ -95,7 +95,7 @@ class _Running:
         self.name = config.name
         before = set(multiprocessing.active_children())
         self.engine = _start(config)
-        self.leash = _leash([c.pid for c in multiprocessing.active_children() if c not in before and c.pid])
+        self.release = leash([c.pid for c in multiprocessing.active_children() if c not in before and c.pid])
         self.slots = threading.BoundedSemaphore(config.requests or 2 * config.max_num_seqs)
         self.rendering = threading.Lock()
         self.numbers = itertools.count()
@@ -117,12 +117,12 @@ class _Running:
             raise
 
     def stop(self) -> None:
-        """End the engine's processes; they have nothing to save, so they get a second."""
+        """End the engine's processes."""
         handler = self.engine.output_handler
         if handler is not None:  # or it would log that its engine died
             self.loop.call_soon_threadsafe(handler.cancel)
-        self.engine.shutdown(timeout=1)
-        self.leash()
+        self.engine.shutdown(timeout=5)
+        self.release()
 
     def _submit(self, request: Request) -> Future[Completion]:
         start = time.perf_counter()
@@ -184,7 +184,12 @@ class _Running:
 
 def _start(config: Vllm) -> Any:
     check_extra("vllm", "vllm")
-    settings = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "VLLM_PLUGINS": _plugins()}
+    settings = {
+        "VLLM_LOGGING_LEVEL": "ERROR",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_PLUGINS": _plugins(),
+        "VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS": "1",  # a worker has nothing to save
+    }
     for name, value in settings.items():
         os.environ.setdefault(name, value)  # read when vLLM is imported, here and in its processes
     from vllm import AsyncEngineArgs
@@ -224,20 +229,6 @@ def _plugins() -> str:
     groups = ("vllm.general_plugins", "vllm.platform_plugins")
     found = [plugin for group in groups for plugin in importlib.metadata.entry_points(group=group)]
     return ",".join(sorted({plugin.name for plugin in found if not plugin.value.startswith("paddlex")}))
-
-
-def _leash(pids: list[int]) -> Callable[[], None]:
-    """Start a watcher that kills `pids` if this process dies without calling what is returned.
-
-    vLLM's engine process outlives a parent that was killed, and would keep its GPU memory.
-    """
-    command = ["sh", "-c", 'read -r _ || kill -9 "$@"', "leash", *map(str, pids)]
-    watcher = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
-
-    def release() -> None:
-        watcher.communicate(b"released\n")
-
-    return release
 
 
 def _messages(request: Request) -> list[dict[str, Any]]:

@@ -27,8 +27,8 @@ class PreferencePair:
     Better: the step-by-step prompt on the clean picture. Worse, by the flip of a coin: one of the `misleading` prompts
     on the clean picture, or one of the `neutral` prompts on a corrupted one (another coin: the short side scaled to
     `low_resolution_px`, or brightness and hue turned by up to `brightness` and `hue`). All that chance decides is a
-    hash of (seed, stage, uid). A corruption that changes no pixel (a plain picture) gives way to the other one, and then
-    to a misleading prompt. A sample outside `share` has null everywhere and no error.
+    hash of (seed, stage, uid). A corruption that changes no pixel (a plain picture) gives way to the other, and
+    then to a misleading prompt. A sample outside `share` has null everywhere and no error.
     Source: STIC (Deng et al. 2024, arXiv 2405.19716), with our wording of its prompts. Its released script never
     corrupts a picture and does not keep the prompts that made the texts; both are mended here.
     """

@@ -1,0 +1,145 @@
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from curate.engines.engine import Engine, Request
+from curate.engines.vllm_engine import Vllm
+from curate.errors import EngineError, PlanError
+from curate.weights import Weights
+from tests.pictures import picture
+
+VLM = Path(__file__).parents[3] / "nano" / "vlm"
+ENGINE = Vllm(
+    Weights(str(VLM)),
+    dtype="bfloat16",
+    max_model_len=1024,
+    max_num_seqs=8,
+    enforce_eager=True,
+    kv_cache_gib=0.5,
+    gpus=0,
+)
+
+
+def request(number, **options):
+    pixels = np.asarray(picture(112 + 28 * (number % 3), 112))
+    return Request(str(number), "Describe the image in detail.", pixels, **{"max_tokens": 12, **options})
+
+
+@pytest.fixture(scope="module")
+def generate():
+    """Start one engine for all tests, and kill it in the end: whoever asks then must hear of it."""
+    running = ENGINE.load()
+    yield running
+    for process in running.engine.engine_core.resources.engine_manager.processes:
+        process.kill()
+        process.join()
+    with pytest.raises(EngineError, match="died"):
+        running([request(0)])
+
+
+def test_placement_is_not_identity():
+    other = Vllm(Weights(str(VLM)), dtype="bfloat16", max_model_len=1024, max_num_seqs=64, tensor_parallel_size=2)
+    assert repr(other) == repr(ENGINE)
+    assert repr(Vllm(Weights(str(VLM)), dtype="bfloat16", max_model_len=2048)) != repr(ENGINE)
+
+
+def test_it_is_an_engine_that_can_be_sent():
+    assert isinstance(ENGINE, Engine)
+    assert pickle.loads(pickle.dumps(ENGINE)) == ENGINE
+    assert ENGINE.name == "vlm"
+
+
+def test_a_model_over_two_gpus_asks_for_two():
+    assert Vllm(Weights("org/model"), tensor_parallel_size=2).resources.gpus == 2.0
+
+
+def test_bad_settings_and_missing_weights_are_named():
+    with pytest.raises(PlanError, match="max_num_seqs is 0"):
+        Vllm(Weights("org/model"), max_num_seqs=0)
+    with pytest.raises(PlanError, match="weights not found"):
+        Vllm(Weights("/nowhere/vlm")).check()
+
+
+@pytest.mark.models
+@pytest.mark.timeout(600)
+class TestRunning:
+    def test_an_equal_configuration_is_the_same_engine(self, generate):
+        assert generate is Vllm(**vars(ENGINE)).load()
+
+    def test_the_prompt_is_what_the_models_own_processor_makes(self, generate):
+        from PIL import Image
+        from transformers import AutoProcessor
+
+        asked = request(1, system="Be brief.")
+        processor = AutoProcessor.from_pretrained(VLM)
+        content = [{"type": "image"}, {"type": "text", "text": asked.prompt}]
+        chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}]
+        text = processor.tokenizer.apply_chat_template(
+            chat, chat_template=processor.chat_template, tokenize=False, add_generation_prompt=True
+        )
+        expected = processor(images=[Image.fromarray(asked.image)], text=[text])["input_ids"][0]
+        rendered = generate._render(asked)
+        assert list(rendered["prompt_token_ids"]) == list(expected)
+        (answer,) = generate([asked])
+        assert answer.prompt_tokens == len(expected)
+
+    def test_threads_share_the_engine_and_get_their_own_answers_in_order(self, generate):
+        alone = {n: generate([request(n, max_tokens=1)])[0].prompt_tokens for n in range(3)}
+        with ThreadPoolExecutor(4) as threads:
+            parts = list(threads.map(generate, [map(request, range(k, k + 9)) for k in range(4)]))
+        for k, part in enumerate(parts):
+            assert [answer.prompt_tokens for answer in part] == [alone[(k + i) % 3] for i in range(9)]
+            assert all(answer.text and answer.completion_tokens == 12 for answer in part)
+            assert all(answer.finish_reason == "length" and answer.latency_seconds > 0 for answer in part)
+
+    def test_requests_are_taken_one_by_one_as_slots_come_free(self, generate):
+        taken, most = [], 2 * ENGINE.max_num_seqs
+
+        def requests():
+            for n in range(3 * most):
+                free = generate.slots._value
+                taken.append(most - free)
+                yield request(n, max_tokens=2)
+
+        generate(requests())
+        assert max(taken) <= most
+        assert generate.slots._value == most
+
+    def test_greedy_and_seeded_answers_repeat(self, generate):
+        for options in ({}, {"temperature": 1.0, "seed": 5}):
+            (one,), (two,) = (generate([request(0, **options)]) for _ in range(2))
+            assert one.text == two.text
+        (other,) = generate([request(0, temperature=1.0, seed=6)])
+        assert other.text != one.text
+
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            Request("long", "word " * 3000),
+            Request("thin", "Describe.", np.zeros((1, 900, 3), np.uint8)),
+        ],
+        ids=["too long", "too thin"],
+    )
+    def test_a_request_that_cannot_be_answered_spares_its_neighbours(self, generate, bad):
+        before, refused, after = generate([request(0), bad, request(1)])
+        assert (refused.text, refused.error.code) == ("", "engine_rejected")
+        assert before.text
+        assert after.text
+
+    def test_a_source_that_breaks_leaves_no_slot_taken(self, generate):
+        def requests():
+            yield request(0)
+            raise OSError("the disk is gone")
+
+        with pytest.raises(OSError, match="the disk is gone"):
+            generate(requests())
+        assert generate([request(0)])[0].text
+        assert generate.slots._value == 2 * ENGINE.max_num_seqs
+
+    def test_a_model_that_is_none_stops_the_run(self, tmp_path):
+        (tmp_path / "config.json").write_text("{}")
+        with pytest.raises(EngineError, match="vLLM cannot start"):
+            Vllm(Weights(str(tmp_path)), kv_cache_gib=0.5).load()
