@@ -35,7 +35,7 @@ def run_on_ray(plan: Plan, address: str | None, console: Console) -> dict[str, A
     """
     job, shards = plan.job, plan.unfinished
     with cluster(address):
-        tally = Tally.remote()
+        tally: Any = Tally.remote()  # type: ignore[attr-defined]
         stages = [stage_name(expert) for expert in job.pipeline.experts]
         progress = Progress(stages, len(shards), lambda: ray.get(tally.totals.remote()), console)
         try:
