@@ -9,6 +9,8 @@ from nano.samples import KEPT
 
 __all__ = ["DefectLine", "Fate", "PairLine", "Truth", "defect_table", "pair_table", "reason", "tar_name"]
 
+CAPTION_FILTERS = {"CaptionClean"}
+
 Place = tuple[str, int]
 """Tar file name and row in it."""
 
@@ -68,13 +70,16 @@ class PairLine:
 def reason(fate: Fate) -> str:
     """Return "kept", "error:CODE", or the class name of the filter that dropped the sample.
 
+    A sample whose written caption was refused was kept: the defect is the captioner's, not one that was planted.
+
     >>> reason(Fate(("a.tar", 0), "unmeasured: CaptionWords(minimum=3)", None))
     'CaptionWords'
     """
     if fate.error is not None:
         return "error:" + fate.error.rpartition(": ")[2]
     if fate.dropped_by is not None:
-        return fate.dropped_by.removeprefix("unmeasured: ").partition("(")[0]
+        name = fate.dropped_by.removeprefix("unmeasured: ").partition("(")[0]
+        return KEPT[0] if name in CAPTION_FILTERS else name
     return KEPT[0]
 
 

@@ -23,6 +23,7 @@ from curate.store import Store
 from nano.caption_metrics import CaptionMetrics, caption_metrics
 from nano.defects import Fate, Place, Truth, defect_table, pair_table, tar_name
 from nano.make_shards import draw_clean, write_shards
+from nano.planting import PLANTS
 from nano.world.annotation import Scene
 
 SHARDS = Path(__file__).resolve().parent / "shards"
@@ -45,6 +46,12 @@ def truths(lines: Sequence[Mapping[str, Any]]) -> list[Truth]:
         )
         for line in lines
     ]
+
+
+def in_plant_order(planted: Sequence[Truth]) -> list[Truth]:
+    """Sort by kind, as the kinds are listed in `nano.planting`; clean ones first."""
+    order = {plant.name: i for i, plant in reversed(list(enumerate(PLANTS)))}
+    return sorted(planted, key=lambda truth: -1 if truth.planted is None else order[truth.planted])
 
 
 def scenes(lines: Sequence[Mapping[str, Any]]) -> dict[Place, Scene]:
@@ -74,15 +81,16 @@ def captions(store: Store) -> dict[Place, str]:
 
 
 def caption_held_out(work: Path, count: int) -> dict[str, CaptionMetrics]:
-    """Caption fresh scenes with and without hints; only samples that both runs captioned are compared."""
-    shards = work / "shards"
+    """Caption fresh scenes with and without hints; only samples that both runs captioned are compared.
+
+    Both runs share a dataset folder, so the experts measure once.
+    """
+    shards, dataset = work / "shards", str(work / "dataset")
     write_shards(shards, draw_clean(count, HELD_OUT_SEED))
     truth = scenes(read_truth(shards / "truth.jsonl"))
-    found = {}
-    for name, hints in (("without hints", False), ("with hints", True)):
-        pipeline, parameters = build(find_recipe("quickstart"), [f"hints={hints}"])
-        dataset = str(work / name.replace(" ", "-"))
-        inputs = [str(shards / "world-*.tar")]
+    inputs, found = [str(shards / "world-*.tar")], {}
+    for name, hints in (("held out, no hints", False), ("held out, hints", True)):
+        pipeline, parameters = build(find_recipe("quickstart"), [f"hints={hints}", "pair_share=0"])
         run(Order(pipeline, inputs, dataset, recipe="quickstart", parameters=parameters))
         found[name] = captions(Store(dataset))
     both = set.intersection(*(set(texts) for texts in found.values()))
@@ -108,10 +116,10 @@ def _cell(value: Any) -> str:
 def evaluate(dataset: Path, truth: Path, work: Path, count: int) -> dict[str, list[dict[str, Any]]]:
     """Return the tables by title."""
     lines, store = read_truth(truth), Store(str(dataset))
-    found = fates(store)
+    found, planted = fates(store), in_plant_order(truths(lines))
     tables = {
-        "Planted samples": [asdict(line) for line in defect_table(found, truths(lines))],
-        "Duplicate pairs": [asdict(line) for line in pair_table(found, truths(lines))],
+        "Planted samples": [asdict(line) for line in defect_table(found, planted)],
+        "Duplicate pairs": [asdict(line) for line in pair_table(found, planted)],
     }
     written, known = captions(store), scenes(lines)
     shown = {place: scene for place, scene in known.items() if place in written}

@@ -59,11 +59,11 @@ def truth(sample: Sample) -> Scene:
 
 
 def re_encode(sample: Sample, rng: random.Random) -> Sample:
-    """Store the same picture at a lower quality, or reduced by a tenth to a quarter."""
+    """Store the same picture at a lower quality, or reduced by up to a quarter, but not under 200 px."""
     picture = decode(sample)
     if rng.random() < 0.5:
         return replace(sample, image=encode(picture, "JPEG", rng.choice([55, 65, 75])))
-    scale = rng.uniform(0.75, 0.9)
+    scale = max(rng.uniform(0.75, 0.9), 200 / min(picture.size))
     size = (round(picture.width * scale), round(picture.height * scale))
     return replace(sample, image=encode(picture.resize(size, Image.Resampling.LANCZOS), "JPEG"))
 
@@ -124,7 +124,7 @@ def shrink(sample: Sample, rng: random.Random) -> Sample:
 
 def stretch(sample: Sample, rng: random.Random) -> Sample:
     """Draw the scene anew 3.2 to 4 times as long as short."""
-    short = rng.randrange(176, 209, 8)
+    short = rng.randrange(208, 241, 8)
     size = (round(short * rng.uniform(3.2, 4.0)), short)
     picture, scene = make_scene(truth(sample).seed, size if rng.random() < 0.6 else size[::-1])
     kind, text = describe(scene, rng)

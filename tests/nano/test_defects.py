@@ -14,6 +14,7 @@ def test_a_reason_is_the_error_code_or_the_filter_that_dropped_the_sample():
     assert reason(Fate(at(0), None, None)) == "kept"
     assert reason(Fate(at(0), "MinClipScore(minimum=0.6)", None)) == "MinClipScore"
     assert reason(Fate(at(0), "unmeasured: MinSide(minimum=200)", None)) == "MinSide"
+    assert reason(Fate(at(0), "CaptionClean(allow=())", None)) == "kept"
     assert reason(Fate(at(0), None, "sample-v1-12345678: image_truncated")) == "error:image_truncated"
 
 
