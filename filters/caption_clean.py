@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.marked import none_of
+from schemas.caption import CAPTION_MARKS
 
 __all__ = ["CaptionClean"]
 
@@ -29,8 +30,9 @@ class CaptionClean:
     needs: ClassVar[tuple[str, ...]] = ("caption_marks",)
 
     def __post_init__(self) -> None:
-        if isinstance(self.allow, str):
-            raise ValueError(f"allow={self.allow!r}: give a tuple of marks, such as ('hedging',)")
+        unknown = sorted(set(self.allow) - set(CAPTION_MARKS))
+        if unknown:
+            raise ValueError(f"allow={self.allow}: unknown {', '.join(unknown)}; allowed: {', '.join(CAPTION_MARKS)}")
 
     def keep(self, table: pa.Table) -> pa.BooleanArray:
         marks = table["caption_marks"].combine_chunks()

@@ -29,7 +29,7 @@ class ImageFacts:
 
     Blur, entropy and the perceptual hash are measured on the decoded picture reduced to 256 px. The runner may have
     decoded it at a DCT-reduced size for a larger expert of the segment: these three then move in their last digits.
-    Source of the hash: Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions".
+    Source: the hash is that of Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions".
     """
 
     version: ClassVar[int] = 1

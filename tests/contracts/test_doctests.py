@@ -1,0 +1,12 @@
+import doctest
+
+import pytest
+
+from tests.contracts.walk import modules
+
+MODULES = [module for package in ("filters", "curate.experts", "schemas") for module in modules(package)]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_examples_in_docstrings_are_true(module):
+    assert doctest.testmod(module).failed == 0
