@@ -68,11 +68,11 @@ def _resolve(text: str) -> list[_Found]:
         if _is_glob(path):
             matches = system.glob(path, detail=True)
             if not matches:
-                raise PlanError(f"no file matches {shown(path)}; check the pattern")
+                raise PlanError(f"no file matches {shown(_url(system, path))}; check the pattern")
             root = re.split(r"[*?\[]", path)[0].rpartition("/")[0]
             found += _gather(system, root, matches.values(), text)
         elif (info := infos.get(path)) is None:
-            raise PlanError(f"{_url(system, path)} does not exist; check the path")
+            raise PlanError(f"{shown(_url(system, path))} does not exist; check the path")
         else:
             folder = info["type"] == "directory"
             found += _gather(system, path if folder else path.rpartition("/")[0], [info], text)
@@ -175,6 +175,6 @@ def _named(found: list[_Found]) -> list[Shard]:
 
 
 def _name(one: _Found) -> str:
-    path = "/".join(one.parts[-one.depth :])
+    path = "/".join(one.parts[-one.depth :]) if one.depth <= len(one.parts) else one.shard.url
     digest = hashlib.blake2b(f"{path}\0{one.content}".encode("utf-8", "replace"), digest_size=4).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', one.label)[-100:].lstrip('.')}-{digest}"

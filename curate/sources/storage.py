@@ -12,7 +12,8 @@ from curate.errors import CurateError, PlanError
 
 __all__ = ["BUFFER_BYTES", "file_size", "filesystem", "is_local", "open_stream", "reaching", "read_start", "shown"]
 
-BUFFER_BYTES: Final = 1 << 20  # neighbours closer than this come with one read
+BUFFER_BYTES: Final = 1 << 20  # local neighbours closer than this come with one read
+BLOCK_BYTES: Final = 4 << 20  # the same for remote files, where a request costs more
 
 
 def is_local(url: str) -> bool:
@@ -55,9 +56,20 @@ def open_stream(url: str) -> io.BufferedReader:
     if is_local(url):
         return io.BufferedReader(io.FileIO(url), BUFFER_BYTES)
     system, path = filesystem(url)
-    if "http" in system.protocol and not system.info(path).get("partial"):
-        return io.BufferedReader(system.open(path, "rb", block_size=0), BUFFER_BYTES)  # no ranges: forward only
-    return io.BufferedReader(system.open(path, "rb", block_size=4 * BUFFER_BYTES), BUFFER_BYTES)
+    opened = _open_web(system, path) if "http" in system.protocol else system.open(path, "rb", block_size=BLOCK_BYTES)
+    return io.BufferedReader(opened, BUFFER_BYTES)
+
+
+def _open_web(system: Any, path: str) -> Any:
+    """Open a web address, with byte ranges if the server gives the last byte when asked for it alone."""
+    opened = system.open(path, "rb", block_size=BLOCK_BYTES)
+    try:
+        opened.seek(max(0, int(opened.size or 0) - 1))
+        opened.read(1)
+        opened.seek(0)
+    except ValueError:  # fsspec's word for "no ranges"
+        return system.open(path, "rb", block_size=0)
+    return opened
 
 
 def file_size(url: str) -> int | None:

@@ -9,6 +9,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,9 +43,10 @@ class Tape:
         packed = stream.peek(2)[:2] == b"\x1f\x8b"
         self.stream: Any = gzip.GzipFile(fileobj=stream) if packed else stream
         self.size: int | None = None  # unknown where only reading tells
-        if not packed and stream.seekable():
-            self.size = stream.seek(0, io.SEEK_END)
-            stream.seek(0)
+        with suppress(OSError, ValueError):  # fsspec's web streams call themselves seekable and raise
+            if not packed:
+                self.size = stream.seek(0, io.SEEK_END)
+                stream.seek(0)
         self.position = 0
 
     def read(self, count: int) -> bytes:

@@ -96,7 +96,7 @@ def count_tar(shard: Shard) -> Iterator[None]:
 def fetch_tar(shard: Shard, samples: pa.Table) -> Iterator[bytes | SampleError]:
     """Yield the image bytes of rows of the sample table, in their order, by seeking to each.
 
-    Rows in shard order read forward only; members closer than 1 MiB come with one read of the file.
+    Rows in shard order read forward only; neighbours come with one read (storage.py: within 1 MiB, 4 MiB if remote).
     """
     with _tape(shard) as tape:
         for batch in samples.select(["key", "image_member", "members"]).to_batches(max_chunksize=1024):
