@@ -45,7 +45,7 @@ def test_a_run_ends_with_the_funnel_the_place_and_three_next_steps(done):
 
 
 def test_the_next_steps_work_as_printed(done):
-    folder, result = done
+    _folder, result = done
     steps = [line.strip() for line in result.stdout.splitlines() if line.startswith("  curate ")]
 
     for step in steps:

@@ -17,7 +17,7 @@ from tests.stages import AtLeast, Brightness, TextLength
 TEXTS = ["a", "bb", "ccc", "dddd", "eeeee", "ffffff", "ggggggg", None]
 
 
-@pytest.fixture()
+@pytest.fixture
 def shard(tmp_path):
     return find_shards([str(write_shard(tmp_path / "in" / "00000.tar", TEXTS))])[0]
 
@@ -74,7 +74,7 @@ def test_a_lowered_threshold_measures_only_what_came_alive(tmp_path, shard):
     plan = make_plan(lower, [shard])
     measure(lower, shard)
 
-    assert dict((name, rows) for name, _, rows in plan.waiting() if rows) == {"text_length": 2}
+    assert {name: rows for name, _, rows in plan.waiting() if rows} == {"text_length": 2}
     assert log_lines(log) == 2 + 2
     names = lower.columns.store.list(f"columns/{stage_id(later)}")
     assert names == [f"{shard.name}.1.parquet", f"{shard.name}.parquet"]

@@ -19,7 +19,7 @@ def wrong() -> int:
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def file(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(RECIPE)

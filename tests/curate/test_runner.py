@@ -18,7 +18,7 @@ from tests.stages import AtLeast, Brightness, TextLength
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
 
-@pytest.fixture()
+@pytest.fixture
 def inputs(tmp_path):
     for i in range(4):
         write_shard(tmp_path / "in" / f"{i:05d}.tar", ["a", "bb", "ccc", "dddd", "eeeee"])

@@ -25,9 +25,13 @@ def test_what_is_written_is_read_back(store):
 def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(store):
     store.write_bytes("f", b"old")
 
-    with pytest.raises(RuntimeError), store.open_write("f") as stream:
-        stream.write(b"half of the n")
-        raise RuntimeError
+    def fall_over():
+        with store.open_write("f") as stream:
+            stream.write(b"half of the n")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fall_over()
 
     assert store.read_bytes("f") == b"old"
     assert store.list("") == ["f"]
@@ -50,12 +54,12 @@ def test_a_damaged_table_says_which_file_and_what_to_do(store):
     store.write_table("t", pa.table({"x": list(range(1000))}))
     store.write_bytes("t", store.read_bytes("t")[:-20])
 
-    with pytest.raises(StoreError, match="t is damaged .*; delete it and run again"):
+    with pytest.raises(StoreError, match=r"t is damaged .*; delete it and run again"):
         store.read_table("t")
 
 
 def test_a_missing_file_is_one_sentence_and_a_missing_folder_is_empty(store):
-    with pytest.raises(StoreError, match="cannot read .*nothing"):
+    with pytest.raises(StoreError, match=r"cannot read .*nothing"):
         store.read_bytes("nothing")
 
     assert store.list("nowhere") == []
@@ -64,7 +68,7 @@ def test_a_missing_file_is_one_sentence_and_a_missing_folder_is_empty(store):
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(StoreError, match="cannot write .*file/sub/probe"):
+    with pytest.raises(StoreError, match=r"cannot write .*file/sub/probe"):
         Store(str(tmp_path / "file" / "sub")).check_writable()
 
 
