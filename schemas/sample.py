@@ -62,7 +62,7 @@ SAMPLE = pa.schema(
             "metadata",
             pa.string(),
             unit="JSON",
-            null="the sample has no metadata",
+            null="no metadata, or it does not parse, or is over 1 MiB",
             producer="source",
             doc="The .json member, or the other columns of a Parquet row, as JSON text.",
         ),

@@ -49,15 +49,19 @@ def animation(frames: int = 3, kind: str = "GIF") -> bytes:
     return encode(stills[0], kind, save_all=True, append_images=stills[1:], duration=40)
 
 
-def png_bomb(width: int, height: int) -> bytes:
-    """Return a PNG of a few hundred bytes whose header promises any size."""
+def raw_png(width: int, height: int, bits: int, rows: bytes) -> bytes:
+    """Return an RGB PNG of any header; `rows` are the scan lines, each after a zero filter byte."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = zlib.compress(bytes(10_000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", width, height, bits, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def png_bomb(width: int, height: int) -> bytes:
+    """Return a PNG of a few hundred bytes whose header promises any size."""
+    return raw_png(width, height, 8, bytes(10_000))
 
 
 def tar_bytes(

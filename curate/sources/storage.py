@@ -10,10 +10,20 @@ import fsspec
 
 from curate.errors import CurateError, PlanError
 
-__all__ = ["BUFFER_BYTES", "file_size", "filesystem", "is_local", "open_stream", "reaching", "read_start", "shown"]
+__all__ = [
+    "AHEAD_BYTES",
+    "BUFFER_BYTES",
+    "file_size",
+    "filesystem",
+    "is_local",
+    "open_stream",
+    "reaching",
+    "read_start",
+    "shown",
+]
 
-BUFFER_BYTES: Final = 1 << 20  # local neighbours closer than this come with one read
-BLOCK_BYTES: Final = 4 << 20  # the same for remote files, where a request costs more
+BUFFER_BYTES: Final = 1 << 18  # neighbours closer than this come with one read
+AHEAD_BYTES: Final = 4 << 20  # asked for at once from a server, where a request costs more than a megabyte
 
 
 def is_local(url: str) -> bool:
@@ -51,18 +61,22 @@ def filesystem(url: str) -> tuple[Any, str]:
     return system, path
 
 
-def open_stream(url: str) -> io.BufferedReader:
-    """Open a file for reading with a 1 MiB buffer, seekable wherever the server can seek."""
+def open_stream(url: str, ahead_bytes: int = AHEAD_BYTES) -> io.BufferedReader:
+    """Open a file for buffered reading, seekable wherever the server can seek.
+
+    `ahead_bytes` is what a remote file is read ahead by: little where few and far places are wanted.
+    """
     if is_local(url):
         return io.BufferedReader(io.FileIO(url), BUFFER_BYTES)
     system, path = filesystem(url)
-    opened = _open_web(system, path) if "http" in system.protocol else system.open(path, "rb", block_size=BLOCK_BYTES)
+    web = "http" in system.protocol
+    opened = _open_web(system, path, ahead_bytes) if web else system.open(path, "rb", block_size=ahead_bytes)
     return io.BufferedReader(opened, BUFFER_BYTES)
 
 
-def _open_web(system: Any, path: str) -> Any:
+def _open_web(system: Any, path: str, ahead_bytes: int) -> Any:
     """Open a web address, with byte ranges if the server gives the last byte when asked for it alone."""
-    opened = system.open(path, "rb", block_size=BLOCK_BYTES)
+    opened = system.open(path, "rb", block_size=ahead_bytes)
     try:
         opened.seek(max(0, int(opened.size or 0) - 1))
         opened.read(1)

@@ -136,7 +136,7 @@ def _next_block(tape: Tape) -> bytes:
     """Return the next block that is not zeros, b"" at the end; a shorter one if the tar ends inside it."""
     while (block := tape.read(BLOCK)) == ZEROS:
         pass
-    return block if block.strip(b"\0") else b""
+    return block if len(block) == BLOCK or block.strip(b"\0") else b""
 
 
 def _padded(position: int) -> int:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from curate.errors import SampleError, SourceError
 from curate.sources.shard import Member, Shard, SourceSample
-from curate.sources.storage import open_stream, reaching
+from curate.sources.storage import AHEAD_BYTES, BUFFER_BYTES, open_stream, reaching
 from curate.sources.tape import Tape, walk
 from curate.sources.texts import METADATA_BYTES, TEXT_BYTES, caption_in, clip_text, read_metadata, read_text
 from curate.sources.troubles import MAX_IMAGE_BYTES, image_trouble
@@ -96,19 +96,26 @@ def count_tar(shard: Shard) -> Iterator[None]:
 def fetch_tar(shard: Shard, samples: pa.Table) -> Iterator[bytes | SampleError]:
     """Yield the image bytes of rows of the sample table, in their order, by seeking to each.
 
-    Rows in shard order read forward only; neighbours come with one read (storage.py: within 1 MiB, 4 MiB if remote).
+    Rows in shard order read forward only. Where a quarter or more of the span is wanted it is read in large pieces.
     """
-    with _tape(shard) as tape:
-        for batch in samples.select(["key", "image_member", "members"]).to_batches(max_chunksize=1024):
-            for row in batch.to_pylist():
-                yield _image_at(tape, row)
+    members = [_image_member(row) for row in samples.select(["image_member", "members"]).to_pylist()]
+    wanted = [member for member in members if member]
+    span = max((m["offset"] for m in wanted), default=0) - min((m["offset"] for m in wanted), default=0)
+    total = sum(m["size"] for m in wanted)
+    ahead = min(total, AHEAD_BYTES) if total * 4 >= span else 0
+    with _tape(shard, max(ahead, BUFFER_BYTES)) as tape:
+        for member in members:
+            yield _image_at(tape, member)
 
 
-def _image_at(tape: Tape, row: dict[str, Any]) -> bytes | SampleError:
-    member = next((m for m in row["members"] if m["name"] == row["image_member"]), None)
-    if trouble := image_trouble(member["size"] if member else None):
-        return trouble
-    assert member is not None
+def _image_member(row: dict[str, Any]) -> dict[str, Any] | None:
+    return next((m for m in row["members"] if m["name"] == row["image_member"]), None)
+
+
+def _image_at(tape: Tape, member: dict[str, Any] | None) -> bytes | SampleError:
+    trouble = image_trouble(member["size"] if member else None)
+    if trouble or member is None:
+        return trouble or b""
     payload = tape.read(member["size"]) if tape.goto(member["offset"]) else b""
     if len(payload) < member["size"]:
         return SampleError("truncated_member", f"the tar ends inside member {member['name']!r}")
@@ -116,8 +123,8 @@ def _image_at(tape: Tape, row: dict[str, Any]) -> bytes | SampleError:
 
 
 @contextmanager
-def _tape(shard: Shard) -> Iterator[Tape]:
-    with reaching(shard.url, SourceError), open_stream(shard.url) as stream:
+def _tape(shard: Shard, ahead_bytes: int = AHEAD_BYTES) -> Iterator[Tape]:
+    with reaching(shard.url, SourceError), open_stream(shard.url, ahead_bytes) as stream:
         yield Tape(stream)
 
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from curate.errors import SampleError
 from curate.pixels import MAX_SIDE_PX, Header, decode, encode_jpeg, encode_png, fit_within, probe, resize, sniff
-from tests.pictures import FORMATS, animation, encode, jpeg, noise, picture, png_bomb, turned
+from tests.pictures import FORMATS, animation, encode, jpeg, noise, picture, png_bomb, raw_png, turned
 
 
 def code(call, *args):
@@ -93,6 +93,12 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(kind):
     payload = encode(Image.fromarray(values), kind)
     assert probe(payload).mode.startswith("I;16")
     assert np.array_equal(decode(payload, 0)[..., 0], values >> 8)
+
+
+def test_sixteen_bit_colour_keeps_its_high_bytes():
+    values = np.linspace(0, 65_535, 8 * 4 * 3).astype(">u2").reshape(4, 8, 3)
+    payload = raw_png(8, 4, 16, b"".join(b"\0" + row.tobytes() for row in values))
+    assert np.array_equal(decode(payload, 0), values >> 8)
 
 
 def test_thirty_two_bit_pixels_are_unsupported():
