@@ -15,6 +15,7 @@ from PIL import Image
 
 from curate.errors import PlanError
 from curate.experts.clip_text import TextTower, never_alone
+from curate.experts.loading import loading
 from curate.extras import check_extra, load_extra
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from curate.weights import Weights
@@ -66,7 +67,10 @@ class Clip:
         config = self._config()
         if config is None:
             return UNKNOWN_SIDE
-        size: int | list[int] = json.loads(config.read_text(encoding="utf-8"))["vision_cfg"].get("image_size", 224)
+        try:
+            size: int | list[int] = json.loads(config.read_text(encoding="utf-8"))["vision_cfg"].get("image_size", 224)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise PlanError(f"Clip: {config} is not an open_clip model config: it has no vision_cfg") from error
         return math.ceil(self.detail * (max(size) if isinstance(size, list) else size))
 
     def check(self) -> None:
@@ -75,6 +79,7 @@ class Clip:
             self.weights.path()
         if self._config() is None and not self.model.startswith(("hf-hub:", "local-dir:")):
             raise PlanError(f"Clip: open_clip has no model {self.model!r}, and no such config file exists")
+        _ = self.pixels  # a config that cannot be read is told here
 
     def load(self) -> Scorer:
         model, device = _load_model(self)
@@ -112,12 +117,10 @@ def _load_model(expert: Clip) -> tuple[Any, str]:
     weights = str(expert.weights.path()) if expert.weights.is_local() else expert.weights.where
     precision = _best_precision(torch, device) if expert.precision == "auto" else expert.precision
     preprocess = {"resize_mode": mode} if (mode := RESIZES[expert.resize]) else None
-    try:
+    with loading(f"Clip: {expert.model} with {expert.weights!r}"):
         model = open_clip.create_model(
             expert.name(), weights, precision=precision, device=device, force_preprocess_cfg=preprocess
         )
-    except (RuntimeError, OSError, ValueError) as error:
-        raise PlanError(f"Clip: {expert.model} with {expert.weights!r} cannot be loaded: {error}") from error
     return model.eval(), device
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.experts.cache import cache_folder
+from curate.experts.loading import loading
 from curate.extras import check_extra, load_extra
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from curate.weights import Weights
@@ -124,10 +125,8 @@ def _load_model(weights: Weights) -> Any:
         os.environ.setdefault("YOLO_OFFLINE", "true")
     library = load_extra("ultralytics", "detect")
     library.settings.update({"sync": False})  # no usage reports
-    try:
+    with loading(f"Objects: {weights!r}"):
         return library.YOLO(str(weights.path()) if weights.is_local() else f"{weights.where}.pt", task="detect")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise PlanError(f"Objects: {weights!r} cannot be loaded: {error}") from error
 
 
 def _best_first(found: Detection) -> tuple[float, float, str, tuple[float, ...]]:

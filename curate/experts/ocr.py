@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.experts.cache import cache_folder
+from curate.experts.loading import loading
 from curate.experts.ocr_models import OcrModel, bundled, resolve
 from curate.extras import check_extra, load_extra
 from curate.pixels import resize
@@ -69,7 +70,8 @@ class Ocr:
                 weights.path()
 
     def load(self) -> Scorer:
-        reader = _load_reader(self, resolve(self.detector, "det"), resolve(self.recogniser, "rec"))
+        with loading(f"Ocr: {self.detector!r} with {self.recogniser!r}"):
+            reader = _load_reader(self, resolve(self.detector, "det"), resolve(self.recogniser, "rec"))
         lock = threading.Lock()  # PaddleOCR's pipeline keeps state between calls
 
         def measure(batch: Batch) -> Measurement:

@@ -156,6 +156,7 @@ def test_pixels_come_from_the_config_without_a_model():
         (lambda: Clip(precision="int4"), "int4"),
         (lambda: Clip(detail=0.5), "detail=0.5"),
         (lambda: Clip("ViT-Z-99").check(), "ViT-Z-99"),
+        (lambda: Clip("nano/metrics/clip.json").check(), "is not an open_clip model config"),
         (lambda: Clip(weights=Weights("nowhere/clip.safetensors")).check(), "nowhere/clip.safetensors"),
     ],
 )
@@ -166,7 +167,10 @@ def test_what_cannot_work_is_named_before_any_work(expert, named):
 
 
 @pytest.mark.models
-def test_weights_of_another_model_are_a_plan_error():
-    wrong = dataclasses.replace(NANO, model="ViT-B-32")
-    with pytest.raises(PlanError, match="cannot be loaded"):
-        wrong.load()
+def test_wrong_or_broken_weights_are_one_sentence(tmp_path):
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes(b"not a checkpoint")
+    for wrong in (dataclasses.replace(NANO, model="ViT-B-32"), dataclasses.replace(NANO, weights=Weights(str(broken)))):
+        with pytest.raises(PlanError, match="cannot be loaded") as error:
+            wrong.load()
+        assert "\n" not in str(error.value)

@@ -140,3 +140,12 @@ def test_what_cannot_work_is_named_before_any_work(make, named):
     with pytest.raises(PlanError) as error:
         make()
     assert named in str(error.value)
+
+
+@pytest.mark.models
+def test_a_broken_weight_file_is_one_sentence(tmp_path, score):
+    weights = tmp_path / "yolo.pt"
+    weights.write_bytes(b"not a checkpoint")
+    with pytest.raises(PlanError, match="cannot be loaded") as error:
+        Objects(Weights(str(weights))).load()
+    assert "\n" not in str(error.value)

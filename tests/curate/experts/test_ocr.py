@@ -114,3 +114,12 @@ def test_what_cannot_work_is_named_before_any_work(make, named):
     with pytest.raises(PlanError) as error:
         make()
     assert named in str(error.value)
+
+
+@pytest.mark.models
+def test_a_broken_weight_file_is_one_sentence(tmp_path, cache):
+    weights = tmp_path / "PP-OCRv6_det_small.onnx"
+    weights.write_bytes(b"not a model")
+    with pytest.raises(PlanError, match="cannot be loaded") as error:
+        Ocr(detector=Weights(str(weights))).load()
+    assert "\n" not in str(error.value)
