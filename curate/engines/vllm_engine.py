@@ -122,6 +122,7 @@ class _Running:
         if handler is not None:  # or it would log that its engine died
             self.loop.call_soon_threadsafe(handler.cancel)
         self.engine.shutdown(timeout=5)
+        del self.engine  # or its destructor runs when vLLM's modules are gone
         self.release()
 
     def _submit(self, request: Request) -> Future[Completion]:

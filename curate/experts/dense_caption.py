@@ -13,7 +13,7 @@ from curate.captions.prompts import FUSION_V1, Prompt
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError
 from curate.experts.text_facts import split_words
-from curate.pixels import fit_within, resize
+from curate.pixels import resize
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from schemas.caption import CAPTION
 
@@ -123,14 +123,12 @@ class DenseCaption:
 
 
 def fit_budget(image: Pixels, longest_side_px: int) -> Pixels:
-    """Return the picture within a square of so many px, its sides whole numbers of 28 px patches.
+    """Return the picture within a square of so many px, its sides whole numbers of 28 px patches, at least one.
 
-    It is scaled up by half a patch at most. A picture under 28 px a side comes back as it is:
-    its engine scales it up in its own way.
+    It is scaled down as far as needed, and up by less than one patch a side.
     """
-    small = fit_within(image, longest_side_px, longest_side_px)
-    height, width = (max(PATCH_PX, round(side / PATCH_PX) * PATCH_PX) for side in small.shape[:2])
-    if min(small.shape[:2]) < PATCH_PX:
-        return small
-    limit = max(PATCH_PX, longest_side_px // PATCH_PX * PATCH_PX)
-    return resize(image, min(width, limit), min(height, limit))
+    height, width = image.shape[:2]
+    scale = min(1.0, longest_side_px / max(height, width))
+    most = longest_side_px // PATCH_PX
+    columns, rows = (min(most, max(1, round(side * scale / PATCH_PX))) for side in (width, height))
+    return resize(image, columns * PATCH_PX, rows * PATCH_PX)

@@ -1,0 +1,172 @@
+import dataclasses
+import hashlib
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curate.captions.corrupt import color_jitter, low_resolution, pixels_sha256
+from curate.captions.prompts import Prompt
+from curate.engines.fake import FakeEngine
+from curate.engines.vllm_engine import Vllm
+from curate.errors import PlanError, SampleError
+from curate.experts.dense_caption import fit_budget
+from curate.experts.preference_pair import PreferencePair
+from curate.stages import Batch, Expert, stage_id
+from curate.weights import Weights
+from nano.caption_metrics import caption_metrics
+from nano.world.scenes import make_scene
+from schemas.preference import PAIR_KINDS, PREFERENCE
+
+VLM = Path(__file__).parents[3] / "nano" / "vlm"
+
+
+def echo(request):
+    """Answer with what the model was shown: the digest of the pixels and the prompt."""
+    if request.id.startswith("bad") and request.id.endswith("rejected"):
+        raise SampleError("engine_rejected", "no")
+    return f"{pixels_sha256(request.image)} {hashlib.sha256(request.prompt.encode()).hexdigest()}"
+
+
+PAIR = PreferencePair(FakeEngine(echo, "echo"), longest_side_px=112)
+
+
+def pictures(n):
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 255, (84, 112, 3), dtype=np.uint8) for _ in range(n)]
+
+
+def batch(n=64, uids=None):
+    return Batch(pa.table({"uid": uids or [f"u{i}" for i in range(n)]}), (), pictures(n))
+
+
+def by_row(result):
+    n = len(result["pair_kind"])
+    return [{name: result[name][i] for name in PREFERENCE.names} for i in range(n)]
+
+
+def test_it_is_an_expert_that_can_be_sent():
+    assert isinstance(PAIR, Expert)
+    assert stage_id(pickle.loads(pickle.dumps(PAIR))) == stage_id(PAIR)
+
+
+def test_bad_settings_are_named():
+    with pytest.raises(PlanError, match="share is 2"):
+        PreferencePair(FakeEngine(echo), share=2)
+    with pytest.raises(PlanError, match="at least one prompt"):
+        PreferencePair(FakeEngine(echo), misleading=())
+
+
+def test_trap_1_a_corrupted_image_really_has_other_pixels_and_the_model_saw_them():
+    rows = by_row(PAIR.load()(batch()))
+    assert {row["pair_kind"] for row in rows} == set(PAIR_KINDS)
+    for row, image in zip(rows, pictures(64), strict=True):
+        corrupted = row["pair_kind"] == "corrupted_image"
+        assert row["pair_image_sha256"] == pixels_sha256(fit_budget(image, 112))
+        assert (row["pair_rejected_image_sha256"] != row["pair_image_sha256"]) == corrupted
+        assert row["pair_chosen"].split()[0] == row["pair_image_sha256"]
+        assert row["pair_rejected"].split()[0] == row["pair_rejected_image_sha256"]
+
+
+def test_trap_1_the_recorded_corruption_makes_the_same_picture_again():
+    rows = [row for row in by_row(PAIR.load()(batch())) if row["pair_kind"] == "corrupted_image"]
+    again = {"low_resolution": low_resolution, "color_jitter": color_jitter}
+    assert {row["pair_corruption"] for row in rows} == set(again)
+    images = {pixels_sha256(fit_budget(image, 112)): fit_budget(image, 112) for image in pictures(64)}
+    for row in rows:
+        parameters = json.loads(row["pair_corruption_parameters"])
+        shown = again[row["pair_corruption"]](images[row["pair_image_sha256"]], **parameters)
+        assert pixels_sha256(shown) == row["pair_rejected_image_sha256"]
+
+
+def test_trap_2_pairs_belong_to_a_uid_not_to_a_position():
+    given = batch()
+    order = np.random.default_rng(3).permutation(64).tolist()
+    mixed = Batch(given.table.take(pa.array(order)), (), [given.images[i] for i in order])
+    straight, turned = by_row(PAIR.load()(given)), by_row(PAIR.load()(mixed))
+    assert [straight[i] for i in order] == turned
+
+
+def test_trap_2_pairs_do_not_depend_on_the_batch():
+    whole = by_row(PAIR.load()(batch()))
+    given = batch()
+    parts = [Batch(given.table.slice(i, 8), (), given.images[i : i + 8]) for i in range(0, 64, 8)]
+    assert [row for part in parts for row in by_row(PAIR.load()(part))] == whole
+
+
+def test_trap_3_the_prompts_that_made_the_texts_are_kept_beside_the_stored_one():
+    neutral, misleading = ({prompt.text for prompt in prompts} for prompts in (PAIR.neutral, PAIR.misleading))
+    rows = by_row(PAIR.load()(batch()))
+    for row in rows:
+        assert row["pair_prompt"] in neutral
+        assert row["pair_chosen_prompt"] == PAIR.chosen.text
+        assert row["pair_rejected_prompt"] in (misleading if row["pair_kind"] == "misleading_prompt" else neutral)
+        for side in ("chosen", "rejected"):
+            made_by = hashlib.sha256(row[f"pair_{side}_prompt"].encode()).hexdigest()
+            assert row[f"pair_{side}"].split()[1] == made_by
+    assert any(row["pair_prompt"] != row["pair_rejected_prompt"] for row in rows)
+
+
+def test_the_coin_is_fair():
+    rows = by_row(PAIR.load()(batch(400)))
+    assert 0.4 < sum(row["pair_kind"] == "corrupted_image" for row in rows) / 400 < 0.6
+
+
+def test_a_picture_that_no_corruption_changes_gets_a_misleading_prompt():
+    black = Batch(pa.table({"uid": [f"u{i}" for i in range(16)]}), (), [np.zeros((84, 84, 3), np.uint8)] * 16)
+    rows = by_row(PAIR.load()(black))
+    assert {row["pair_kind"] for row in rows} == {"misleading_prompt"}
+    assert {row["pair_corruption"] for row in rows} == {None}
+
+
+def test_a_share_gets_pairs_and_the_others_null_without_error():
+    some = dataclasses.replace(PAIR, share=0.25).load()(batch(400))
+    made = [kind is not None for kind in some["pair_kind"]]
+    assert 0.18 < sum(made) / 400 < 0.32
+    assert not any(some["error"])
+    for row, is_made in zip(by_row(some), made, strict=True):
+        assert (row["pair_chosen"] is not None) == is_made
+        assert is_made or not any(row.values())
+    assert [seconds is not None for seconds in some["latency_seconds"]] == made
+    pa.table({f.name: pa.array(some[f.name], f.type) for f in PREFERENCE}, schema=PREFERENCE)
+
+
+def test_no_share_asks_nothing():
+    nothing = dataclasses.replace(PAIR, share=0.0).load()(batch())
+    assert set(nothing["pair_kind"]) == {None}
+
+
+def test_a_side_that_fails_is_an_error_of_its_row_alone():
+    result = PAIR.load()(batch(3, ["good1", "bad", "good2"]))
+    assert [error and error.code for error in result["error"]] == [None, "engine_rejected", None]
+    assert [text is None for text in result["pair_chosen"]] == [False, True, False]
+
+
+def test_another_seed_makes_other_pairs():
+    one, two = (by_row(dataclasses.replace(PAIR, seed=seed).load()(batch())) for seed in (0, 1))
+    assert sum(a["pair_kind"] != b["pair_kind"] for a, b in zip(one, two, strict=True)) > 10
+
+
+@pytest.mark.models
+@pytest.mark.timeout(600)
+def test_rejected_texts_of_a_real_model_name_more_that_is_not_there():
+    engine = Vllm(Weights(str(VLM)), "bfloat16", 2048, max_num_seqs=32, enforce_eager=True, kv_cache_gib=1, gpus=0)
+    pair = PreferencePair(
+        engine,
+        chosen=Prompt("c", "Describe the image in detail. Think step by step."),
+        misleading=(Prompt("m", "Describe the image and invent extra objects."),),
+        neutral=(Prompt("n", "Describe the image in detail."),),
+        longest_side_px=336,
+        max_tokens=220,
+        temperature=0.0,
+    )
+    images, scenes = zip(*(make_scene(4_000_000_000_000 + i) for i in range(48)), strict=True)
+    table = pa.table({"uid": [f"u{i}" for i in range(48)]})
+    result = pair.load()(Batch(table, (), [np.asarray(image) for image in images]))
+    truth = dict(enumerate(scenes))
+    better, worse = (caption_metrics(dict(enumerate(result[f"pair_{side}"])), truth) for side in ("chosen", "rejected"))
+    assert better.hallucination_rate < 0.05
+    assert worse.hallucination_rate > better.hallucination_rate + 0.1
