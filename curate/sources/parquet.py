@@ -57,13 +57,12 @@ def parquet_columns(schema: pa.Schema, where: str) -> Columns:
 
 def scan_parquet(shard: Shard) -> Iterator[SourceSample]:
     """Yield one sample per row, streaming row groups in batches of at most about 32 MiB."""
-    seen: set[str] = set()
     with _file(shard) as file:
         columns = parquet_columns(file.schema_arrow, shard.url)
         names = [n for n in (columns.image, columns.text, columns.key, *columns.rest) if n]
         row = 0
         for batch in file.iter_batches(_batch_rows(file), columns=names):
-            yield from _samples(batch, columns, row, seen)
+            yield from _samples(batch, columns, row)
             row += batch.num_rows
 
 
@@ -122,8 +121,11 @@ def _batch_rows(file: Any) -> int:
     return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(heaviest, 1.0))))
 
 
-def _samples(batch: pa.RecordBatch, columns: Columns, first: int, seen: set[str]) -> Iterator[SourceSample]:
-    """Yield the samples of a batch whose first row has number `first`; keys are added to `seen`."""
+def _samples(batch: pa.RecordBatch, columns: Columns, first: int) -> Iterator[SourceSample]:
+    """Yield the samples of a batch whose first row has number `first`.
+
+    A repeated key is no trouble here: rows are told apart by number, as with COCO's five captions per `image_id`.
+    """
     images, texts, keys = batch.column(columns.image), _raw(batch, columns.text), _raw(batch, columns.key)
     metadata = _metadata(batch.select(list(columns.rest)))
     for i in range(batch.num_rows):
@@ -133,9 +135,6 @@ def _samples(batch: pa.RecordBatch, columns: Columns, first: int, seen: set[str]
         member = Member(path or f"{key}.{sniff(payload) or 'bin'}", -1, len(payload)) if payload is not None else None
         text, cut = (None, False) if raw_text is None else read_text(raw_text, len(raw_text))
         trouble = image_trouble(member.size_bytes if member else None)
-        if key in seen:
-            trouble = SampleError("duplicate_key", f"key {key!r} came before in this shard; the first is kept")
-        seen.add(key)
         yield SourceSample(
             key=key,
             image_member=member.name if member else None,
