@@ -244,3 +244,21 @@ def test_encoders_round_trip():
     assert probe(encode_jpeg(pixels, 95)).format == "jpeg"
     close(decode(encode_jpeg(pixels[::-1], 95), 0), pixels[::-1], 3)
     assert encode_jpeg(pixels, 80) == encode_jpeg(pixels, 80)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_plain_jpeg_has_the_header_that_pil_reads(mode):
+    plain = encode(picture(50, 30, mode), "JPEG", comment=b"no EXIF here")
+    with_exif = encode(picture(50, 30, mode), "JPEG", exif=Image.Exif())
+    assert probe(plain) == probe(with_exif) == Header("jpeg", 50, 30, 1, mode, 1)
+
+
+def test_exif_is_found_behind_other_segments():
+    payload = turned(6)
+    exif = payload[payload.index(b"\xff\xe1") :][: 2 + int.from_bytes(payload[payload.index(b"\xff\xe1") + 2 :][:2])]
+    bare = payload.replace(exif, b"")
+    scan = bare.index(b"\xff\xda")
+    moved = bare[:scan] + exif + bare[scan:]
+    assert probe(moved).orientation == 6
+    assert np.array_equal(decode(moved, 0), decode(payload, 0))
+    assert probe(bare).orientation == 1
