@@ -45,14 +45,19 @@ class Segment:
 
     @property
     def resources(self) -> Resources:
-        """What a worker needs to hold all experts of the segment; experts that share an engine count once."""
+        """What a worker needs to hold all experts of the segment; experts that share an engine count once.
+
+        Where pictures are decoded, they set the rows of a chunk: hundreds of texts at once save little, hundreds of
+        pictures are hundreds of megabytes.
+        """
         each = [expert.resources for expert in self.experts] or [Resources()]
+        heavy = [expert.resources for expert in self.experts if expert.pixels is not None] or each
         workers = [r.workers for r in each if r.workers is not None]
         return Resources(
             cpus=max(r.cpus for r in each),
             gpus=max(r.gpus for r in each) if self.engine else sum(r.gpus for r in each),
             workers=min(workers) if workers else None,
-            batch_rows=max(r.batch_rows for r in each),
+            batch_rows=max(r.batch_rows for r in heavy),
             in_flight=max(r.in_flight for r in each),
             shards=max(r.shards for r in each),
         )

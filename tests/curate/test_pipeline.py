@@ -65,6 +65,12 @@ def test_pictures_are_decoded_to_the_largest_size_asked_for(asked, kept):
     assert Pipeline([Brightness(pixels=side) for side in asked]).segments()[0].side == kept
 
 
+def test_experts_that_see_pictures_set_the_rows_of_a_chunk():
+    text, picture = TextLength(resources=Resources(batch_rows=512)), Brightness(resources=Resources(batch_rows=64))
+    assert Pipeline([text, picture]).segments()[0].resources.batch_rows == 64
+    assert Pipeline([text]).segments()[0].resources.batch_rows == 512
+
+
 def test_placement_is_not_identity_and_parameters_are():
     assert stage_id(TextLength()) == stage_id(TextLength(resources=Resources(gpus=1)))
     assert stage_id(TextLength()) != stage_id(TextLength(adds_name="other"))
