@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import StoreError
+from curate.remote import FLAT, open_filesystem
+from curate.secrets import mask_text, mask_url
+from curate.seal import sealed_parquet
 
 __all__ = ["PART", "Store"]
 
 PART = ".part"  # suffix of files being written; readers never list them
+REPAIR = "`curate verify {} --repair` removes damaged cells, then run again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ class Store:
     def exists(self, path: str) -> bool:
         if self.is_local():
             return self.local_path(path).exists()
-        return bool(_filesystem(self.root)[0].exists(self._remote(path)))
+        with self._asking("read", path):
+            return bool(_filesystem(self.root)[0].exists(self._remote(path)))
 
     def list(self, folder: str) -> list[str]:
         """Return the names of the finished files in a folder, sorted; a missing folder is empty."""
@@ -55,7 +59,8 @@ class Store:
             if self.is_local():
                 names = os.listdir(self.local_path(folder))  # noqa: PTH208 (a million names: no Path objects)
             else:
-                found = _filesystem(self.root)[0].ls(self._remote(folder), detail=False, refresh=True)
+                with self._asking("list", folder):
+                    found = _filesystem(self.root)[0].ls(self._remote(folder), detail=False)
                 names = [str(path).rstrip("/").rpartition("/")[2] for path in found]
         except FileNotFoundError:
             return []
@@ -63,8 +68,14 @@ class Store:
 
     def read_bytes(self, path: str) -> bytes:
         """Return a whole file; raises StoreError if it is missing or unreadable."""
-        with self.open_read(path) as stream:
-            return bytes(stream.read())
+        if self.is_local():
+            with self.open_read(path) as stream:
+                return bytes(stream.read())
+        try:
+            with self._asking("read", path):
+                return bytes(_filesystem(self.root)[0].cat_file(self._remote(path)))  # one request
+        except FileNotFoundError as error:
+            raise StoreError(f"cannot read {mask_url(self.url(path))}: no such file") from error
 
     @contextlib.contextmanager
     def open_read(self, path: str) -> Iterator[IO[bytes]]:
@@ -73,9 +84,10 @@ class Store:
             if self.is_local():
                 stream: Any = self.local_path(path).open("rb")
             else:
-                stream = _filesystem(self.root)[0].open(self._remote(path), "rb")
+                with self._asking("read", path):
+                    stream = _filesystem(self.root)[0].open(self._remote(path), "rb")
         except OSError as error:
-            raise StoreError(f"cannot read {self.url(path)}: {_reason(error)}") from error
+            raise StoreError(f"cannot read {mask_url(self.url(path))}: {_reason(error)}") from error
         with stream:
             yield stream
 
@@ -83,11 +95,11 @@ class Store:
         """Read a Parquet file; `columns` not in the file are left out. Raises StoreError if it is damaged."""
         with self.open_read(path) as stream:
             try:
-                file = pq.ParquetFile(stream)
+                file = pq.ParquetFile(stream, page_checksum_verification=True)
                 wanted = None if columns is None else [name for name in file.schema_arrow.names if name in columns]
                 return file.read(columns=wanted)
             except (pa.ArrowException, OSError) as error:
-                raise StoreError(f"{self.url(path)} is damaged ({error}); delete it and run again") from error
+                raise StoreError(f"{self.url(path)} is damaged ({error}); {REPAIR.format(self.root)}") from error
 
     @contextlib.contextmanager
     def open_write(self, path: str) -> Iterator[IO[bytes]]:
@@ -96,7 +108,7 @@ class Store:
             with self._local_part(path) if self.is_local() else self._remote_upload(path) as stream:
                 yield stream
         except OSError as error:
-            raise StoreError(f"cannot write {self.url(path)}: {_reason(error)}") from error
+            raise StoreError(f"cannot write {mask_url(self.url(path))}: {_reason(error)}") from error
 
     def write_bytes(self, path: str, data: bytes) -> None:
         with self.open_write(path) as stream:
@@ -105,7 +117,7 @@ class Store:
     def write_table(self, path: str, table: pa.Table) -> None:
         """Write a Parquet file; equal tables give equal bytes."""
         with self.open_write(path) as stream:
-            pq.write_table(table, stream, compression="zstd")
+            stream.write(sealed_parquet(table))
 
     def remove(self, path: str) -> None:
         """Remove a file; a missing one is fine."""
@@ -113,7 +125,8 @@ class Store:
             if self.is_local():
                 self.local_path(path).unlink()
             else:
-                _filesystem(self.root)[0].rm_file(self._remote(path))
+                with self._asking("remove", path):
+                    _filesystem(self.root)[0].rm_file(self._remote(path))
 
     def check_writable(self) -> None:
         """Raise StoreError unless a file can be made and removed here."""
@@ -142,8 +155,21 @@ class Store:
             yield stream
             stream.flush()
             filesystem = _filesystem(self.root)[0]
-            filesystem.makedirs(self._remote(path).rpartition("/")[0], exist_ok=True)
-            filesystem.put_file(stream.name, self._remote(path))
+            with self._asking("write", path):
+                if self.root.partition("://")[0] not in FLAT:
+                    filesystem.makedirs(self._remote(path).rpartition("/")[0], exist_ok=True)
+                filesystem.put_file(stream.name, self._remote(path))
+
+    @contextlib.contextmanager
+    def _asking(self, verb: str, path: str) -> Iterator[None]:
+        """Turn what a server answers, each backend in its own errors, into one sentence; a missing file stays one."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            reason = " ".join(mask_text(str(error)).split()) or type(error).__name__
+            raise StoreError(f"cannot {verb} {mask_url(self.url(path))}: {reason}") from error
 
     def _remote(self, path: str) -> str:
         return f"{_filesystem(self.root)[1].rstrip('/')}/{path}"
@@ -152,10 +178,9 @@ class Store:
 @functools.lru_cache(maxsize=64)
 def _filesystem(root: str) -> tuple[Any, str]:
     try:
-        filesystem, path = fsspec.core.url_to_fs(root)
+        return open_filesystem(root)
     except (ImportError, ValueError) as error:
-        raise StoreError(f"cannot open {root}: {error}") from error
-    return filesystem, str(path)
+        raise StoreError(f"cannot open {mask_url(root)}: {error}") from error
 
 
 def _reason(error: OSError) -> str:

@@ -54,7 +54,7 @@ def test_a_damaged_table_says_which_file_and_what_to_do(store):
     store.write_table("t", pa.table({"x": list(range(1000))}))
     store.write_bytes("t", store.read_bytes("t")[:-20])
 
-    with pytest.raises(StoreError, match=r"t is damaged .*; delete it and run again"):
+    with pytest.raises(StoreError, match=r"t is damaged .*--repair` removes damaged cells, then run again"):
         store.read_table("t")
 
 
