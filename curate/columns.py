@@ -70,9 +70,12 @@ class Columns:
         parts = [self.store.read_table(path, columns) for path in self.files(stage, shard)]
         return overlay(parts) if parts else None
 
-    def add(self, stage: str, shard: str, measured: pa.Table, sample: pa.Table) -> None:
-        """Commit a measurement: the first file with a row for every sample, or the next addition."""
-        if self.store.exists(self.path(stage, shard)):
+    def add(self, stage: str, shard: str, measured: pa.Table, sample: pa.Table, fresh: bool = False) -> None:
+        """Commit a measurement: the first file with a row for every sample, or the next addition.
+
+        With `fresh` it is the first file in any case: what is there was left by a run that was killed.
+        """
+        if not fresh and self.store.exists(self.path(stage, shard)):
             addition = sum(1 for _ in self.files(stage, shard))
             self.store.write_table(self.path(stage, shard, addition), measured)
         else:

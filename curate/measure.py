@@ -76,16 +76,27 @@ class Worker:
         for measured in self._in_order(chunks):
             for name, table in measured.items():
                 parts.setdefault(name, []).append(table)
-        if sample is None:
-            sample = pa.concat_tables([empty_samples(), *rows])
-            columns.add(SAMPLE_STAGE, shard.name, sample, sample)
         if LATENCY in parts:
             path = f"runs/{self.job.run_id}.requests/{self.index}-{shard.name}.parquet"
             columns.store.write_table(path, pa.concat_tables(parts.pop(LATENCY)))
-        for stage, tables in parts.items():
-            columns.add(stage, shard.name, pa.concat_tables(tables), sample)
+        self._commit(shard, sample, {name: pa.concat_tables(tables) for name, tables in parts.items()}, rows)
         if self.index == len(self.job.pipeline.segments()) - 1:
             settle(self.job, shard)
+
+    def _commit(self, shard: Shard, sample: pa.Table | None, new: Measured, rows: list[pa.Table]) -> None:
+        """Write cells, the stage that measured first last: killed in between, the next run finds the same rows waiting.
+
+        It then measures them in the same batches, so that even values that depend on the batch come out the same. For
+        the same reason a shard that was never read gets its sample cell last, over what a killed run left.
+        """
+        columns, fresh = self.job.columns, sample is None
+        if sample is None:
+            sample = pa.concat_tables([empty_samples(), *rows])
+        order = [stage_id(stage) for stage in reversed(self.segment.experts)]
+        for stage in sorted(new, key=order.index):
+            columns.add(stage, shard.name, new[stage], sample, fresh)
+        if fresh:
+            columns.add(SAMPLE_STAGE, shard.name, sample, sample)
 
     def _scan(self, shard: Shard, rows: list[pa.Table]) -> Iterator[Chunk]:
         """Yield the chunks of a shard that was never read, in one pass; `rows` receives its sample cell."""
