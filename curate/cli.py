@@ -1,8 +1,9 @@
 """The command line: every argument is a noun of the design; knobs belong to recipes."""
 
+import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -35,6 +36,7 @@ RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by 
 
 def main() -> None:
     """Run the command line; a CurateError is one sentence on stderr and exit code 2."""
+    signal.signal(signal.SIGTERM, _stop)  # preemption: end as after Ctrl-C
     try:
         app()
     except CurateError as error:
@@ -43,6 +45,10 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("stopped; run the same command again to go on\n")
         sys.exit(130)
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 @app.command()

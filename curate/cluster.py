@@ -4,6 +4,10 @@ import json
 import logging
 import os
 import pickle
+import signal
+import socket
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,6 +19,8 @@ from ray.data import ActorPoolStrategy
 from rich.console import Console
 
 from curate.errors import CurateError
+from curate.lock import Permit, work_for
+from curate.manifest import code_digest
 from curate.measure import Tick, Worker
 from curate.pipeline import Segment
 from curate.planner import Plan
@@ -22,31 +28,45 @@ from curate.progress import Progress, Totals
 from curate.settle import Job
 from curate.sources import Shard
 from curate.stages import stage_name
+from curate.store import remove_strays
 
 __all__ = ["run_on_ray"]
 
+MAX_DEATHS = 3  # workers that a shard may kill in one run before it is left
 OBJECT_STORE_BYTES = 128 << 20  # only shard names travel, so a local cluster needs no more
 
 
-def run_on_ray(plan: Plan, address: str | None, console: Console) -> dict[str, Any]:
+def run_on_ray(plan: Plan, permit: Permit, address: str | None, console: Console) -> dict[str, Any]:
     """Measure and settle the unfinished shards of a plan; return rows, errors and seconds by stage.
 
-    Segments are chained, so captions start while perception still runs. Pixels never enter the object store.
+    Segments are chained, so captions start while perception still runs. Pixels never enter the object store. Raises
+    CurateError at the end if shards were left because they killed their worker again and again.
     """
     job, shards = plan.job, plan.unfinished
     with cluster(address):
-        tally: Any = Tally.remote()  # type: ignore[attr-defined]
+        tally: Any = Tally.options(scheduling_strategy=beside_driver()).remote()  # type: ignore[attr-defined]
         stages = [stage_name(expert) for expert in job.pipeline.experts]
         progress = Progress(stages, len(shards), lambda: ray.get(tally.totals.remote()), console)
+        left: list[str] = []
         try:
             with progress.live():
-                for row in chain(job, shards, tally).iter_rows():
+                for row in chain(job, permit, shards, tally).iter_rows():
                     if row["trouble"] is not None:
                         raise pickle.loads(row["trouble"])
+                    if row["left"]:
+                        left.append(json.loads(row["shard"])["name"])
                     progress.finish_shard()
         except ray.exceptions.RayError as error:
             raise CurateError(f"a worker failed: {last_line(error)}") from error
         totals = ray.get(tally.totals.remote())
+        if ray.get(tally.any_deaths.remote()):
+            remove_strays(job.columns.store)
+    if left:
+        raise CurateError(
+            f"{len(left)} of {len(shards)} shards are left, each killed its worker {MAX_DEATHS} times (a native crash, "
+            f"or out of memory): {', '.join(left[:5])}{', ...' if len(left) > 5 else ''}; all others are done, "
+            f"run again to try these once more"
+        )
     return {name: asdict(each) for name, each in totals.stages.items()}
 
 
@@ -57,12 +77,14 @@ def cluster(address: str | None) -> Iterator[None]:
     A Ray that the calling program has already initialised is used and left as it was. "local" is said out loud:
     without an address Ray would join any cluster it finds.
     """
-    ours = not ray.is_initialized()
+    ours, on_sigterm = not ray.is_initialized(), signal.getsignal(signal.SIGTERM)
     if ours:
         local = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if address is None else {}
         if address is None:
             os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else every pool prints ray-project/ray#53727
         ray.init(address=address or "local", logging_level="error", log_to_driver=False, **local)
+        if callable(on_sigterm) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts its own there
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     try:
@@ -72,16 +94,23 @@ def cluster(address: str | None) -> Iterator[None]:
             ray.shutdown()
 
 
-def chain(job: Job, shards: list[Shard], tally: Any) -> Any:
+def beside_driver() -> Any:
+    """Return the placement on the driver's own node: what it keeps lives and dies with the run."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+
+
+def chain(job: Job, permit: Permit, shards: list[Shard], tally: Any) -> Any:
     """Return the lazy Ray dataset: one row per shard, one actor pool per segment."""
-    rows = [{"shard": json.dumps(asdict(shard)), "trouble": None} for shard in shards]
+    rows = [{"shard": json.dumps(asdict(shard)), "trouble": None, "left": False} for shard in shards]
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
     segments = job.pipeline.segments()
     for index, (segment, workers) in enumerate(zip(segments, pool_sizes(segments, len(shards)), strict=True)):
         needs = segment.resources
         dataset = dataset.map(
             RayWorker,
-            fn_constructor_args=(job, index, tally),
+            fn_constructor_args=(job, index, tally, permit),
             compute=ActorPoolStrategy(
                 size=workers,
                 max_concurrent_calls_per_actor=needs.shards,
@@ -113,10 +142,12 @@ def pool_sizes(segments: list[Segment], shards: int) -> list[int]:
 
 @ray.remote(num_cpus=0)
 class Tally:
-    """Adds up progress from all workers; for display only, never for decisions."""
+    """Adds up progress from all workers, for display, and counts the workers that died on a shard."""
 
     def __init__(self) -> None:
         self.sums = Totals()
+        self.begun: Counter[tuple[int, str]] = Counter()
+        self.died = False
 
     def add(self, tick: Tick) -> None:
         self.sums.add(tick)
@@ -124,25 +155,55 @@ class Tally:
     def totals(self) -> Totals:
         return self.sums
 
+    def begin(self, index: int, shard: str) -> int:
+        """Note that a worker of segment `index` takes a shard; return how many took it before and never came back."""
+        deaths = self.begun[index, shard]
+        self.begun[index, shard] += 1
+        self.died |= deaths > 0
+        return deaths
+
+    def end(self, index: int, shard: str) -> None:
+        del self.begun[index, shard]
+
+    def any_deaths(self) -> bool:
+        return self.died
+
 
 class RayWorker:
     """The actor that Ray Data calls with one shard at a time.
 
-    What stops a run travels back as a pickled CurateError: Ray keeps only the text of an exception's cause.
+    What stops a run travels back as a pickled CurateError: Ray keeps only the text of an exception's cause. Ray
+    restarts an actor that died and gives it the same shard again, for ever; after MAX_DEATHS we leave that shard.
     """
 
-    def __init__(self, job: Job, index: int, tally: Any) -> None:
+    def __init__(self, job: Job, index: int, tally: Any, permit: Permit) -> None:
         self.worker = Worker(job, index, tally.add.remote)
+        self.tally, self.index, self.permit = tally, index, permit
+        self.code = code_digest()
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        if row["trouble"] is not None:
+        if row["trouble"] is not None or row["left"]:
             return row
         shard = json.loads(row["shard"])
+        if ray.get(self.tally.begin.remote(self.index, shard["name"])) >= MAX_DEATHS:
+            return {**row, "left": True}
         try:
-            self.worker.measure(Shard(**{**shard, "files": tuple(shard["files"])}))
+            check_code(self.code, self.permit)
+            with work_for(self.worker.job.columns.store, self.permit.token):
+                self.worker.measure(Shard(**{**shard, "files": tuple(shard["files"])}))
         except CurateError as error:
             return {**row, "trouble": pickle.dumps(error)}
+        self.tally.end.remote(self.index, shard["name"])
         return row
+
+
+def check_code(code: str, permit: Permit) -> None:
+    """Raise CurateError if a worker runs other code than its driver."""
+    if code != permit.code:
+        raise CurateError(
+            f"worker on {socket.gethostname()} has Curate code {code}, the driver {permit.code}; install the same "
+            f"version on every machine, restart Ray there, then run again"
+        )
 
 
 def last_line(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from typing import IO, TypeAlias
 from curate.errors import StoreError
 from curate.store import Store
 
-__all__ = ["Holder", "hold", "holder", "work_for"]
+__all__ = ["Holder", "Permit", "hold", "holder", "work_for"]
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -40,6 +40,14 @@ class Holder:
 
     def __str__(self) -> str:
         return f"{f'run {self.run}' if self.run else 'a run'} (pid {self.pid} on {self.host})"
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What a worker shows before it writes: the token of its driver's lock and the digest of its driver's code."""
+
+    token: str
+    code: str
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from curate.sources.shard import Shard
 from curate.stages import Expert, stage_id, stage_name
 from curate.store import Store
 
-__all__ = ["Manifest", "StageRecord", "code_digest", "latest", "load", "new_run_id", "save"]
+__all__ = ["Manifest", "StageRecord", "code_digest", "finished_last", "latest", "load", "new_run_id", "save"]
 
 PACKAGES = ("curate", "filters", "pipelines", "schemas")
 
@@ -134,6 +134,12 @@ def load(store: Store, run_id: str) -> Manifest:
         raise PlanError(f"{store.root} has no run {run_id!r}; it has {', '.join(known[-5:]) or 'none'}")
     fields = json.loads(store.read_bytes(f"runs/{run_id}.json"))
     return Manifest(**{**fields, "stages": [StageRecord(**stage) for stage in fields["stages"]]})
+
+
+def finished_last(store: Store) -> bool:
+    """Tell whether the newest run ended by itself; False too if nothing ever ran."""
+    known = _ids(store)
+    return bool(known) and json.loads(store.read_bytes(f"runs/{known[-1]}.json"))["status"] == "finished"
 
 
 def latest(store: Store) -> Manifest:

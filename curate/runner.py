@@ -11,12 +11,14 @@ from typing import Any
 from rich.console import Console
 
 from curate.columns import SAMPLE_STAGE
-from curate.manifest import Manifest, code_digest, describe_stages, new_run_id, save
+from curate.lock import Permit, hold
+from curate.manifest import Manifest, code_digest, describe_stages, finished_last, new_run_id, save
 from curate.pipeline import Pipeline
 from curate.planner import Plan, limit_shards, make_plan
 from curate.settle import Job, settle
 from curate.sources import find_shards
-from curate.store import Store
+from curate.sources.shard import Shard
+from curate.store import Store, remove_strays
 
 __all__ = ["Order", "prepare", "run"]
 
@@ -43,8 +45,47 @@ def prepare(order: Order, count_new: bool = True) -> Plan:
     Raises PlanError, SourceError or StoreError in one sentence: a stage that does not fit, a missing extra, weight
     or input, a dataset folder that cannot be written.
     """
+    return _plan(order, _check(order), count_new)
+
+
+def run(order: Order, console: Console | None = None) -> Manifest:
+    """Do what the plan lacks and return the manifest of the run.
+
+    Shards with a verdict are left alone. When only decisions are missing, they are made from columns right here,
+    without starting Ray or loading a model. Raises StoreError if another run holds the dataset.
+    """
+    started = time.monotonic()
+    shards, store = _check(order), Store(order.dataset)
+    console = console or Console(stderr=True)
+    with hold(store, console.print) as name:
+        if not finished_last(store):
+            remove_strays(store)
+        plan = _plan(order, shards, count_new=False)
+        manifest = _manifest(order, plan)
+        permit = Permit(name(manifest.id), manifest.code)
+        save(store, manifest, [each.shard for each in plan.shards])
+        counts: dict[str, Any] = {}
+        try:
+            counts = _work(plan, permit, order.address, console)
+        except BaseException as error:
+            manifest.status = f"stopped: {type(error).__name__}: {error}"[:1000]
+            raise
+        else:
+            manifest.status = "finished"
+        finally:
+            manifest.counts = {"shards": len(plan.shards), "shards_worked": len(plan.unfinished), "measured": counts}
+            manifest.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
+            manifest.seconds = round(time.monotonic() - started, 2)
+            save(store, manifest)
+    return manifest
+
+
+def _check(order: Order) -> list[Shard]:
     order.pipeline.check()
-    shards = limit_shards(find_shards(order.inputs), order.limit)
+    return limit_shards(find_shards(order.inputs), order.limit)
+
+
+def _plan(order: Order, shards: list[Shard], count_new: bool) -> Plan:
     store = Store(order.dataset)
     store.check_writable()
     identity = "\n".join([order.pipeline.verdict_id(order.limit), *(shard.name for shard in shards)])
@@ -52,37 +93,16 @@ def prepare(order: Order, count_new: bool = True) -> Plan:
     return make_plan(Job(order.pipeline, order.dataset, run_id, order.limit, order.retry), shards, count_new)
 
 
-def run(order: Order, console: Console | None = None) -> Manifest:
-    """Do what the plan lacks and return the manifest of the run.
+def _work(plan: Plan, permit: Permit, address: str | None, console: Console) -> dict[str, Any]:
+    """Measure and settle what the plan lacks; return rows, errors and seconds by stage."""
+    if plan.needs_workers:
+        from curate.cluster import run_on_ray
 
-    Shards with a verdict are left alone. When only decisions are missing, they are made from columns right here,
-    without starting Ray or loading a model.
-    """
-    started = time.monotonic()
-    plan = prepare(order, count_new=False)
-    store = Store(order.dataset)
-    manifest = _manifest(order, plan)
-    save(store, manifest, [each.shard for each in plan.shards])
-    counts: dict[str, Any] = {}
-    try:
-        if plan.needs_workers:
-            from curate.cluster import run_on_ray
-
-            counts = run_on_ray(plan, order.address, console or Console(stderr=True))
-        else:
-            with ThreadPoolExecutor(8) as threads:
-                list(threads.map(lambda shard: settle(plan.job, shard), plan.unfinished))
-    except BaseException as error:
-        manifest.status = f"stopped: {type(error).__name__}: {error}"[:1000]
-        raise
-    else:
-        manifest.status = "finished"
-    finally:
-        manifest.counts = {"shards": len(plan.shards), "shards_worked": len(plan.unfinished), "measured": counts}
-        manifest.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
-        manifest.seconds = round(time.monotonic() - started, 2)
-        save(store, manifest)
-    return manifest
+        return run_on_ray(plan, permit, address, console)
+    with ThreadPoolExecutor(8) as threads:
+        for _ in threads.map(lambda shard: settle(plan.job, shard), plan.unfinished):
+            pass
+    return {}
 
 
 def _manifest(order: Order, plan: Plan) -> Manifest:

@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 
 from curate.errors import StoreError
 from curate.remote import FLAT, open_filesystem
-from curate.secrets import mask_text, mask_url
 from curate.seal import sealed_parquet
+from curate.secrets import mask_text, mask_url
 
-__all__ = ["PART", "Store"]
+__all__ = ["PART", "Store", "remove_strays"]
 
+AHEAD_BYTES = 1 << 20  # read ahead of what is asked for; some backends would take 50 MB
 PART = ".part"  # suffix of files being written; readers never list them
 REPAIR = "`curate verify {} --repair` removes damaged cells, then run again"
 
@@ -85,7 +86,7 @@ class Store:
                 stream: Any = self.local_path(path).open("rb")
             else:
                 with self._asking("read", path):
-                    stream = _filesystem(self.root)[0].open(self._remote(path), "rb")
+                    stream = _filesystem(self.root)[0].open(self._remote(path), "rb", block_size=AHEAD_BYTES)
         except OSError as error:
             raise StoreError(f"cannot read {mask_url(self.url(path))}: {_reason(error)}") from error
         with stream:
@@ -168,8 +169,7 @@ class Store:
         except FileNotFoundError:
             raise
         except Exception as error:
-            reason = " ".join(mask_text(str(error)).split()) or type(error).__name__
-            raise StoreError(f"cannot {verb} {mask_url(self.url(path))}: {reason}") from error
+            raise StoreError(f"cannot {verb} {mask_url(self.url(path))}: {_reason(error)}") from error
 
     def _remote(self, path: str) -> str:
         return f"{_filesystem(self.root)[1].rstrip('/')}/{path}"
@@ -183,5 +183,14 @@ def _filesystem(root: str) -> tuple[Any, str]:
         raise StoreError(f"cannot open {mask_url(root)}: {error}") from error
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error) or type(error).__name__
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(mask_text(text).split()) or type(error).__name__
+
+
+def remove_strays(store: Store) -> int:
+    """Remove `.part` files that killed writers left and return their number; only for who holds the dataset's lock."""
+    strays = [] if not store.is_local() else list(store.local_path().glob(f"*/**/*{PART}"))
+    for path in strays:
+        path.unlink(missing_ok=True)
+    return len(strays)
