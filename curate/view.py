@@ -4,14 +4,15 @@ import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
-import fsspec
 import pyarrow as pa
 
 from curate import manifest as manifests
 from curate.errors import StoreError
 from curate.manifest import Manifest
+from curate.remote import open_filesystem
 from curate.sources.shard import Shard
 from curate.store import Store
 from schemas.cell import CELL
@@ -76,7 +77,7 @@ class View:
         spill = {"temp_directory": f"{tempfile.gettempdir()}/curate-duckdb"}
         connection = duckdb.connect(config=SETTINGS | spill)
         if not self.store.is_local():
-            connection.register_filesystem(fsspec.core.url_to_fs(self.store.root)[0])
+            connection.register_filesystem(self._listed())
         try:
             connection.execute(f"CREATE VIEW samples AS {self.sql(self.shards)}")
         except duckdb.Error as error:
@@ -85,6 +86,14 @@ class View:
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         return connection
+
+    def _listed(self) -> Any:
+        """Return a file system that knows the sizes of all cells: DuckDB asks for each some five times a query."""
+        filesystem, root = open_filesystem(self.store.root, remember=True)
+        for stage, cells in self.files.items():
+            if cells:
+                filesystem.ls(f"{root}/columns/{stage}", detail=True)
+        return filesystem
 
     def _stages(self) -> dict[str, pa.Schema]:
         sample = pa.schema([*CELL, *SAMPLE])
@@ -96,7 +105,7 @@ class View:
     def _url(self, path: str) -> str:
         if self.store.is_local():
             return str(self.store.local_path(path))
-        filesystem, remote = fsspec.core.url_to_fs(self.store.url(path))
+        filesystem, remote = open_filesystem(self.store.url(path))
         return str(filesystem.unstrip_protocol(remote))  # the one spelling that DuckDB compares with `allowed_paths`
 
     def _cells(self, stage: str, shards: Sequence[Shard], schema: pa.Schema) -> str:

@@ -1,8 +1,14 @@
-"""One local Ray cluster for all tests that need one."""
+"""One local Ray cluster and one S3 server for all tests that need one."""
 
+import http.server
+import itertools
+import logging
+import threading
 from pathlib import Path
 
 import pytest
+
+from tests import s3 as object_store
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +22,46 @@ def ray_cluster():
         logging_level="error",
         log_to_driver=False,
         object_store_memory=128 << 20,
-        runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parent.parent)}},
+        runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parent.parent), **object_store.ENVIRONMENT}},
     )
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """Start moto and the proxy in front of it; see tests/s3.py."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    moto = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    server = object_store.Server(moto.get_host_and_port()[1])
+    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", object_store.PORT), object_store.handler(server))
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    yield server
+    proxy.shutdown()
+    proxy.server_close()
+    moto.stop()
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """Give the server, in good health, and set the environment that leads to it."""
+    for name, value in object_store.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    s3_server.be_well()
+    yield s3_server
+    s3_server.be_well()
+
+
+BUCKETS = itertools.count()
+
+
+@pytest.fixture
+def bucket(s3):
+    """Make an empty bucket and give its URL."""
+    from curate.remote import open_filesystem
+
+    name = f"bucket-{next(BUCKETS)}"
+    open_filesystem("s3://")[0].mkdir(name)
+    s3.be_well()
+    return f"s3://{name}"

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import fsspec
-
 from curate.errors import CurateError, PlanError
+from curate.remote import open_filesystem
+from curate.secrets import mask_text
 
 __all__ = [
     "AHEAD_BYTES",
@@ -50,15 +50,14 @@ def reaching(url: str, kind: type[CurateError]) -> Iterator[None]:
     except ImportError as error:
         raise PlanError(f"cannot reach {shown(url)}: {error}; for s3:// run: pip install 'curate[s3]'") from error
     except Exception as error:  # every fsspec backend raises its own errors, many of them no OSError
-        reason = " ".join(str(error).replace(url, shown(url)).split()) or type(error).__name__
+        reason = " ".join(mask_text(str(error).replace(url, shown(url))).split()) or type(error).__name__
         raise kind(f"cannot read {shown(url)}: {reason}") from error
 
 
 def filesystem(url: str) -> tuple[Any, str]:
     """Return the fsspec file system of a URL or path and the path inside it; PlanError if it is unknown."""
     with reaching(url, PlanError):
-        system, path = fsspec.core.url_to_fs(url)
-    return system, path
+        return open_filesystem(url)
 
 
 def open_stream(url: str, ahead_bytes: int = AHEAD_BYTES) -> io.BufferedReader:
