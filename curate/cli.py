@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+LONGEST_ERROR = 2_000  # characters: what it quotes may be anybody's
+
 app = typer.Typer(
     help="Curate image-text data: experts measure, filters decide, engines write, exports ship.",
     no_args_is_help=True,
@@ -40,7 +42,10 @@ def main() -> None:
     try:
         app()
     except CurateError as error:
-        sys.stderr.write(f"error: {error}\n")
+        from curate.secrets import mask_text
+        from curate.tables import printable
+
+        sys.stderr.write(f"error: {printable(mask_text(str(error)), LONGEST_ERROR)}\n")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("stopped; run the same command again to go on\n")
@@ -149,6 +154,23 @@ def export(
     from curate.store import Store
 
     _print(exports.export(Store(dataset), to, out, where, run))
+
+
+@app.command()
+def verify(
+    dataset: Folder,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Remove what is damaged; the next run does it again.")
+    ] = False,
+) -> None:
+    """Read every cell again and say which are damaged; exit code 1 if some are and stay."""
+    from curate.store import Store
+    from curate.verify import verify as verify_all
+
+    report = verify_all(Store(dataset), repair)
+    _print(report)
+    if report.damaged and not repair:
+        raise typer.Exit(1)
 
 
 def _order(
