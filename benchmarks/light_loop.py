@@ -47,12 +47,15 @@ def text_facts(text: str, detect: Detect) -> dict[str, Any]:
     }
 
 
-def image_facts(payload: bytes, luma_only: bool) -> dict[str, Any]:
-    """Return the facts of a JPEG, decoded at the smallest DCT scale that keeps 256 px."""
+def decode(payload: bytes, kind: str = "RGB") -> Any:
+    """Return uint8[h, w, 3 or 1] at the smallest DCT scale that keeps 256 px."""
+    return simplejpeg.decode_jpeg(payload, kind, min_height=SIDE, min_width=SIDE)
+
+
+def image_facts(payload: bytes, pixels: Any) -> dict[str, Any]:
+    """Return the facts of a JPEG and its decoded pixels."""
     height, width, _, _ = simplejpeg.decode_jpeg_header(payload)
-    kind = "GRAY" if luma_only else "RGB"
-    pixels = simplejpeg.decode_jpeg(payload, kind, min_height=SIDE, min_width=SIDE)
-    luma = Image.fromarray(pixels[:, :, 0] if luma_only else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+    luma = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
     scale = SIDE / min(luma.size)
     if scale < 1:
         size = tuple(max(SIDE, round(side * scale)) for side in luma.size)
@@ -88,7 +91,7 @@ def measure_tar(path: Path, out: Path, detect: Detect, luma_only: bool) -> None:
         row |= text_facts(text, detect)
         row["keep"] = row["text_language"] == "en" and row["text_spaced_words"] >= 3 and row["text_characters"] >= 6
         if row["keep"]:
-            row |= image_facts(contents["jpg"], luma_only)
+            row |= image_facts(contents["jpg"], decode(contents["jpg"], "GRAY" if luma_only else "RGB"))
             shorter, longer = sorted((row["image_width_px"], row["image_height_px"]))
             row["keep"] = shorter >= 200 and longer <= 3 * shorter
         rows.append(row)
