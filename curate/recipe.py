@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from curate.errors import CurateError, PlanError
 from curate.pipeline import Pipeline
 
-__all__ = ["Recipe", "build", "find_recipe", "known_recipes"]
+__all__ = ["Recipe", "build", "find_recipe", "known_recipes", "read_assignments"]
 
 Recipe: TypeAlias = Callable[..., Pipeline]
 """A function with typed keyword parameters that returns a Pipeline."""
@@ -48,12 +48,20 @@ def find_recipe(name: str) -> Recipe:
 
 
 def build(recipe: Recipe, assignments: Sequence[str]) -> tuple[Pipeline, dict[str, Any]]:
-    """Call the recipe with `name=value` texts parsed by its type hints; return the pipeline and all parameters.
+    """Call the recipe with `name=value` texts parsed by its type hints; return the pipeline and all parameters."""
+    given = read_assignments(recipe, assignments)
+    parameters = inspect.signature(recipe).parameters
+    defaults = {name: p.default for name, p in parameters.items() if p.default is not inspect.Parameter.empty}
+    return _call(recipe, given), {**defaults, **given}
+
+
+def read_assignments(function: Callable[..., Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """Return `name=value` texts as keyword arguments of a function or dataclass, parsed by its type hints.
 
     Raises PlanError naming the parameter, what was given and what is allowed.
     """
-    parameters = inspect.signature(recipe).parameters
-    hints = get_type_hints(recipe)
+    parameters = inspect.signature(function).parameters
+    hints = get_type_hints(function)
     given: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
@@ -62,12 +70,11 @@ def build(recipe: Recipe, assignments: Sequence[str]) -> tuple[Pipeline, dict[st
         if name not in parameters:
             near = difflib.get_close_matches(name, parameters, 1)
             hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(parameters) or 'none'}"
-            raise PlanError(f"{_name(recipe)} has no parameter {name!r}; {hint}")
+            raise PlanError(f"{_name(function)} has no parameter {name!r}; {hint}")
         given[name] = _parse(name, text, hints.get(name, str))
     if missing := [n for n, p in parameters.items() if p.default is inspect.Parameter.empty and n not in given]:
-        raise PlanError(f"{_name(recipe)} needs -p {missing[0]}=…")
-    defaults = {name: p.default for name, p in parameters.items() if p.default is not inspect.Parameter.empty}
-    return _call(recipe, given), {**defaults, **given}
+        raise PlanError(f"{_name(function)} needs -p {missing[0]}=…")
+    return given
 
 
 def _call(recipe: Recipe, given: Mapping[str, Any]) -> Pipeline:
@@ -119,5 +126,5 @@ def _from_file(name: str) -> Recipe:
     return recipe  # type: ignore[no-any-return]
 
 
-def _name(recipe: Recipe) -> str:
-    return str(getattr(recipe, "__name__", recipe))
+def _name(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__name__", function))
