@@ -29,7 +29,7 @@ from filters.not_animated import NotAnimated
 __all__ = ["quickstart"]
 
 # The phrases that the nano VLM was trained on (nano/world/tasks.py); a production model needs no such care.
-DESCRIBE = Prompt("nano-describe-v1", "Describe the image in detail.", lead="Expert hints:")
+DESCRIBE = Prompt("nano-describe-v1", "Describe the image in detail.", lead="Hints:")
 STEPS = Prompt("nano-steps-v1", "Describe the image in detail. Think step by step. Mention every object.")
 NEUTRAL = (Prompt("nano-neutral-v1", "Describe this image."),)
 MISLEADING = (
@@ -40,8 +40,8 @@ MISLEADING = (
 HINTS = Hints(
     blocks=("objects", "ocr"),
     place="words",
-    objects=Section("Detected objects: ", "{text} at {place}", "; "),
-    ocr=Section("OCR text: ", '"{text}"', ", "),
+    objects=Section("Objects: ", "{text} in the {place}", "; "),
+    ocr=Section("OCR: ", '"{text}"', " "),
 )
 
 
