@@ -62,7 +62,7 @@ def agreement(dataset: Path, out: Path) -> str:
     ours = cells(dataset, "clip")["clip_score"].drop_null()
     theirs = pa.concat_tables(pq.read_table(path) for path in sorted(out.glob("*.parquet")))["clip_score"].drop_null()
     apart = pc.mean(pc.abs(pc.subtract(ours, theirs))).as_py()
-    return f"pictures scored by Curate {len(ours):,}, by the loop {len(theirs):,}; scores are {apart:.5f} apart on average"
+    return f"scored by Curate {len(ours):,}, by the loop {len(theirs):,}; scores are {apart:.5f} apart on average"
 
 
 if __name__ == "__main__":
