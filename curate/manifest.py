@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.pipeline import Pipeline
+from curate.secrets import mask_parameters, mask_text, mask_url
 from curate.sources.shard import Shard
 from curate.stages import Expert, stage_id, stage_name
 from curate.store import Store
@@ -83,7 +84,7 @@ def describe_stages(pipeline: Pipeline) -> list[StageRecord]:
     for stage in pipeline.stages:
         if isinstance(stage, Expert):
             arrow = base64.b64encode(plain(stage.adds).serialize().to_pybytes()).decode()
-            records.append(StageRecord(stage_name(stage), "expert", repr(stage), stage_id(stage), arrow))
+            records.append(StageRecord(stage_name(stage), "expert", mask_text(repr(stage)), stage_id(stage), arrow))
         else:
             records.append(StageRecord(stage_name(stage), "filter", repr(stage)))
     return records
@@ -119,11 +120,17 @@ def new_run_id(store: Store, recipe: str, identity: str) -> str:
 
 
 def save(store: Store, manifest: Manifest, shards: list[Shard] | None = None) -> None:
-    """Write the manifest; with `shards`, their list first."""
+    """Write the manifest; with `shards`, their list first. Passwords, signatures and keys are left out."""
     if shards is not None:
-        rows = [{**asdict(shard), "files": list(shard.files)} for shard in shards]
-        store.write_table(f"runs/{manifest.id}.shards.parquet", pa.Table.from_pylist(rows, schema=SHARDS))
-    text = json.dumps(asdict(manifest), indent=1, sort_keys=True, default=str)
+        columns = {name: [getattr(shard, name) for shard in shards] for name in SHARDS.names}
+        columns["url"] = [mask_url(shard.url) for shard in shards]
+        store.write_table(f"runs/{manifest.id}.shards.parquet", pa.table(columns, schema=SHARDS))
+    masked = {
+        "inputs": [mask_url(text) for text in manifest.inputs],
+        "parameters": mask_parameters(manifest.parameters),
+        "status": mask_text(manifest.status),
+    }
+    text = json.dumps(asdict(manifest) | masked, indent=1, sort_keys=True, default=str)
     store.write_bytes(f"runs/{manifest.id}.json", text.encode() + b"\n")
 
 

@@ -35,6 +35,9 @@ __all__ = [
 
 MAX_PIXELS: Final = 2**27  # 400 MB as RGB: an upper bound on what one decode thread may hold
 MAX_SIDE_PX: Final = 65_535  # what a JPEG header can say
+MAX_EXIF_BYTES: Final = 4 << 20  # PIL takes quadratic time to collect it: 24 s for 64 MB
+MAX_SEGMENTS: Final = 10_000  # of a JPEG before its scan, and bytes between them; PIL reads each on its own
+MAX_FRAMES: Final = 10_000  # of a TIFF; PIL takes quadratic time to count them
 ORIENTATION: Final = 274  # EXIF tag
 
 # PIL's classes are used directly: Image.open() would try formats nobody asked for and warn about large headers.
@@ -117,7 +120,7 @@ def probe(payload: bytes) -> Header:
     if orientation >= 5 and kind != "tiff":  # PIL turns TIFF sizes itself
         width, height = height, width
     try:
-        frames = 1 if kind == "jpeg" else int(getattr(image, "n_frames", 1))
+        frames = 1 if kind == "jpeg" else _pages(image) if kind == "tiff" else int(getattr(image, "n_frames", 1))
     except BROKEN as error:
         raise _trouble(error, kind) from error
     return Header(kind, width, height, frames, image.mode, orientation)
@@ -183,12 +186,47 @@ def _open(payload: bytes) -> tuple[Any, str]:
         raise SampleError("image_truncated", f"the WebP file ends after {len(payload)} bytes, before its declared end")
     if kind == "gif":  # checked by hand: PIL walks the first frame before it can be asked
         _check_size(*struct.unpack("<HH", payload[6:10].ljust(4, b"\0")))
+    if kind == "jpeg":
+        _check_segments(payload)
     try:
         image = READERS[kind](io.BytesIO(payload))
     except BROKEN as error:
         raise _trouble(error, kind) from error
     _check_size(*image.size)
     return image, kind
+
+
+def _check_segments(payload: bytes) -> None:
+    """Refuse a JPEG with so much before its scan that PIL would be busy with it for minutes."""
+    at, steps, exif = 2, 0, 0
+    while (mark := payload.find(b"\xff", at, at + MAX_SEGMENTS)) >= 0 and mark + 4 <= len(payload):
+        kind, size = payload[mark + 1], int.from_bytes(payload[mark + 2 : mark + 4])
+        if kind == 0xDA:
+            return
+        steps += 1 + mark - at
+        exif += size if kind == 0xE1 else 0
+        if steps > MAX_SEGMENTS or exif > MAX_EXIF_BYTES:
+            break
+        alone = kind < 0xC0 or 0xD0 <= kind <= 0xD9 or kind == 0xFF  # markers without content, and padding
+        at = mark + (1 if kind == 0xFF else 2) + (0 if alone else size)
+    else:
+        if len(payload) - at <= MAX_SEGMENTS or at > len(payload):
+            return
+    limits = f"{MAX_SEGMENTS} segments or stray bytes, or {MAX_EXIF_BYTES >> 20} MiB of EXIF"
+    raise SampleError("image_undecodable", f"the jpeg file has more than {limits} before its picture")
+
+
+def _pages(image: Any) -> int:
+    """Count the pages of a TIFF, at most `MAX_FRAMES`, and go back to the first."""
+    pages = 1
+    try:
+        while pages < MAX_FRAMES:
+            image.seek(pages)
+            pages += 1
+    except EOFError:
+        pass
+    image.seek(0)
+    return pages
 
 
 def _check_size(width: int, height: int) -> None:
@@ -234,11 +272,15 @@ def _orientation(image: Any, kind: str, payload: bytes) -> int:
 def _plain_jpeg(payload: bytes) -> Header | None:
     """Return the header of a grey or colour JPEG without EXIF or XMP; None: ask PIL, which takes 50 times longer."""
     at = 2 if payload[:2] == b"\xff\xd8" else len(payload)
-    while at + 4 <= len(payload) and payload[at] == 0xFF and payload[at + 1] != 0xDA:  # up to the scan
+    for _ in range(MAX_SEGMENTS):
+        if at + 4 > len(payload) or payload[at] != 0xFF:
+            return None
+        if payload[at + 1] == 0xDA:  # the scan
+            break
         if payload[at + 1] < 0xC0 or 0xD0 <= payload[at + 1] <= 0xD9 or payload[at + 1] in (0xE1, 0xFF):
             return None
         at += 2 + int.from_bytes(payload[at + 2 : at + 4])
-    if at + 4 > len(payload) or payload[at] != 0xFF:
+    else:
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(payload)

@@ -8,7 +8,7 @@ __all__ = ["MASK", "mask_parameters", "mask_text", "mask_url"]
 
 MASK: Final = "***"
 
-ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>`]+")
+ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>`]*[^\s'\"<>`.,;:)\]]")
 USER: Final = re.compile(r"(://)[^/?#]*@")
 NAME: Final = re.compile(r"(?i)(^|[_.-])(key|token|secret|pass(word|wd|phrase)?|credentials?)($|[_.-])|apikey")
 SIGNED: Final = re.compile(  # what S3, GCS, Azure, CloudFront and Hugging Face put behind the question mark

@@ -189,16 +189,17 @@ def _number(field: bytes) -> int:
 def _pax(content: bytes) -> dict[str, str]:
     """Return what matters of a PAX header: lines of `LENGTH KEY=VALUE`, read up to the first broken one."""
     records: dict[str, str] = {}
-    while content:
-        length, _, _ = content.partition(b" ")
-        if not length.isdigit() or len(length) > 9 or not len(length) < int(length) <= len(content):
+    at = 0
+    while at < len(content):
+        length, _, _ = content[at : at + 10].partition(b" ")
+        if not length.isdigit() or not len(length) < int(length) <= len(content) - at:
             break
-        key, _, value = content[len(length) + 1 : int(length) - 1].partition(b"=")
+        key, _, value = content[at + len(length) + 1 : at + int(length) - 1].partition(b"=")
         if key == b"path" or (key == b"size" and value.isdigit() and len(value) < 19):
             records[key.decode()] = value.decode("utf-8", "replace")
         elif key.startswith(b"GNU.sparse"):
             records["GNU.sparse"] = ""
-        content = content[int(length) :]
+        at += int(length)
     return records
 
 
