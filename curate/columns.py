@@ -57,6 +57,10 @@ class Columns:
     def path(self, stage: str, shard: str, addition: int = 0) -> str:
         return f"columns/{stage}/{shard}{f'.{addition}' if addition else ''}.parquet"
 
+    def shards(self, stage: str) -> set[str]:
+        """Return the names of the shards that have a cell of the stage, by one listing."""
+        return {name.removesuffix(".parquet") for name in self.store.list(f"columns/{stage}")}
+
     def files(self, stage: str, shard: str) -> Iterator[str]:
         """Yield the existing files of a cell, oldest first."""
         addition = 0

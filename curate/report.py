@@ -1,6 +1,11 @@
 """What the command line shows: the plan, the funnel, the next steps."""
 
+import os
+import shutil
+import sys
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -12,31 +17,34 @@ from curate.planner import Plan
 from curate.query import query
 from curate.runner import Order
 from curate.store import Store
+from curate.tables import printable
 
 __all__ = ["funnel", "plan_table", "run_report", "status_report"]
 
 
+LONGEST_LINE = 2_000  # characters; what a run recorded may quote anything
 TEXTS = (("captioned", "caption"), ("preference pairs", "pair_chosen"))
 
 
 def plan_table(plan: Plan) -> RenderableType:
     """Return the plan as a table: shards by state, then per expert how many rows wait for it first."""
-    states = [each.state for each in plan.shards]
-    rows = sum(each.rows or 0 for each in plan.shards if each.state != "done")
+    states = Counter(each.state for each in plan.shards)
+    about = "" if plan.exact() else "about "
     head = Text(
-        f"{len(states):,} shards: {states.count('done'):,} done, {states.count('open'):,} to go on with, "
-        f"{states.count('new'):,} new; {rows:,} samples in the unfinished ones"
+        f"{len(plan.shards):,} shards: {states['done']:,} done, {states['open']:,} to go on with, "
+        f"{states['new']:,} new; {about}{plan.rows():,} samples in the unfinished ones"
     )
     table = Table(box=None, pad_edge=False)
     table.add_column("expert")
     table.add_column("cells")
     table.add_column("there", justify="right")
     table.add_column("rows to measure first", justify="right")
-    store = plan.job.columns.store
-    names = {f"{each.shard.name}.parquet" for each in plan.shards}
+    columns = plan.job.columns
     for name, folder, waiting in plan.waiting():
-        there = len(names.intersection(store.list(f"columns/{folder}")))
-        table.add_row(name, f"columns/{folder}", f"{there:,}/{len(states):,}", f"{waiting:,}")
+        have = columns.shards(folder)
+        there = sum(each.shard.name in have for each in plan.shards)
+        rows = f"{about if waiting else ''}{waiting:,}"
+        table.add_row(name, f"columns/{folder}", f"{there:,}/{len(plan.shards):,}", rows)
     if not plan.unfinished:
         tail = "nothing to do"
     elif plan.needs_workers:
@@ -87,7 +95,7 @@ def funnel_table(steps: Sequence[tuple[str, int]]) -> Table:
     table.add_column("what")
     table.add_column("samples", justify="right")
     for what, samples in steps:
-        table.add_row(Text(what), f"{samples:,}")
+        table.add_row(Text(printable(what, LONGEST_LINE)), f"{samples:,}")
     return table
 
 
@@ -95,13 +103,22 @@ def run_report(order: Order, manifest: Manifest) -> RenderableType:
     """Return the end of a run: funnel, where the output lies, three things to try next."""
     store = Store(order.dataset)
     folder = order.dataset
+    curate = program()
     next_steps = [
-        f'curate query {folder} "SELECT dropped_by, count(*) AS samples FROM samples GROUP BY 1 ORDER BY 2 DESC"',
-        f"curate show {folder} {_first_kept(store, manifest)}",
-        f"curate export {folder} {folder.rstrip('/')}-shards --to webdataset",
+        f'{curate} query {folder} "SELECT dropped_by, count(*) AS samples FROM samples GROUP BY 1 ORDER BY 2 DESC"',
+        f"{curate} show {folder} {_first_kept(store, manifest)}",
+        f"{curate} export {folder} {folder.rstrip('/')}-shards --to webdataset",
     ]
     lines = [f"\nrun {manifest.id}: {manifest.seconds} s; output in {folder} (columns/, errors/, runs/)", "try next:"]
     return Group(funnel_table(funnel(store, manifest)), Text("\n".join(lines + [f"  {step}" for step in next_steps])))
+
+
+def program() -> str:
+    """Return how this command line is called from here: `curate`, or its path where that is not on PATH."""
+    called = Path(sys.argv[0])
+    if called.name != "curate" or shutil.which("curate") is not None:
+        return "curate"
+    return os.path.relpath(called)
 
 
 def status_report(store: Store, run_id: str | None) -> RenderableType:
@@ -114,7 +131,8 @@ def status_report(store: Store, run_id: str | None) -> RenderableType:
     ]
     measured = (manifest.counts or {}).get("measured") or {}
     head += [f"measured {name}: {each['rows']:,} rows, {each['errors']:,} errors" for name, each in measured.items()]
-    return Group(Text("\n".join(head) + "\n"), funnel_table(funnel(store, manifest)))
+    lines = [printable(line, LONGEST_LINE) for line in head]
+    return Group(Text("\n".join(lines) + "\n"), funnel_table(funnel(store, manifest)))
 
 
 def _assignments(parameters: dict[str, Any]) -> str:

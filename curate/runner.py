@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -15,7 +14,7 @@ from curate.lock import Permit, hold
 from curate.manifest import Manifest, code_digest, describe_stages, finished_last, new_run_id, save
 from curate.pipeline import Pipeline
 from curate.planner import Plan, limit_shards, make_plan
-from curate.settle import Job, settle
+from curate.settle import Job, settle_finished
 from curate.sources import find_shards
 from curate.sources.shard import Shard
 from curate.store import Store, remove_strays
@@ -95,14 +94,14 @@ def _plan(order: Order, shards: list[Shard], count_new: bool) -> Plan:
 
 def _work(plan: Plan, permit: Permit, address: str | None, console: Console) -> dict[str, Any]:
     """Measure and settle what the plan lacks; return rows, errors and seconds by stage."""
-    if plan.needs_workers:
-        from curate.cluster import run_on_ray
+    if not plan.needs_workers:
+        left = {shard.name for shard in settle_finished(plan.job, plan.unfinished)}
+        if not left:
+            return {}
+        plan = replace(plan, shards=[each for each in plan.shards if each.shard.name in left])
+    from curate.cluster import run_on_ray
 
-        return run_on_ray(plan, permit, address, console)
-    with ThreadPoolExecutor(8) as threads:
-        for _ in threads.map(lambda shard: settle(plan.job, shard), plan.unfinished):
-            pass
-    return {}
+    return run_on_ray(plan, permit, address, console)
 
 
 def _manifest(order: Order, plan: Plan) -> Manifest:

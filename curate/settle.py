@@ -1,6 +1,7 @@
 """The last word on a shard: verdicts and error rows, derived from its cells."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,10 @@ from curate.stages import Expert, Stage, stage_id
 from curate.store import Store
 from schemas.error import ERROR
 
-__all__ = ["Job", "read_cells", "replay_shard", "settle"]
+__all__ = ["Job", "read_cells", "replay_shard", "settle", "settle_finished"]
+
+SETTLED_AT_ONCE = 8
+WAVE = 1_000  # shards handed to the threads at a time: a million futures would cost more than the work
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +68,56 @@ def replay_shard(job: Job, shard: Shard, sample: pa.Table) -> Replay:
 
     `sample` is the whole sample cell; the result has one entry per row of the run.
     """
-    stages = job.pipeline.stages
-    cells = read_cells(job.columns, stages, shard.name, sample.num_rows, needed_columns(stages))
-    rows = sample.num_rows if shard.limit is None else min(shard.limit, sample.num_rows)
-    return replay(stages, sample.slice(0, rows), {name: cell.slice(0, rows) for name, cell in cells.items()}, job.retry)
+    return _replay(job, shard, sample, _cells(job, shard, sample))
 
 
 def settle(job: Job, shard: Shard) -> pa.Table:
-    """Commit the shard's error rows and verdict, the marker that its run is complete; return the verdict."""
+    """Commit the shard's error rows and verdict, the marker that its run is complete; return the verdict.
+
+    Raises ContractError if samples still wait to be measured.
+    """
     sample = read_samples(job, shard)
-    state = replay_shard(replace(job, retry=None), shard, sample)
+    cells = _cells(job, shard, sample)
+    return _commit(job, shard, sample, cells, _replay(replace(job, retry=None), shard, sample, cells))
+
+
+def settle_finished(job: Job, shards: Sequence[Shard]) -> list[Shard]:
+    """Settle the shards of which nothing waits to be measured; return the others, in order.
+
+    Memory is bounded: some dozen shards are in work at once.
+    """
+
+    def try_one(shard: Shard) -> bool:
+        sample = read_samples(job, shard)
+        cells = _cells(job, shard, sample)
+        state = _replay(job, shard, sample, cells)
+        if (state.waits_for >= 0).any():
+            return False
+        _commit(job, shard, sample, cells, state)
+        return True
+
+    left = []
+    with ThreadPoolExecutor(SETTLED_AT_ONCE) as threads:
+        for start in range(0, len(shards), WAVE):
+            wave = shards[start : start + WAVE]
+            left += [shard for shard, done in zip(wave, threads.map(try_one, wave), strict=True) if not done]
+    return left
+
+
+def _cells(job: Job, shard: Shard, sample: pa.Table) -> dict[str, pa.Table]:
+    stages = job.pipeline.stages
+    return read_cells(job.columns, stages, shard.name, sample.num_rows, needed_columns(stages))
+
+
+def _replay(job: Job, shard: Shard, sample: pa.Table, cells: dict[str, pa.Table]) -> Replay:
+    rows = sample.num_rows if shard.limit is None else min(shard.limit, sample.num_rows)
+    cut = {name: cell.slice(0, rows) for name, cell in cells.items()}
+    return replay(job.pipeline.stages, sample.slice(0, rows), cut, job.retry)
+
+
+def _commit(job: Job, shard: Shard, sample: pa.Table, cells: dict[str, pa.Table], state: Replay) -> pa.Table:
     verdict = state.verdict(sample.slice(0, len(state.alive)))
-    _write_errors(job, shard, sample)
+    _write_errors(job, shard, sample, cells)
     job.columns.store.write_table(job.columns.path(job.verdict_id, shard.name), verdict)
     return verdict
 
@@ -89,11 +131,10 @@ def read_samples(job: Job, shard: Shard) -> pa.Table:
     return sample
 
 
-def _write_errors(job: Job, shard: Shard, sample: pa.Table) -> None:
+def _write_errors(job: Job, shard: Shard, sample: pa.Table, cells: dict[str, pa.Table]) -> None:
     """Rewrite `errors/<shard>.parquet`: this pipeline's errors anew, those of other stages as they were."""
     store, path = job.columns.store, f"errors/{shard.name}.parquet"
-    cells = read_cells(job.columns, job.pipeline.stages, shard.name, sample.num_rows, set())
-    cells[SAMPLE_STAGE] = sample
+    cells = {**cells, SAMPLE_STAGE: sample}
     parts = [_error_rows(stage, cell, sample) for stage, cell in cells.items()]
     if exists := store.exists(path):
         old = store.read_table(path)

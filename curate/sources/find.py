@@ -21,20 +21,39 @@ from curate.sources.tar import IMAGE_EXTENSIONS
 
 __all__ = ["find_shards"]
 
-KINDS: Final = {"tar": (".tar", ".tar.gz", ".tgz"), "parquet": (".parquet",), "folder": IMAGE_EXTENSIONS}
+KINDS: Final[dict[Any, tuple[str, ...]]] = {"tar": (".tar", ".tar.gz", ".tgz"), "parquet": (".parquet",), "folder": IMAGE_EXTENSIONS}
 READ: Final = f"shards end in .tar, .tar.gz, .tgz or .parquet, pictures in .{', .'.join(IMAGE_EXTENSIONS)}"
+_ENDING: Final = re.compile(r"\.(tar|tar\.gz|tgz|parquet)$", re.IGNORECASE)
 MANY: Final = 16  # from here on one listing of the folder is cheaper than asking for each file
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A shard that has no name yet: the name hashes the last `depth` parts of its path, and `content`."""
+    """A shard that has no name yet: the name hashes the last `depth` parts of its path, and `content`.
+
+    There may be a million, so all that follows from the path is worked out when it is needed. `chunk` counts the
+    shards of a folder of pictures.
+    """
 
     shard: Shard
-    label: str
-    parts: tuple[str, ...]
-    content: str
     depth: int
+    chunk: int | None = None
+    listing: str = ""
+
+    @property
+    def parts(self) -> list[str]:
+        return shown(self.shard.url).split("/")
+
+    @property
+    def label(self) -> str:
+        parts = self.parts
+        if self.chunk is not None:
+            return f"{parts[-1]}.{self.chunk:05d}"
+        return f"{parts[-2]}.{_ENDING.sub('', parts[-1])}"
+
+    @property
+    def content(self) -> str:
+        return str(self.shard.size_bytes) if self.chunk is None else f"{self.chunk}\0{self.listing}"
 
 
 def find_shards(inputs: Sequence[str]) -> list[Shard]:
@@ -122,7 +141,7 @@ def _gather(system: Any, root: str, infos: Iterable[dict[str, Any]], text: str) 
         if names and kind == "folder":
             return _folders(system, root, {n: s for n, s in sizes.items() if _stays(system, root, n)}, text)
         if names:
-            return [_file(kind, _url(system, name), size) for name, size in sizes.items()]
+            return [_Found(Shard("", kind, _url(system, name), size), 2) for name, size in sizes.items()]
     raise PlanError(f"{shown(text)} holds nothing to read; {READ}")
 
 
@@ -142,12 +161,6 @@ def _stays(system: Any, root: str, name: str) -> bool:
     return not isinstance(system, LocalFileSystem) or Path(name).resolve().is_relative_to(Path(root).resolve())
 
 
-def _file(kind: Any, url: str, size: int) -> _Found:
-    parts = tuple(shown(url).split("/"))
-    stem = re.sub(r"\.(tar|tar\.gz|tgz|parquet)$", "", parts[-1], flags=re.IGNORECASE)
-    return _Found(Shard("", kind, url, size), f"{parts[-2]}.{stem}", parts, str(size), 2)
-
-
 def _folders(system: Any, root: str, sizes: dict[str, int], text: str) -> list[_Found]:
     if not sizes:
         raise PlanError(f"{shown(text)} holds only links that leave the folder; copy the pictures into it")
@@ -157,8 +170,7 @@ def _folders(system: Any, root: str, sizes: dict[str, int], text: str) -> list[_
     for index, files in enumerate(folder_chunks(list(by_file))):
         listing = hashlib.blake2b(repr([(file, by_file[file]) for file in files]).encode("utf-8", "replace"))
         shard = Shard("", "folder", url, sum(by_file[file] for file in files), files)
-        parts = tuple(shown(url).split("/"))
-        found.append(_Found(shard, f"{parts[-1]}.{index:05d}", parts, f"{index}\0{listing.hexdigest()}", 1))
+        found.append(_Found(shard, 1, index, listing.hexdigest()))
     return found
 
 
@@ -166,15 +178,16 @@ def _named(found: list[_Found]) -> list[Shard]:
     """Give each shard its name; where two would be equal, both hash one more parent folder until they differ."""
     while True:
         names = [_name(one) for one in found]
-        equal = {name for name, times in Counter(names).items() if times > 1}
-        if not equal:
+        if len(set(names)) == len(names):
             return [replace(one.shard, name=name) for one, name in zip(found, names, strict=True)]
+        equal = {name for name, times in Counter(names).items() if times > 1}
         found = [
             replace(one, depth=one.depth + 1) if name in equal else one for one, name in zip(found, names, strict=True)
         ]
 
 
 def _name(one: _Found) -> str:
-    path = "/".join(one.parts[-one.depth :]) if one.depth <= len(one.parts) else one.shard.url
+    parts = one.parts
+    path = "/".join(parts[-one.depth :]) if one.depth <= len(parts) else one.shard.url
     digest = hashlib.blake2b(f"{path}\0{one.content}".encode("utf-8", "replace"), digest_size=4).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', one.label)[-100:].lstrip('.')}-{digest}"
