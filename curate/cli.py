@@ -177,6 +177,20 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def gc(
+    dataset: Folder,
+    keep: Annotated[int | None, typer.Option("--keep", help="Keep only the newest N runs.")] = None,
+    keep_run: Annotated[list[str] | None, typer.Option("--keep-run", help="Keep this run too; may repeat.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it, rather than only show it.")] = False,
+) -> None:
+    """Show what no kept run refers to; with --yes remove it. Without --keep or --keep-run, every run is kept."""
+    from curate.gc import collect
+    from curate.store import Store
+
+    _print(collect(Store(dataset), keep, keep_run or (), yes))
+
+
 def _order(
     recipe: str, inputs: list[str], dataset: str, p: list[str] | None, limit: int | None, address: str | None
 ) -> "Order":

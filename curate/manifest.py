@@ -16,7 +16,7 @@ from curate.sources.shard import Shard
 from curate.stages import Expert, stage_id, stage_name
 from curate.store import Store
 
-__all__ = ["Manifest", "StageRecord", "code_digest", "finished_last", "latest", "load", "new_run_id", "save"]
+__all__ = ["Manifest", "StageRecord", "code_digest", "finished_last", "latest", "load", "new_run_id", "run_ids", "save"]
 
 PACKAGES = ("curate", "filters", "pipelines", "schemas")
 
@@ -112,7 +112,7 @@ def new_run_id(store: Store, recipe: str, identity: str) -> str:
     """
     digest = hashlib.blake2b(identity.encode(), digest_size=4).hexdigest()
     suffix = f"{recipe}-{digest}"
-    newest = _ids(store)[-1:]
+    newest = run_ids(store)[-1:]
     if newest and newest[0].partition("-")[2] == suffix:
         return newest[0]
     number = int(newest[0].partition("-")[0]) + 1 if newest else 1
@@ -136,7 +136,7 @@ def save(store: Store, manifest: Manifest, shards: list[Shard] | None = None) ->
 
 def load(store: Store, run_id: str) -> Manifest:
     """Read one manifest; raises PlanError naming the runs there are."""
-    known = _ids(store)
+    known = run_ids(store)
     if run_id not in known:
         raise PlanError(f"{store.root} has no run {run_id!r}; it has {', '.join(known[-5:]) or 'none'}")
     fields = json.loads(store.read_bytes(f"runs/{run_id}.json"))
@@ -145,17 +145,18 @@ def load(store: Store, run_id: str) -> Manifest:
 
 def finished_last(store: Store) -> bool:
     """Tell whether the newest run ended by itself; False too if nothing ever ran."""
-    known = _ids(store)
+    known = run_ids(store)
     return bool(known) and json.loads(store.read_bytes(f"runs/{known[-1]}.json"))["status"] == "finished"
 
 
 def latest(store: Store) -> Manifest:
     """Read the newest manifest; raises PlanError if nothing ever ran here."""
-    known = _ids(store)
+    known = run_ids(store)
     if not known:
         raise PlanError(f"{store.root} is not a dataset: no run in {store.url('runs')}; give the folder of a run")
     return load(store, known[-1])
 
 
-def _ids(store: Store) -> list[str]:
+def run_ids(store: Store) -> list[str]:
+    """Return the ids of all runs, oldest first."""
     return [name.removesuffix(".json") for name in store.list("runs") if name.endswith(".json")]

@@ -190,7 +190,8 @@ def _reason(error: Exception) -> str:
 
 def remove_strays(store: Store) -> int:
     """Remove `.part` files that killed writers left and return their number; only for who holds the dataset's lock."""
-    strays = [] if not store.is_local() else list(store.local_path().glob(f"*/**/*{PART}"))
+    found = store.local_path().glob(f"*/**/*{PART}") if store.is_local() else ()
+    strays = [path for path in found if path.is_file()]  # an unfinished export is a folder of that name
     for path in strays:
         path.unlink(missing_ok=True)
     return len(strays)
