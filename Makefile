@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= out
 
-.PHONY: setup lock quickstart test check evaluate bench docs clean
+.PHONY: setup lock quickstart test check evaluate faults bench docs clean
 
 setup: $(READY)
 
@@ -44,6 +44,10 @@ docs: $(READY)
 
 evaluate: $(READY)
 	$(BIN)/python -m nano.evaluate $(OUT)/quickstart
+
+faults: $(READY)
+	$(BIN)/python -m faults.kills --kills 100 --engine-kills 5
+	$(BIN)/python -m faults.system
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run

@@ -1,0 +1,1 @@
+"""Real faults, run by `make faults`; not part of the wheel."""

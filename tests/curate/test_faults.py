@@ -1,0 +1,71 @@
+"""Workers that die, drivers that die: the short version of `make faults`."""
+
+import os
+import random
+import signal
+from dataclasses import dataclass
+
+import pytest
+from rich.console import Console
+
+from curate.cluster import MAX_DEATHS, check_code
+from curate.errors import CurateError
+from curate.lock import Permit
+from curate.manifest import code_digest, latest
+from curate.pipeline import Pipeline
+from curate.runner import Order, run
+from curate.store import Store
+from faults.kills import World, play
+from tests.shards import write_shard
+from tests.stages import TextLength
+
+
+@dataclass(frozen=True)
+class Deadly(TextLength):
+    """Ends its process, as a native crash does, when it meets the text "bang"."""
+
+    def load(self):
+        measure = super().load()
+
+        def scorer(batch):
+            if "bang" in batch.table["alt_text"].to_pylist():
+                os.kill(os.getpid(), signal.SIGKILL)
+            return measure(batch)
+
+        return scorer
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_shard_that_kills_its_worker_again_and_again_is_left_and_the_others_are_done(tmp_path):
+    for name, text in (("a", "calm"), ("b", "bang"), ("c", "calm")):
+        write_shard(tmp_path / "in" / f"{name}.tar", [text, "x"])
+    order = Order(Pipeline([Deadly()]), [str(tmp_path / "in")], str(tmp_path / "out"), recipe="test")
+
+    with pytest.raises(CurateError, match=rf"1 of 3 shards are left, each killed its worker {MAX_DEATHS} times .*b-"):
+        run(order, Console(quiet=True))
+
+    store = Store(order.dataset)
+    assert len(store.list(f"columns/{order.pipeline.verdict_id()}")) == 2
+    assert latest(store).status.startswith("stopped: CurateError: 1 of 3 shards are left")
+
+
+def test_a_worker_with_other_code_than_its_driver_is_refused():
+    check_code(code_digest(), Permit("", code_digest()))
+    with pytest.raises(CurateError, match="install the same version on every machine"):
+        check_code(code_digest(), Permit("", "0" * 16))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return World.make(tmp_path_factory.mktemp("faults"), shards=4)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("target", "kills"), [("driver", 1), ("worker", 1), ("settle", 2), ("export", 2)])
+def test_after_kills_the_bytes_are_those_of_a_run_left_in_peace(world, target, kills):
+    ended = play(world, target, kills, random.Random(7), world.folder / target)
+
+    assert ended.identical, ended
+    assert ended.kept, ended
+    assert not ended.orphans
