@@ -178,6 +178,15 @@ def verify(
 
 
 @app.command()
+def compact(dataset: Folder) -> None:
+    """Fold what later runs added into the cells: fewer files, the same values."""
+    from curate.compact import compact as fold_all
+    from curate.store import Store
+
+    _print(fold_all(Store(dataset), lambda message: typer.echo(message, err=True)))
+
+
+@app.command()
 def gc(
     dataset: Folder,
     keep: Annotated[int | None, typer.Option("--keep", help="Keep only the newest N runs.")] = None,

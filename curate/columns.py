@@ -104,12 +104,16 @@ def spread(measured: pa.Table, sample: pa.Table) -> pa.Table:
 
 
 def overlay(parts: list[pa.Table]) -> pa.Table:
-    """Lay later additions over the first file: for each row the last part that measured it counts."""
+    """Lay later additions over the first file: for each row the highest attempt counts, of equal ones the last."""
     if len(parts) == 1:
         return parts[0]
     where = np.arange(parts[0].num_rows, dtype=np.int64)
+    attempt = parts[0]["attempt"].to_numpy().copy()
     offset = parts[0].num_rows
     for part in parts[1:]:
-        where[part["row"].to_numpy()] = offset + np.arange(part.num_rows)
+        rows, attempts = part["row"].to_numpy(), part["attempt"].to_numpy()
+        newer = attempts >= attempt[rows]
+        where[rows[newer]] = offset + np.flatnonzero(newer)
+        attempt[rows[newer]] = attempts[newer]
         offset += part.num_rows
     return pa.concat_tables(parts).take(pa.array(where))

@@ -163,7 +163,7 @@ def _remove(store: Store, garbage: Garbage) -> None:
         rows = store.read_table(path)
         rows = rows.filter(pc.invert(pc.is_in(rows["stage"], stages)))
         if rows.num_rows:
-            store.write_table(path, rows)
+            store.write_table(path, rows.replace_schema_metadata(None))
         else:
             store.remove(path)
     for folder in garbage.folders:

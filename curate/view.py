@@ -123,8 +123,10 @@ class View:
             f"QUALIFY row_number() OVER (PARTITION BY uid ORDER BY attempt DESC, {part} DESC) = 1"
         )
         return (
-            f"WITH last AS ({last}) SELECT * FROM {_parquet(first)} ANTI JOIN last USING (uid) "
-            "UNION ALL BY NAME SELECT * FROM last"
+            f"WITH last AS ({last}), first AS (SELECT * FROM {_parquet(first)}) "
+            "SELECT * FROM first ANTI JOIN last ON last.uid = first.uid AND last.attempt >= first.attempt "
+            "UNION ALL BY NAME "
+            "SELECT * FROM last ANTI JOIN first ON first.uid = last.uid AND first.attempt > last.attempt"
         )
 
 
