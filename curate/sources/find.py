@@ -16,12 +16,16 @@ from curate.sources.braces import expand_braces
 from curate.sources.folder import folder_chunks
 from curate.sources.parquet import check_parquet
 from curate.sources.shard import Shard
-from curate.sources.storage import filesystem, is_local, reaching, shown
+from curate.sources.storage import filesystem, is_local, is_missing, reaching, shown
 from curate.sources.tar import IMAGE_EXTENSIONS
 
 __all__ = ["find_shards"]
 
-KINDS: Final[dict[Any, tuple[str, ...]]] = {"tar": (".tar", ".tar.gz", ".tgz"), "parquet": (".parquet",), "folder": IMAGE_EXTENSIONS}
+KINDS: Final[dict[Any, tuple[str, ...]]] = {
+    "tar": (".tar", ".tar.gz", ".tgz"),
+    "parquet": (".parquet",),
+    "folder": IMAGE_EXTENSIONS,
+}
 READ: Final = f"shards end in .tar, .tar.gz, .tgz or .parquet, pictures in .{', .'.join(IMAGE_EXTENSIONS)}"
 _ENDING: Final = re.compile(r"\.(tar|tar\.gz|tgz|parquet)$", re.IGNORECASE)
 MANY: Final = 16  # from here on one listing of the folder is cheaper than asking for each file
@@ -119,7 +123,9 @@ def _infos(system: Any, paths: list[str]) -> dict[str, dict[str, Any]]:
     def ask(path: str) -> dict[str, Any] | None:
         try:
             return dict(system.info(path))
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if not is_missing(error):
+                raise
             return None
 
     with ThreadPoolExecutor(MANY) as pool:

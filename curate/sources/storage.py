@@ -16,6 +16,7 @@ __all__ = [
     "file_size",
     "filesystem",
     "is_local",
+    "is_missing",
     "open_stream",
     "reaching",
     "read_start",
@@ -50,8 +51,16 @@ def reaching(url: str, kind: type[CurateError]) -> Iterator[None]:
     except ImportError as error:
         raise PlanError(f"cannot reach {shown(url)}: {error}; for s3:// run: pip install 'curate[s3]'") from error
     except Exception as error:  # every fsspec backend raises its own errors, many of them no OSError
-        reason = " ".join(mask_text(str(error).replace(url, shown(url))).split()) or type(error).__name__
+        real = error if is_missing(error) else error.__cause__
+        reason = " ".join(mask_text(str(real).replace(url, shown(url))).split()) or type(real).__name__
         raise kind(f"cannot read {shown(url)}: {reason}") from error
+
+
+def is_missing(error: Exception) -> bool:
+    """Tell whether an error means what it says: fsspec's web file system calls every failure a missing file."""
+    cause = error.__cause__ if isinstance(error, FileNotFoundError) else None
+    from_web = isinstance(cause, TimeoutError) or type(cause).__module__.startswith("aiohttp")
+    return not from_web or getattr(cause, "status", None) in (404, 410)
 
 
 def filesystem(url: str) -> tuple[Any, str]:
@@ -92,7 +101,9 @@ def file_size(url: str) -> int | None:
             return Path(url).stat().st_size
         system, path = filesystem(url)
         return int(system.info(path)["size"])
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if not is_missing(error):
+            raise
         return None
 
 
