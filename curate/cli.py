@@ -48,9 +48,6 @@ def main() -> None:
 
         sys.stderr.write(f"error: {printable(mask_text(str(error)), LONGEST_ERROR)}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; run the same command again to go on\n")
-        sys.exit(130)
 
 
 def _stop(number: int, frame: object) -> NoReturn:
@@ -161,6 +158,18 @@ def export(
 
 
 @app.command()
+def errors(
+    dataset: Folder,
+    by: Annotated[Literal["code", "stage", "shard"], typer.Option("--by", help="How to group them.")] = "code",
+) -> None:
+    """Show which samples could not be measured, why, and the command that tries them again."""
+    from curate.failures import failures_table
+    from curate.store import Store
+
+    _print(failures_table(Store(dataset), by))
+
+
+@app.command()
 def verify(
     dataset: Folder,
     repair: Annotated[
@@ -217,7 +226,11 @@ def _run(order: "Order") -> None:
     from curate.report import run_report
     from curate.runner import run as run_order
 
-    manifest = run_order(order, Console(stderr=True))
+    try:
+        manifest = run_order(order, Console(stderr=True))
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; run the same command again to go on\n")
+        raise  # Typer ends with exit code 130
     _print(run_report(order, manifest))
 
 

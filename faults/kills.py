@@ -177,7 +177,7 @@ def play_export(world: World, kills: int, rng: random.Random, dataset: Path) -> 
         command = curate("export", reference, out)
         part = out.with_name(f".{out.name}.part")
         command.wait(part.exists)
-        time.sleep(rng.uniform(0, 0.06))
+        time.sleep(rng.uniform(0, 0.3))
         kill(command.process)
         command.finish()
         points.append(str(len(list(part.rglob("*")))))

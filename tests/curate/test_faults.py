@@ -15,7 +15,8 @@ from curate.manifest import code_digest, latest
 from curate.pipeline import Pipeline
 from curate.runner import Order, run
 from curate.store import Store
-from faults.kills import World, play
+from faults.kills import World, count, play
+from faults.processes import last_words
 from tests.shards import write_shard
 from tests.stages import TextLength
 
@@ -69,3 +70,16 @@ def test_after_kills_the_bytes_are_those_of_a_run_left_in_peace(world, target, k
     assert ended.identical, ended
     assert ended.kept, ended
     assert not ended.orphans
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_with_one_sentence_and_no_process_left(world, number):
+    dataset = world.folder / number.name
+    command = world.run(dataset)
+    command.wait(lambda: count(dataset) >= 1)
+    command.process.send_signal(number)
+    code, said = command.finish()
+
+    assert (code, last_words(said)) == (130, "stopped; run the same command again to go on")
+    assert command.orphans() == []
