@@ -2,9 +2,10 @@
 
     python -m nano.evaluate out/quickstart
 
-The first part reads a finished run of the quickstart over `nano/shards`. The second draws fresh held-out scenes, whose
-alt texts tell neither places nor signs, and captions them twice with the quickstart, with and without hints from its
-own experts. Tables are printed as Markdown; --json FILE keeps the numbers.
+The first part reads a finished run of the quickstart over `nano/shards`. The second draws the held-out scenes of
+`python -m nano.evaluate_models vlm`, with alt texts that tell neither places nor signs, and captions them twice with
+the quickstart, with and without hints from its own experts. Tables are printed as Markdown; --json FILE keeps the
+numbers.
 """
 
 import argparse
@@ -22,12 +23,12 @@ from curate.runner import Order, run
 from curate.store import Store
 from nano.caption_metrics import CaptionMetrics, caption_metrics
 from nano.defects import Fate, Place, Truth, defect_table, pair_table, tar_name
+from nano.evaluate_models import HELD_OUT
 from nano.make_shards import draw_clean, write_shards
 from nano.planting import PLANTS
 from nano.world.annotation import Scene
 
 SHARDS = Path(__file__).resolve().parent / "shards"
-HELD_OUT_SEED = 8  # not the one of the sample shards, so the scenes are others
 
 
 def read_truth(path: Path) -> list[dict[str, Any]]:
@@ -86,7 +87,7 @@ def caption_held_out(work: Path, count: int) -> dict[str, CaptionMetrics]:
     Both runs share a dataset folder, so the experts measure once.
     """
     shards, dataset = work / "shards", str(work / "dataset")
-    write_shards(shards, draw_clean(count, HELD_OUT_SEED))
+    write_shards(shards, draw_clean(count, HELD_OUT["vlm"]))
     truth = scenes(read_truth(shards / "truth.jsonl"))
     inputs, found = [str(shards / "world-*.tar")], {}
     for name, hints in (("held out, no hints", False), ("held out, hints", True)):
@@ -136,7 +137,7 @@ def main() -> None:
     parser.add_argument("dataset", type=Path, nargs="?", default=Path("out/quickstart"))
     parser.add_argument("--truth", type=Path, default=SHARDS / "truth.jsonl")
     parser.add_argument("--work", type=Path, default=Path("out/evaluate"), help="where held-out scenes are captioned")
-    parser.add_argument("--held-out", type=int, default=128, help="number of fresh scenes; 0 skips that part")
+    parser.add_argument("--held-out", type=int, default=256, help="number of fresh scenes; 0 skips that part")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     try:

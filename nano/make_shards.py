@@ -23,7 +23,7 @@ from PIL import Image, ImageOps
 from nano.planting import PLANTS, Plant
 from nano.samples import Sample, clean_sample, hidden_sign_sample, retold
 
-__all__ = ["draw_clean", "make_samples", "write_shards"]
+__all__ = ["draw_clean", "make_samples", "scene_seed", "write_shards"]
 
 HELD_OUT = 5_000_000_000_000  # no training script draws these seeds
 PER_SEED = 10_000_000
@@ -49,11 +49,9 @@ def make_samples(count: int, seed: int) -> list[Sample]:
     return samples
 
 
-def draw_clean(count: int, seed: int) -> list[Sample]:
-    """Draw samples without defects, whose alt texts tell neither places nor signs."""
-    return [
-        hidden_sign_sample(scene_seed(seed, number), random.Random(f"clean/{seed}/{number}")) for number in range(count)
-    ]
+def draw_clean(count: int, first: int) -> list[Sample]:
+    """Draw the scenes of `count` seeds from `first` on, without defects; alt texts tell neither places nor signs."""
+    return [hidden_sign_sample(seed, random.Random(f"clean/{seed}")) for seed in range(first, first + count)]
 
 
 def plan_plants(count: int, rng: random.Random) -> dict[int, Plant]:
@@ -165,7 +163,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--clean", action="store_true", help="plant nothing; alt texts tell neither places nor signs")
     args = parser.parse_args()
-    samples = (draw_clean if args.clean else make_samples)(args.count, args.seed)
+    clean = args.clean
+    samples = draw_clean(args.count, scene_seed(args.seed, 0)) if clean else make_samples(args.count, args.seed)
     write_shards(args.out, samples)
     size = sum(path.stat().st_size for path in args.out.glob("world-*.tar"))
     print(f"{len(samples)} samples, {size / 1e6:.1f} MB in {args.out}")
