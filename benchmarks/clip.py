@@ -15,7 +15,7 @@ from benchmarks.light import cells
 __all__ = ["main"]
 
 OUT = BENCH / "clip"
-TARS, ROWS, ROUNDS = 4, 200, 3
+TARS, ROWS, ROUNDS = 4, 400, 3
 
 
 def main(rounds: int = ROUNDS) -> None:

@@ -107,6 +107,7 @@ def main(out: Path, weights: Path, paths: list[Path]) -> None:
     """Measure tars with one process a core."""
     out.mkdir(parents=True, exist_ok=True)
     cores = os.cpu_count() or 1
+    os.environ["OMP_NUM_THREADS"] = "1"  # read when the processes import torch
     with get_context("spawn").Pool(cores) as pool:
         pool.starmap(work, [(paths[i::cores], out, weights) for i in range(cores)], chunksize=1)
 

@@ -12,7 +12,7 @@ from benchmarks.data import BENCH, tars
 __all__ = ["main"]
 
 OUT = BENCH / "light"
-TARS, ROUNDS = 8, 5
+TARS, ROUNDS = 16, 5
 
 
 def main(rounds: int = ROUNDS) -> None:
