@@ -15,8 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from curate.errors import CurateError, PlanError
 from curate.pipeline import Pipeline
 
-__all__ = ["Recipe", "build", "find_recipe", "known_recipes", "read_assignments"]
+__all__ = ["FILE_MODULE", "Recipe", "build", "find_recipe", "known_recipes", "read_assignments"]
 
+FILE_MODULE = "curate_recipe_file_"  # such modules are on no path: what they define travels to workers by value
 Recipe: TypeAlias = Callable[..., Pipeline]
 """A function with typed keyword parameters that returns a Pipeline."""
 
@@ -109,11 +110,12 @@ def _from_file(name: str) -> Recipe:
     file = Path(path)
     if not file.is_file():
         raise PlanError(f"no recipe file {path}")
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    name = FILE_MODULE + file.stem
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except CurateError:

@@ -18,6 +18,15 @@ def long_texts(shortest: int = 3) -> Pipeline:
     return Pipeline([TextLength(), AtLeast("text_length", shortest)])
 """
 
+OWN = """
+
+from curate.pipeline import Pipeline
+
+
+def own() -> Pipeline:
+    return Pipeline([TextLength(), AtLeast("text_length", 3)])
+"""
+
 
 def curate(*arguments, cwd=ROOT):
     command = [sys.executable, "-m", "curate.cli", *map(str, arguments)]
@@ -60,6 +69,16 @@ def test_a_plan_says_that_a_raised_threshold_runs_no_model(done):
 
     assert "nothing to do" in curate("plan", recipe, *rest).stdout
     assert "only decisions are missing: no model will run" in curate("plan", recipe, *rest, "-p", "shortest=4").stdout
+
+
+def test_a_recipe_file_may_define_its_own_expert_and_filter(tmp_path):
+    (tmp_path / "own.py").write_text((ROOT / "tests" / "stages.py").read_text() + OWN)
+    write_shard(tmp_path / "in" / "00000.tar", ["a", "bb", "ccc", "dddd"])
+
+    told = curate("run", f"{tmp_path}/own.py:own", "--input", tmp_path / "in", "--dataset", tmp_path / "out")
+
+    assert told.returncode == 0, told.stderr
+    assert "dropped by AtLeast(name='text_length', bound=3)" in told.stdout
 
 
 def test_status_tells_recipe_parameters_and_funnel(done):
