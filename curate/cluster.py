@@ -6,9 +6,9 @@ import os
 import pickle
 import signal
 import socket
+import sys
 import threading
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -25,14 +25,16 @@ from curate.measure import Tick, Worker
 from curate.pipeline import Segment
 from curate.planner import Plan
 from curate.progress import Progress, Totals
+from curate.recipe import FILE_MODULE
 from curate.settle import Job
 from curate.sources import Shard
 from curate.stages import stage_name
 from curate.store import remove_strays
+from curate.suspects import Careful, Note, Record, Suspects, Watchdog
 
 __all__ = ["run_on_ray"]
 
-MAX_DEATHS = 3  # workers that a shard may kill in one run before it is left
+MAX_BLOCKS = 10_000  # a block is a task: a shard each, until the driver would spend its time on tasks
 OBJECT_STORE_BYTES = 128 << 20  # only shard names travel, so a local cluster needs no more
 
 
@@ -63,9 +65,9 @@ def run_on_ray(plan: Plan, permit: Permit, address: str | None, console: Console
             remove_strays(job.columns.store)
     if left:
         raise CurateError(
-            f"{len(left)} of {len(shards)} shards are left, each killed its worker {MAX_DEATHS} times (a native crash, "
-            f"or out of memory): {', '.join(left[:5])}{', ...' if len(left) > 5 else ''}; all others are done, "
-            f"run again to try these once more"
+            f"{len(left)} of {len(shards)} shards are left, each killed its worker again and again (a native crash, "
+            f"or out of memory, that no sample could be blamed for): {', '.join(left[:5])}"
+            f"{', ...' if len(left) > 5 else ''}; all others are done, run again to try these once more"
         )
     return {name: asdict(each) for name, each in totals.stages.items()}
 
@@ -103,8 +105,11 @@ def beside_driver() -> Any:
 
 def chain(job: Job, permit: Permit, shards: list[Shard], tally: Any) -> Any:
     """Return the lazy Ray dataset: one row per shard, one actor pool per segment."""
+    for stage in job.pipeline.stages:
+        if type(stage).__module__.startswith(FILE_MODULE):
+            ray.cloudpickle.register_pickle_by_value(sys.modules[type(stage).__module__])
     rows = [{"shard": json.dumps(asdict(shard)), "trouble": None, "left": False} for shard in shards]
-    dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+    dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), MAX_BLOCKS))
     segments = job.pipeline.segments()
     for index, (segment, workers) in enumerate(zip(segments, pool_sizes(segments, len(shards)), strict=True)):
         needs = segment.resources
@@ -119,6 +124,7 @@ def chain(job: Job, permit: Permit, shards: list[Shard], tally: Any) -> Any:
             ),
             num_cpus=needs.cpus,
             num_gpus=needs.gpus,
+            resources=dict(needs.custom),
         )
     return dataset
 
@@ -134,6 +140,7 @@ def pool_sizes(segments: list[Segment], shards: int) -> list[int]:
     for index in sorted(range(len(segments)), key=lambda i: segments[i].engine is None):
         needs = segments[index].resources
         fits = int(gpus / needs.gpus) if needs.gpus else 1 if segments[index].engine else int(cpus / needs.cpus)
+        fits = min([fits, *(int(have.get(name, 0.0) / amount) for name, amount in needs.custom)])
         sizes[index] = max(1, min(needs.workers or fits, shards))
         cpus -= sizes[index] * needs.cpus
         gpus -= sizes[index] * needs.gpus
@@ -142,12 +149,11 @@ def pool_sizes(segments: list[Segment], shards: int) -> list[int]:
 
 @ray.remote(num_cpus=0)
 class Tally:
-    """Adds up progress from all workers, for display, and counts the workers that died on a shard."""
+    """Adds up progress from all workers, for display, and keeps the books on workers that died."""
 
     def __init__(self) -> None:
         self.sums = Totals()
-        self.begun: Counter[tuple[int, str]] = Counter()
-        self.died = False
+        self.suspects = Suspects()
 
     def add(self, tick: Tick) -> None:
         self.sums.add(tick)
@@ -155,29 +161,33 @@ class Tally:
     def totals(self) -> Totals:
         return self.sums
 
-    def begin(self, index: int, shard: str) -> int:
-        """Note that a worker of segment `index` takes a shard; return how many took it before and never came back."""
-        deaths = self.begun[index, shard]
-        self.begun[index, shard] += 1
-        self.died |= deaths > 0
-        return deaths
+    def begin(self, index: int, shard: str) -> Record:
+        return self.suspects.begin(index, shard)
+
+    def note(self, index: int, shard: str, note: Note | None) -> None:
+        self.suspects.note(index, shard, note)
+
+    def accuse(self, note: Note) -> None:
+        self.suspects.accuse(note)
 
     def end(self, index: int, shard: str) -> None:
-        del self.begun[index, shard]
+        self.suspects.end(index, shard)
 
     def any_deaths(self) -> bool:
-        return self.died
+        return self.suspects.any_deaths
 
 
 class RayWorker:
     """The actor that Ray Data calls with one shard at a time.
 
     What stops a run travels back as a pickled CurateError: Ray keeps only the text of an exception's cause. Ray
-    restarts an actor that died and gives it the same shard again, for ever; after MAX_DEATHS we leave that shard.
+    restarts an actor that died and gives it the same shard again, for ever: the tally's `suspects` narrow the deaths
+    down to samples, or leave the shard.
     """
 
     def __init__(self, job: Job, index: int, tally: Any, permit: Permit) -> None:
-        self.worker = Worker(job, index, tally.add.remote)
+        watchdog = Watchdog(lambda note: ray.get(tally.accuse.remote(note), timeout=30))
+        self.worker = Worker(job, index, tally.add.remote, watchdog)
         self.tally, self.index, self.permit = tally, index, permit
         self.code = code_digest()
 
@@ -185,16 +195,22 @@ class RayWorker:
         if row["trouble"] is not None or row["left"]:
             return row
         shard = json.loads(row["shard"])
-        if ray.get(self.tally.begin.remote(self.index, shard["name"])) >= MAX_DEATHS:
+        name = shard["name"]
+        record = ray.get(self.tally.begin.remote(self.index, name))
+        if record.hopeless:
             return {**row, "left": True}
+        careful = None if record.suspects is None else Careful(record, self._teller(name))
         try:
             check_code(self.code, self.permit)
             with work_for(self.worker.job.columns.store, self.permit.token):
-                self.worker.measure(Shard(**{**shard, "files": tuple(shard["files"])}))
+                self.worker.measure(Shard(**{**shard, "files": tuple(shard["files"])}), careful)
         except CurateError as error:
             return {**row, "trouble": pickle.dumps(error)}
-        self.tally.end.remote(self.index, shard["name"])
+        self.tally.end.remote(self.index, name)
         return row
+
+    def _teller(self, shard: str) -> Callable[[Note | None], None]:
+        return lambda note: ray.get(self.tally.note.remote(self.index, shard, note))
 
 
 def check_code(code: str, permit: Permit) -> None:

@@ -5,6 +5,7 @@
     ├── ContractError    a stage broke its law (wrong columns, wrong length)
     ├── SourceError      a shard cannot be opened or read at all
     ├── StoreError       the dataset folder cannot be read or written
+    ├── GuardError       a stage fails, or drops, far more often than the pipeline allows
     ├── EngineError      a VLM engine or server cannot start or answer
     └── SampleError      one sample cannot be measured; becomes an error row, never stops a run
 
@@ -15,6 +16,7 @@ __all__ = [
     "ContractError",
     "CurateError",
     "EngineError",
+    "GuardError",
     "PlanError",
     "SampleError",
     "SourceError",
@@ -44,6 +46,10 @@ class StoreError(CurateError):
 
 class EngineError(CurateError):
     """A VLM engine or server cannot start or answer."""
+
+
+class GuardError(CurateError):
+    """A stage fails, or drops, far more often than the pipeline's guard allows."""
 
 
 class SampleError(CurateError):

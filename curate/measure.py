@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from curate.chunk import Chunk
 from curate.columns import SAMPLE_STAGE, Trouble, measured_table
+from curate.guard import Watch
 from curate.pipeline import Segment
 from curate.replay import with_columns
 from curate.sample_table import empty_samples, sample_table
@@ -24,6 +25,7 @@ from curate.settle import Job, read_cells, replay_shard, settle
 from curate.sources import fetch, scan
 from curate.sources.shard import Shard
 from curate.stages import Batch, Expert, Measurement, Scorer, stage_id, stage_name
+from curate.suspects import Careful, Note, Watchdog
 
 __all__ = ["Tick", "Worker"]
 
@@ -47,14 +49,16 @@ class Tick:
 class Worker:
     """Holds the models of one segment and measures shards with them; several threads may call `measure` at once.
 
-    `tell` hears of every batch. Models are loaded when the first row needs them: a shard whose rows are all
-    measured, or all dead, costs a look at its columns.
+    `tell` hears of every batch; `watchdog` ends the process when an expert hangs. Models are loaded when the first row
+    needs them: a shard whose rows are all measured, or all dead, costs a look at its columns.
     """
 
     job: Job
     index: int
     tell: Callable[[Tick], None]
+    watchdog: Watchdog | None = None
     segment: Segment = field(init=False)
+    watch: Watch = field(init=False)
     scorers: dict[str, Scorer] = field(default_factory=dict)
     loading: threading.Lock = field(default_factory=threading.Lock)
     threads: ThreadPoolExecutor = field(init=False)
@@ -62,18 +66,23 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.segment = self.job.pipeline.segments()[self.index]
+        self.watch = Watch(self.job.pipeline.guard)
         resources = self.segment.resources
         self.threads = ThreadPoolExecutor(resources.in_flight * resources.shards)
         self.decoders = ThreadPoolExecutor(int(resources.cpus)) if resources.cpus > 1 else None
 
-    def measure(self, shard: Shard) -> None:
-        """Commit what this segment has to add to a shard; after the last segment, its verdict."""
+    def measure(self, shard: Shard, careful: Careful | None = None) -> None:
+        """Commit what this segment has to add to a shard; after the last segment, its verdict.
+
+        With `careful`, one batch at a time and each noted first: an earlier worker died on this shard.
+        """
         columns = self.job.columns
         sample = columns.read(SAMPLE_STAGE, shard.name)
         rows: list[pa.Table] = []
         chunks = self._scan(shard, rows) if sample is None else self._fetch(shard, sample)
         parts: dict[str, list[pa.Table]] = {}
-        for measured in self._in_order(chunks):
+        each = (self._measure_chunk(chunk, careful) for chunk in chunks) if careful else self._in_order(chunks)
+        for measured in each:
             for name, table in measured.items():
                 parts.setdefault(name, []).append(table)
         if LATENCY in parts:
@@ -148,27 +157,40 @@ class Worker:
         while waiting:
             yield waiting.popleft().result()
 
-    def _measure_chunk(self, chunk: Chunk) -> Measured:
+    def _measure_chunk(self, chunk: Chunk, careful: Careful | None = None) -> Measured:
         """Run the segment's stages over one chunk; a row that dies or fails costs nothing afterwards."""
         pictures = Pictures(chunk.payloads, self.segment.side, self.decoders)
         measured: Measured = {}
         for stage in self.segment.stages:
             if isinstance(stage, Expert):
                 rows = chunk.waiting(stage, self.job.retry)
-                new = self._score(stage, chunk, rows, pictures, measured) if len(rows) else None
+                if careful and stage.pixels is not None:
+                    look_first(careful, stage, chunk, rows, pictures)
+                new = self._score(stage, chunk, rows, pictures, measured, careful) if len(rows) else None
                 chunk.accept(stage, rows, new)
             elif chunk.alive.any():
+                before = int(chunk.alive.sum())
                 chunk.alive &= pc.fill_null(stage.keep(chunk.table), False).to_numpy(zero_copy_only=False)
+                self.watch.decided(repr(stage), before, before - int(chunk.alive.sum()))
         return measured
 
     def _score(
-        self, stage: Expert, chunk: Chunk, rows: npt.NDArray[np.int64], pictures: Pictures, measured: Measured
+        self,
+        stage: Expert,
+        chunk: Chunk,
+        rows: npt.NDArray[np.int64],
+        pictures: Pictures,
+        measured: Measured,
+        careful: Careful | None,
     ) -> pa.Table:
         """Return the stage's cell rows for some rows of the chunk, and note them in `measured`."""
         table = chunk.table.take(pa.array(rows)).select(["uid", *stage.needs])
         scorer = self._scorer(stage)
+        if careful:
+            scorer = careful.scorer(stage_id(stage), scorer)
         start = time.perf_counter()
         scores = score(stage, scorer, table, rows.tolist(), pictures)
+        self.watch.measured(stage_name(stage), scores.errors)
         failed = sum(error is not None for error in scores.errors)
         self.tell(Tick(stage_name(stage), len(rows), failed, time.perf_counter() - start))
         trouble = Trouble(scores.errors, chunk.attempts(stage)[rows] + np.int16(1))
@@ -186,8 +208,21 @@ class Worker:
         with self.loading:
             if stage_id(stage) not in self.scorers:
                 scorer = stage.load()
+                if self.watchdog:
+                    scorer = self.watchdog.watched(stage_id(stage), scorer, stage.resources.timeout_seconds)
                 self.scorers[stage_id(stage)] = scorer if self.segment.engine else one_at_a_time(scorer)
             return self.scorers[stage_id(stage)]
+
+
+def look_first(careful: Careful, stage: Expert, chunk: Chunk, rows: npt.NDArray[np.int64], pictures: Pictures) -> None:
+    """Decode one picture after another, each noted first; the guilty are not touched."""
+    for row, uid in zip(rows.tolist(), chunk.table["uid"].take(pa.array(rows)).to_pylist(), strict=True):
+        if error := careful.verdict(stage_id(stage), uid):
+            pictures.decoded[row] = error
+        elif row not in pictures.decoded:
+            careful.tell(Note(stage_id(stage), (uid,)))
+            pictures.get([row])
+    careful.tell(None)
 
 
 def one_at_a_time(scorer: Scorer) -> Scorer:

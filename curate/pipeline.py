@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from curate.columns import SAMPLE_STAGE
 from curate.engines.engine import Engine
 from curate.errors import PlanError
+from curate.guard import Guard
 from curate.stages import Expert, Filter, Resources, Stage, stage_id
 from schemas.cell import CELL
 from schemas.sample import SAMPLE
@@ -53,21 +54,26 @@ class Segment:
         each = [expert.resources for expert in self.experts] or [Resources()]
         heavy = [expert.resources for expert in self.experts if expert.pixels is not None] or each
         workers = [r.workers for r in each if r.workers is not None]
+        add = max if self.engine else sum
+        names = {name for r in each for name, _ in r.custom}
+        custom = {name: add(dict(r.custom).get(name, 0.0) for r in each) for name in names}
         return Resources(
             cpus=max(r.cpus for r in each),
-            gpus=max(r.gpus for r in each) if self.engine else sum(r.gpus for r in each),
+            gpus=add(r.gpus for r in each),
             workers=min(workers) if workers else None,
             batch_rows=max(r.batch_rows for r in heavy),
             in_flight=max(r.in_flight for r in each),
             shards=max(r.shards for r in each),
+            custom=tuple(sorted(custom.items())),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Stages in order, over one growing table of samples."""
+    """Stages in order, over one growing table of samples; `guard` says when a run has gone wrong."""
 
     stages: Sequence[Stage]
+    guard: Guard = field(default=Guard(), compare=False)
 
     def schema(self) -> pa.Schema:
         """Return the columns at the end, or raise PlanError naming the stage that does not fit."""
@@ -80,10 +86,10 @@ class Pipeline:
                 )
             if missing := [name for name in stage.needs if name not in have.names]:
                 raise PlanError(f"stage {i} {stage!r} needs {missing}; columns so far: {have.names}")
-            for field in stage.adds if isinstance(stage, Expert) else ():
-                if field.name in have.names or field.name in reserved:
-                    raise PlanError(f"stage {i} {stage!r} adds {field.name!r}, which already exists")
-                have = have.append(field)
+            for added in stage.adds if isinstance(stage, Expert) else ():
+                if added.name in have.names or added.name in reserved:
+                    raise PlanError(f"stage {i} {stage!r} adds {added.name!r}, which already exists")
+                have = have.append(added)
         return have
 
     def check(self) -> None:

@@ -45,6 +45,8 @@ class Pictures:
             return decode(payload, self.side or 0)
         except SampleError as error:
             return error
+        except MemoryError:
+            return SampleError("out_of_memory", "no memory to decode the picture")
 
 
 @dataclass(slots=True)
@@ -88,12 +90,18 @@ def _bisect(expert: Expert, scorer: Scorer, batch: Batch) -> Scores:
     except CurateError:
         raise  # a bad system, not a bad sample
     except Exception as error:  # noqa: BLE001 (the one worker boundary: recorded as an error row, counted)
-        trouble = SampleError("expert_failed", f"{type(error).__name__}: {error}"[:500])
+        trouble = SampleError(failure_code(error), f"{type(error).__name__}: {error}"[:500])
     if len(batch) == 1:
         nulls = {f.name: pa.nulls(1, f.type) for f in expert.adds}
         return Scores(nulls, [trouble], [None])
     half = len(batch) // 2
     return _join(expert, [_bisect(expert, scorer, part) for part in (_slice(batch, 0, half), _slice(batch, half))])
+
+
+def failure_code(error: Exception) -> str:
+    """Tell memory that ran out (torch has a class of its own, by that name) from any other failure of an expert."""
+    memory = isinstance(error, MemoryError) or type(error).__name__ in {"OutOfMemoryError", "ArrowMemoryError"}
+    return "out_of_memory" if memory else "expert_failed"
 
 
 def _slice(batch: Batch, start: int, stop: int | None = None) -> Batch:

@@ -42,6 +42,8 @@ class Resources:
     workers: int | None = None  # None: as many as fit the cluster
     batch_rows: int = 64
     in_flight: int = 2  # batches of one shard in work at once: the next is decoded while one is measured
+    timeout_seconds: float | None = 600.0  # per batch; then the process ends and the batch is searched for the sample
+    custom: tuple[tuple[str, float], ...] = ()  # Ray custom resources, as (name, amount)
     shards: int = 1  # shards in work at once in one worker; more keeps an engine full at a shard's end
 
 

@@ -1,0 +1,104 @@
+"""Stop a run that has gone wrong: a stage that fails, or a filter that drops, far more often than it may."""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from curate.errors import GuardError, PlanError, SampleError
+
+__all__ = ["Guard", "Watch"]
+
+SYSTEM_CODES = frozenset(
+    {"engine_failed", "engine_rejected", "expert_crashed", "expert_failed", "expert_hung", "not_a_number"}
+    | {"out_of_memory"}
+)
+"""Errors that blame the stage, not the sample. Half of a crawl may be undecodable pictures: that stops nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The limits of a pipeline; not part of its identity. Null: no limit.
+
+    Each worker looks at its last `window_rows` rows of each stage, from `min_rows` on. The error limit counts
+    failures of the stage itself, not broken pictures. There is no drop limit unless a recipe sets one: a source
+    sorted by kind may well have shards of which a filter rightly drops all.
+    """
+
+    max_error_frac: float | None = 0.5
+    max_drop_frac: float | None = None
+    window_rows: int = 1_000
+    min_rows: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("max_error_frac", "max_drop_frac"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise PlanError(f"Guard({name}={value!r}): give a fraction between 0 and 1, or None for no limit")
+        if not 1 <= self.min_rows <= self.window_rows:
+            raise PlanError(f"Guard: min_rows={self.min_rows} is not between 1 and window_rows={self.window_rows}")
+
+
+@dataclass(slots=True)
+class Window:
+    """The last rows of one stage, in batches of (rows, bad, commonest message)."""
+
+    batches: deque[tuple[int, int, str]] = field(default_factory=deque)
+    rows: int = 0
+    bad: int = 0
+
+    def add(self, rows: int, bad: int, message: str, keep: int) -> None:
+        self.batches.append((rows, bad, message))
+        self.rows, self.bad = self.rows + rows, self.bad + bad
+        while self.rows - self.batches[0][0] >= keep:
+            gone = self.batches.popleft()
+            self.rows, self.bad = self.rows - gone[0], self.bad - gone[1]
+
+
+@dataclass(slots=True)
+class Watch:
+    """Counts what one worker's stages do and raises GuardError past a limit; several threads may call it."""
+
+    guard: Guard
+    windows: dict[str, Window] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def measured(self, stage: str, errors: Sequence[SampleError | None]) -> None:
+        """Count the rows that an expert measured."""
+        limit = self.guard.max_error_frac
+        if limit is None:
+            return
+        bad = Counter(f"{e.code}: {e.message}" for e in errors if e is not None and e.code in SYSTEM_CODES)
+        common = bad.most_common(1)[0][0] if bad else ""
+        with self.lock:
+            if window := self._over(stage, len(errors), bad.total(), common, limit):
+                messages = Counter({text: 0 for _, _, text in window.batches})
+                for _, n, text in window.batches:
+                    messages[text] += n
+                raise GuardError(
+                    f"{stage} failed on {_percent(window)} of the last {window.rows:,} rows, more than "
+                    f"max_error_frac={limit}; most often: {messages.most_common(1)[0][0]}; check its weights, engine "
+                    f"and memory, then run again, or give the pipeline guard=Guard(max_error_frac=None)"
+                )
+
+    def decided(self, filter_repr: str, rows: int, dropped: int) -> None:
+        """Count the living rows that a filter saw, and how many of them it dropped."""
+        limit = self.guard.max_drop_frac
+        if limit is None:
+            return
+        with self.lock:
+            if window := self._over(filter_repr, rows, dropped, "", limit):
+                raise GuardError(
+                    f"{filter_repr} dropped {_percent(window)} of the last {window.rows:,} rows, more than "
+                    f"max_drop_frac={limit}; check its bound and the columns it reads, then run again, or give the "
+                    f"pipeline guard=Guard(max_drop_frac=None)"
+                )
+
+    def _over(self, stage: str, rows: int, bad: int, message: str, limit: float) -> Window | None:
+        window = self.windows.setdefault(stage, Window())
+        window.add(rows, bad, message, self.guard.window_rows)
+        return window if window.rows >= self.guard.min_rows and window.bad > limit * window.rows else None
+
+
+def _percent(window: Window) -> str:
+    return f"{window.bad / window.rows:.0%}"

@@ -1,0 +1,140 @@
+"""A sample that crashes or hangs its worker, or needs too much memory, costs only itself."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import pytest
+from rich.console import Console
+
+from curate.pipeline import Pipeline
+from curate.runner import Order, run
+from curate.stages import Resources, stage_id
+from curate.store import Store
+from curate.suspects import MAX_BLIND_DEATHS, Careful, Note, Record, Suspects
+from tests.curate.test_scoring import measure
+from tests.shards import write_shard
+from tests.stages import TextLength
+
+TEXTS = ["a", "bb", "ccc", "dddd", "eeeee", "ffffff", "ggggggg", "hhhhhhhh"]
+
+
+@dataclass(frozen=True)
+class Deadly(TextLength):
+    """Kills its own process on one text and sleeps for ever on another; measures all others."""
+
+    kill: str = field(default="", repr=False)
+    hang: str = field(default="", repr=False)
+    resources: Resources = field(
+        default=Resources(batch_rows=4, workers=1, timeout_seconds=3.0), repr=False, compare=False
+    )
+    version: ClassVar[int] = 1
+
+    def load(self):
+        inner = super().load()
+
+        def scorer(batch):
+            texts = batch.table["alt_text"].to_pylist()
+            if self.kill in texts:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.hang in texts:
+                time.sleep(3600)
+            return inner(batch)
+
+        return scorer
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_samples_that_kill_or_hang_their_worker_become_error_rows(tmp_path):
+    write_shard(tmp_path / "in" / "00000.tar", TEXTS)
+    inputs = [str(tmp_path / "in" / "*.tar")]
+
+    run(Order(Pipeline([Deadly(kill="ccc", hang="ffffff")]), inputs, str(tmp_path / "out")), Console(quiet=True))
+
+    store = Store(str(tmp_path / "out"))
+    (name,) = store.list(f"columns/{stage_id(Deadly())}")
+    cell = store.read_table(f"columns/{stage_id(Deadly())}/{name}").to_pydict()
+    assert cell["text_length"] == [1, 2, None, 4, 5, None, 7, 8]
+    assert [code for code in cell["error_code"] if code] == ["expert_crashed", "expert_hung"]
+    errors = store.read_table(f"errors/{name}").to_pylist()
+    assert sorted((e["key"], e["error_code"], e["attempt"]) for e in errors) == [
+        ("0002", "expert_crashed", 1),
+        ("0005", "expert_hung", 1),
+    ]
+
+
+def test_memory_that_runs_out_is_told_from_other_failures():
+    class OutOfMemoryError(RuntimeError):
+        """As torch names it."""
+
+    inner = TextLength().load()
+
+    def greedy(batch):
+        if "big" in batch.table["alt_text"].to_pylist():
+            raise MemoryError
+        if "gpu" in batch.table["alt_text"].to_pylist():
+            raise OutOfMemoryError("CUDA out of memory")
+        return inner(batch)
+
+    result = measure(TextLength(), ["a", "big", "ccc", "gpu"], greedy)
+
+    assert result.columns["text_length"].to_pylist() == [1, None, 3, None]
+    assert [error and error.code for error in result.errors] == [None, "out_of_memory", None, "out_of_memory"]
+
+
+def die(books, note=None):
+    """Let a worker take the shard, note something and never come back; return what the next one is told."""
+    if note:
+        books.note(0, "s", note)
+    return books.begin(0, "s")
+
+
+def test_a_first_death_blames_nobody_and_a_row_is_guilty_after_two_deaths_alone():
+    books = Suspects()
+    assert books.begin(0, "s") == Record()
+
+    assert die(books).suspects == frozenset()
+    assert die(books, Note("x", ("a", "b"))).suspects == {("x", "a"), ("x", "b")}
+    assert die(books, Note("x", ("b",))).guilty == {}
+    assert die(books, Note("x", ("b",))).guilty == {("x", "b"): "expert_crashed"}
+
+
+def test_a_row_that_hung_alone_is_guilty_at_once():
+    books = Suspects()
+    books.accuse(Note("x", ("a",), "expert_hung"))
+
+    assert books.guilty == {("x", "a"): "expert_hung"}
+
+
+def test_a_shard_whose_deaths_blame_no_sample_is_left():
+    books = Suspects()
+    books.begin(0, "s")
+
+    assert [die(books).hopeless for _ in range(MAX_BLIND_DEATHS)] == [False] * (MAX_BLIND_DEATHS - 1) + [True]
+    assert not books.begin(0, "other").hopeless
+
+
+def test_a_shard_that_came_back_has_a_clean_record():
+    books = Suspects()
+    books.begin(0, "s")
+    books.end(0, "s")
+
+    assert books.begin(0, "s") == Record()
+    assert not books.any_deaths
+
+
+def test_a_careful_worker_notes_each_batch_and_measures_suspects_alone():
+    notes = []
+    record = Record(frozenset({("x", "u1")}), {("x", "u3"): "expert_crashed"})
+    scorer = Careful(Record(record.suspects | set(record.guilty), record.guilty), notes.append).scorer(
+        "x", TextLength().load()
+    )
+
+    result = measure(TextLength(resources=Resources(batch_rows=8)), ["a", "bb", "ccc", "dddd"], scorer)
+
+    assert result.columns["text_length"].to_pylist() == [1, 2, 3, None]
+    assert [note.uids for note in notes if note] == [("u0",), ("u1",), ("u2",)]
+    assert result.errors[3].code == "expert_crashed"
