@@ -65,8 +65,8 @@ class DenseCaption:
 
     @property
     def resources(self) -> Resources:
-        own = {"batch_rows": self.batch_rows, "in_flight": self.in_flight, "shards": self.shards}
-        return replace(self.engine.resources, **own)
+        engine = self.engine.resources
+        return replace(engine, batch_rows=self.batch_rows, in_flight=self.in_flight, shards=self.shards)
 
     def check(self) -> None:
         self.engine.check()
