@@ -159,7 +159,7 @@ class Worker:
 
     def _measure_chunk(self, chunk: Chunk, careful: Careful | None = None) -> Measured:
         """Run the segment's stages over one chunk; a row that dies or fails costs nothing afterwards."""
-        pictures = Pictures(chunk.payloads, self.segment.side, self.decoders)
+        pictures = Pictures(chunk.payloads, self.segment.side, self.segment.luma, self.decoders)
         measured: Measured = {}
         for stage in self.segment.stages:
             if isinstance(stage, Expert):

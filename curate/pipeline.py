@@ -45,6 +45,11 @@ class Segment:
         return None if not sides else 0 if 0 in sides else max(sides)
 
     @property
+    def luma(self) -> bool:
+        """Tell whether no expert of the segment looks at colours: pictures are then decoded in a third less time."""
+        return all(getattr(expert, "luma", False) for expert in self.experts if expert.pixels is not None)
+
+    @property
     def resources(self) -> Resources:
         """What a worker needs to hold all experts of the segment; experts that share an engine count once.
 

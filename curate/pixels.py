@@ -126,8 +126,8 @@ def probe(payload: bytes) -> Header:
     return Header(kind, width, height, frames, image.mode, orientation)
 
 
-def decode(payload: bytes, side: int) -> Pixels:
-    """Decode the first frame to upright RGB uint8[h, w, 3], writable and contiguous.
+def decode(payload: bytes, side: int, *, luma: bool = False) -> Pixels:
+    """Decode the first frame to upright RGB uint8[h, w, 3], or with `luma` to uint8[h, w]; writable and contiguous.
 
     `side` is the shortest side in px that must be kept: larger pictures may come back smaller (JPEG by the smallest
     k/8 DCT scale, others and what is left by whole-number box averages) but never below it; 0 keeps the original size.
@@ -135,16 +135,18 @@ def decode(payload: bytes, side: int) -> Pixels:
     Raises SampleError: image_undecodable, image_truncated, image_too_large or image_unsupported.
     """
     try:
-        if _plain_jpeg(payload) and (quick := _simplejpeg(payload, side)) is not None:
+        if _plain_jpeg(payload) and (quick := _simplejpeg(payload, side, luma)) is not None:
             return quick
     except BROKEN as error:
         raise _trouble(error, "jpeg") from error
     image, kind = _open(payload)
     orientation = 1 if kind == "tiff" else _orientation(image, kind, payload)  # PIL turns TIFF pixels itself
     try:
-        pixels = _decode_jpeg(payload, image, side) if kind == "jpeg" else _shrink(_rgb(image), side)
+        pixels = _decode_jpeg(payload, image, side, luma) if kind == "jpeg" else _shrink(_rgb(image), side)
     except BROKEN as error:
         raise _trouble(error, kind) from error
+    if luma and pixels.ndim == 3:
+        pixels = np.array(Image.fromarray(pixels).convert("L"))
     return _upright(pixels, orientation)
 
 
@@ -291,20 +293,21 @@ def _plain_jpeg(payload: bytes) -> Header | None:
     return Header("jpeg", width, height, 1, mode, 1) if mode else None
 
 
-def _simplejpeg(payload: bytes, side: int) -> Pixels | None:
+def _simplejpeg(payload: bytes, side: int, luma: bool) -> Pixels | None:
     """Decode a grey or colour JPEG; None: its strict mode refuses the file. Raises ValueError if the file is cut."""
     try:
-        pixels = simplejpeg.decode_jpeg(payload, min_height=side, min_width=side)
+        pixels = simplejpeg.decode_jpeg(payload, "GRAY" if luma else "RGB", min_height=side, min_width=side)
     except ValueError as error:
         if "premature" in str(error).lower():  # PIL would return a picture with a grey bottom for some of these
             raise
         return None
+    pixels = pixels[:, :, 0] if luma else pixels
     return _shrink(Image.fromarray(pixels), side) if _surplus(pixels.shape[:2], side) > 1 else pixels
 
 
-def _decode_jpeg(payload: bytes, image: Any, side: int) -> Pixels:
+def _decode_jpeg(payload: bytes, image: Any, side: int, luma: bool) -> Pixels:
     """Decode with simplejpeg; what it refuses goes to PIL, which forgives stray bytes but not a cut."""
-    if image.mode in ("L", "RGB") and (pixels := _simplejpeg(payload, side)) is not None:
+    if image.mode in ("L", "RGB") and (pixels := _simplejpeg(payload, side, luma)) is not None:
         return pixels
     if side:
         image.draft(None, (side, side))
@@ -339,7 +342,7 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     if orientation == 1:
         return pixels
     if orientation >= 5:
-        pixels = pixels.transpose(1, 0, 2)
+        pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     if orientation in (2, 3, 6, 7):

@@ -27,6 +27,7 @@ class Pictures:
 
     payloads: Sequence[Payload]
     side: int | None
+    luma: bool = False
     decoders: ThreadPoolExecutor | None = None
     decoded: dict[int, Pixels | SampleError] = field(default_factory=dict)
 
@@ -42,7 +43,7 @@ class Pictures:
         if not isinstance(payload, bytes):
             return payload or SampleError("missing_image", "the sample has no image")
         try:
-            return decode(payload, self.side or 0)
+            return decode(payload, self.side or 0, luma=self.luma)
         except SampleError as error:
             return error
         except MemoryError:

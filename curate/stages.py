@@ -24,7 +24,10 @@ __all__ = [
 ]
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-"""One decoded picture: RGB uint8[height, width, 3], EXIF rotation applied, first frame of an animation."""
+"""One decoded picture: RGB uint8[height, width, 3], EXIF rotation applied, first frame of an animation.
+
+Luma (ITU-R 601) uint8[height, width] where every expert of a segment that wants pixels says `luma = True`.
+"""
 
 Measurement: TypeAlias = Mapping[str, Sequence[Any] | pa.Array]
 """n values per column of `adds`; may hold "error": a list of n `SampleError | None`."""
@@ -67,7 +70,8 @@ class Batch:
 class Expert(Protocol):
     """Measures samples: adds columns, drops nothing. Null means "could not measure".
 
-    A frozen dataclass; its `repr` is its identity. `version` goes up when the same fields measure differently.
+    A frozen dataclass; its `repr` is its identity. `version` goes up when the same fields measure differently. One that
+    looks at no colours may say `luma: ClassVar[bool] = True`, and must take pictures with and without them.
     """
 
     version: ClassVar[int]

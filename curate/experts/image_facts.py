@@ -28,7 +28,8 @@ class ImageFacts:
     """Add format, size, frames, digests, blur and entropy; see `schemas.image_facts`.
 
     Blur, entropy and the perceptual hash are measured on the decoded picture reduced to 256 px. The runner may have
-    decoded it at a DCT-reduced size for a larger expert of the segment: these three then move in their last digits.
+    decoded it at a DCT-reduced size for a larger expert of the segment, or without its colours if nobody else wants
+    them: these three then move a little (without colours: hashes by 2 bits, blur by 1% for most pictures).
     Source: the hash is that of Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions".
     """
 
@@ -36,6 +37,7 @@ class ImageFacts:
     needs: ClassVar[tuple[str, ...]] = ()
     adds: ClassVar[pa.Schema] = IMAGE_FACTS
     pixels: ClassVar[int] = SIDE
+    luma: ClassVar[bool] = True
     resources: Resources = field(default=Resources(), repr=False, compare=False)
 
     def check(self) -> None:
@@ -82,7 +84,7 @@ def _facts(payload: bytes, image: Pixels, grid: npt.NDArray[np.float64]) -> dict
 
 def _reduced_luma(image: Pixels) -> Image.Image:
     """Return the luma (ITU-R 601) with its shortest side reduced to 256 px by area averaging; never enlarged."""
-    luma = Image.fromarray(image).convert("L")
+    luma = Image.fromarray(image) if image.ndim == 2 else Image.fromarray(image).convert("L")
     scale = SIDE / min(luma.size)
     if scale >= 1:
         return luma

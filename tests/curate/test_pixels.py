@@ -262,3 +262,20 @@ def test_exif_is_found_behind_other_segments():
     assert probe(moved).orientation == 6
     assert np.array_equal(decode(moved, 0), decode(payload, 0))
     assert probe(bare).orientation == 1
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("side", [0, 60])
+def test_luma_is_that_of_the_colours(kind, side):
+    payload = encode(picture(256, 192), kind)
+    light, colours = decode(payload, side, luma=True), decode(payload, side)
+    assert light.shape == colours.shape[:2]
+    assert light.flags.c_contiguous
+    assert light.flags.writeable
+    close(light, np.asarray(Image.fromarray(colours).convert("L")), 2)
+
+
+def test_luma_stands_upright():
+    for orientation in range(1, 9):
+        light = decode(turned(orientation), 0, luma=True)
+        close(light, np.asarray(Image.fromarray(decode(turned(orientation), 0)).convert("L")), 2)

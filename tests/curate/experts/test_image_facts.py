@@ -111,3 +111,14 @@ def test_same_bytes_same_facts_in_any_batch():
     for i, payload in enumerate(payloads):
         alone = measure(payload)
         assert {name: values[0] for name, values in alone.items()} == {name: v[i] for name, v in together.items()}
+
+
+def test_facts_hardly_differ_without_colours():
+    payloads = [encode(scene, "JPEG") for scene in scenes(12)]
+    table = pa.table({"uid": [str(i) for i in range(12)]})
+    light = SCORE(Batch(table, payloads, [decode(payload, 256, luma=True) for payload in payloads]))
+    colours = measure(*payloads)
+    assert max(bits_apart(light, colours)) <= 2
+    assert np.allclose(np.median(np.divide(light["image_blur"], colours["image_blur"])), 1, atol=0.01)
+    assert np.allclose(light["image_blur"], colours["image_blur"], rtol=0.15)
+    assert np.allclose(light["image_entropy_bits"], colours["image_entropy_bits"], atol=0.2)
