@@ -35,6 +35,7 @@ class Deadly:
         return pc.is_valid(table["alt_text"])
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_shard_that_kills_its_worker_again_and_again_is_left_and_the_others_are_done(tmp_path):
@@ -61,6 +62,7 @@ def world(tmp_path_factory):
     return World.make(tmp_path_factory.mktemp("faults"), shards=4)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.parametrize(("target", "kills"), [("driver", 1), ("worker", 1), ("settle", 2), ("export", 2)])
 def test_after_kills_the_bytes_are_those_of_a_run_left_in_peace(world, target, kills):
@@ -71,6 +73,7 @@ def test_after_kills_the_bytes_are_those_of_a_run_left_in_peace(world, target, k
     assert not ended.orphans
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_run_with_one_sentence_and_no_process_left(world, number):

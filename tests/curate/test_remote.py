@@ -34,6 +34,7 @@ def test_passing_troubles_of_a_web_server_leave_no_trace(address, s3, trouble):
     assert count(shard) == 40
 
 
+@pytest.mark.slow
 def test_a_web_server_that_stays_down_is_one_sentence_after_some_tries(address, s3):
     (shard,) = find_shards([address])
     s3.trouble, s3.every, s3.asked = "busy", 1, 0

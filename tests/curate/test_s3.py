@@ -70,6 +70,7 @@ def test_a_run_on_s3_gives_the_bytes_of_a_run_on_disk(twins, tmp_path, bucket, s
     assert len(files(here.dataset)) == SHARDS * 5
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
 def test_every_verb_works_on_s3_and_reads_ranges(twins, tmp_path, bucket, s3):
@@ -112,6 +113,7 @@ def test_a_query_of_one_column_leaves_the_others_unread(tmp_path, bucket, s3):
     assert s3.bytes_read("t.parquet") < 3 << 20
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.parametrize("trouble", ["busy", "reset", "cut"])
@@ -125,6 +127,7 @@ def test_passing_troubles_of_the_server_leave_no_trace(twins, s3, trouble):
     assert files(there.dataset) == files(here.dataset)
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_down_is_one_sentence(bucket, s3):
     store = Store(f"{bucket}/out")
     s3.trouble, s3.every = "busy", 1

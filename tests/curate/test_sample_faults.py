@@ -46,6 +46,7 @@ class Deadly(TextLength):
         return scorer
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
 def test_samples_that_kill_or_hang_their_worker_become_error_rows(tmp_path):

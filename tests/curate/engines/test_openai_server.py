@@ -167,6 +167,7 @@ def test_threads_share_one_bound_on_open_requests():
     assert handler.together[1] <= 3
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.timeout(600)
 def test_a_real_vllm_server_captions_a_picture(tmp_path):
