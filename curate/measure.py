@@ -23,7 +23,7 @@ from curate.sample_table import empty_samples, sample_table
 from curate.scoring import Pictures, score
 from curate.settle import Job, read_cells, replay_shard, settle
 from curate.sources import fetch, scan
-from curate.sources.shard import Shard
+from curate.sources.shard import Shard, SourceSample
 from curate.stages import Batch, Expert, Measurement, Scorer, stage_id, stage_name
 from curate.suspects import Careful, Note, Watchdog
 
@@ -33,6 +33,7 @@ Measured: TypeAlias = dict[str, pa.Table]
 """New cell rows by stage id; under `LATENCY` the request times of engine stages."""
 
 LATENCY = "latency"
+CHUNK_BYTES = 256 << 20  # encoded pictures of one chunk; several chunks are in work at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Worker:
         samples = scan(replace(shard, limit=None))
         seen: dict[str, int] = {}
         first, start = 0, time.perf_counter()
-        while batch := list(islice(samples, self.segment.resources.batch_rows)):
+        while batch := next_samples(samples, self.segment.resources.batch_rows):
             table = sample_table(shard.name, batch, first, seen)
             rows.append(table)
             alive = pc.is_null(table["error_code"]).to_numpy(zero_copy_only=False)
@@ -133,9 +134,9 @@ class Worker:
         only = {name for stage in stages for name in stage.needs}
         cells = read_cells(self.job.columns, stages, shard.name, sample.num_rows, only)
         payloads = fetch(shard, sample.take(pa.array(waiting)))
-        step = segment.resources.batch_rows
-        for start in range(0, len(waiting), step):
-            at = pa.array(waiting[start : start + step])
+        sizes = pc.fill_null(sample["image_size_bytes"], 0).to_numpy()[waiting]
+        for start, stop in cuts(sizes, segment.resources.batch_rows):
+            at = pa.array(waiting[start:stop])
             chunk = Chunk(
                 sample.take(at),
                 list(islice(payloads, len(at))),
@@ -223,6 +224,34 @@ def look_first(careful: Careful, stage: Expert, chunk: Chunk, rows: npt.NDArray[
             careful.tell(Note(stage_id(stage), (uid,)))
             pictures.get([row])
     careful.tell(None)
+
+
+def next_samples(samples: Iterator[SourceSample], rows: int) -> list[SourceSample]:
+    """Take the samples of the next chunk: `rows` of them, fewer when their pictures reach CHUNK_BYTES."""
+    batch: list[SourceSample] = []
+    size = 0
+    for sample in islice(samples, rows):
+        batch.append(sample)
+        size += len(sample.image or b"")
+        if size >= CHUNK_BYTES:
+            break
+    return batch
+
+
+def cuts(sizes: npt.NDArray[np.int64], rows: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, stop) of the chunks that `next_samples` would make of pictures of these sizes.
+
+    >>> list(cuts(np.array([1, 1, CHUNK_BYTES, 1, 1]), rows=2))
+    [(0, 2), (2, 3), (3, 5)]
+    """
+    start = size = 0
+    for i, each in enumerate(sizes.tolist()):
+        size += each
+        if i + 1 - start == rows or size >= CHUNK_BYTES:
+            yield start, i + 1
+            start, size = i + 1, 0
+    if start < len(sizes):
+        yield start, len(sizes)
 
 
 def one_at_a_time(scorer: Scorer) -> Scorer:

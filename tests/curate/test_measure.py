@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from curate.columns import SAMPLE_STAGE
-from curate.measure import Worker
+from curate.measure import Worker, cuts, next_samples
 from curate.pipeline import Pipeline
 from curate.planner import make_plan
 from curate.settle import Job
-from curate.sources import find_shards
+from curate.sources import SourceSample, find_shards
 from curate.stages import stage_id
 from tests.shards import write_shard, write_tar
 from tests.stages import AtLeast, Brightness, TextLength
@@ -171,3 +172,14 @@ def test_a_limit_takes_the_first_rows_and_lifting_it_measures_the_rest(tmp_path,
     assert measure(job(tmp_path, *stages), shard)["row"] == list(range(8))
     assert log_lines(log) == 8
     assert job(tmp_path).columns.read(SAMPLE_STAGE, shard.name).num_rows == 8
+
+
+def test_a_chunk_ends_where_its_pictures_reach_the_bound(monkeypatch):
+    monkeypatch.setattr("curate.measure.CHUNK_BYTES", 10)
+    sizes = [4, 4, 4, 20, 1, 1, 1, 1]
+    samples = iter([SourceSample(str(i), "x.jpg", bytes(size), None) for i, size in enumerate(sizes)])
+
+    scanned = [len(batch) for batch in iter(lambda: next_samples(samples, 3), [])]
+
+    assert scanned == [3, 1, 3, 1]
+    assert [stop - start for start, stop in cuts(np.array(sizes), 3)] == scanned
