@@ -101,6 +101,7 @@ def measure(folder, how):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_node_joins_and_one_dies_and_the_bytes_are_those_of_one_machine(tmp_path):
     for i in range(10):
         write_shard(tmp_path / "in" / f"{i:05d}.tar", TEXTS)

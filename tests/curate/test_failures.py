@@ -11,7 +11,7 @@ from curate.store import Store
 from tests.shards import write_shard
 from tests.stages import TextLength
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
 TEXTS = ["a", "bb", "ccc", "dddd", "eeeee"]
 

@@ -48,6 +48,7 @@ class Deadly(TextLength):
 
 @pytest.mark.slow
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_samples_that_kill_or_hang_their_worker_become_error_rows(tmp_path):
     write_shard(tmp_path / "in" / "00000.tar", TEXTS)
