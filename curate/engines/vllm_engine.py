@@ -25,6 +25,7 @@ from curate.weights import Weights
 __all__ = ["Vllm"]
 
 GIB = 1 << 30
+BATCH_SECONDS = 3600.0  # for the 128 captions of a batch: a slow CPU is not a hang
 CPU_CACHE_GIB = 2.0  # vLLM's CPU build takes 92 % of the machine's memory unless it is told how much
 
 
@@ -68,7 +69,12 @@ class Vllm:
 
     @property
     def resources(self) -> Resources:
-        return Resources(cpus=self.cpus, gpus=self.gpus * self.tensor_parallel_size, workers=self.workers)
+        return Resources(
+            cpus=self.cpus,
+            gpus=self.gpus * self.tensor_parallel_size,
+            workers=self.workers,
+            timeout_seconds=BATCH_SECONDS,
+        )
 
     def check(self) -> None:
         check_extra("vllm", "vllm")
