@@ -37,7 +37,7 @@ def main(rounds: int = ROUNDS) -> None:
         TARS * 1000,
         rounds,
     )
-    print(agreement(OUT / "full-0", OUT / "loop"))
+    print(agreement(OUT / "full-0", OUT / "grey"))
 
 
 def loop(out: Path, paths: list[Path], *options: str) -> list[str]:
@@ -50,7 +50,7 @@ def agreement(dataset: Path, out: Path) -> str:
     hashes = cells(dataset, "image_facts")["image_phash"].drop_null().to_pylist()
     same = sum(a == b for a, b in zip(hashes, theirs["image_phash"].drop_null().to_pylist(), strict=True))
     kept = cells(dataset, "verdict")["dropped_by"].null_count, sum(theirs["keep"].to_pylist())
-    return f"kept by Curate {kept[0]:,}, by the loop {kept[1]:,}; equal hashes {same:,} of {len(hashes):,}"
+    return f"kept by Curate {kept[0]:,}, by the grey loop {kept[1]:,}; equal hashes {same:,} of {len(hashes):,}"
 
 
 def cells(dataset: Path, stage: str) -> pa.Table:
