@@ -51,7 +51,7 @@ class World:
     recipe: tuple[str, ...] = (CHEAP,)
 
     @classmethod
-    def make(cls, folder: Path, shards: int = 8) -> "World":
+    def make(cls, folder: Path, shards: int = 32) -> "World":
         for i in range(shards):
             write_shard(folder / "in" / f"{i:05d}.tar", [f"text {n}" for n in range(14)])
         return cls(folder, folder / "in")
@@ -128,10 +128,10 @@ class Harm:
     def do(self, command: Command) -> None:
         """Kill the target: once, or workers as often as is left to do."""
         while self.done < self.kills:
-            goal = count(self.dataset) + self.rng.randrange(6)
+            goal = count(self.dataset) + self.rng.randrange(STEPS.get(self.target, 6))
             if not command.wait(partial(self.due, command, goal)):
                 return
-            time.sleep(self.rng.uniform(0, 0.1))
+            time.sleep(self.rng.uniform(0, 0.1 if self.target != "settle" else 0.01))
             victims = choose(command, self.target, self.rng)
             if not victims or command.process.poll() is not None:
                 return
@@ -152,6 +152,7 @@ def ready(command: Command, target: str) -> bool:
     return target in {"driver", "settle", "raylet"} or bool(command.named(*NAMES[target]))
 
 
+STEPS = {"settle": 30}  # files that may still be written before a kill; a settling run writes one a shard
 NAMES = {"worker": ("ray::MapWorker", "ray::Map"), "engine": ("EngineCore",)}
 
 
