@@ -108,13 +108,17 @@ class Pipeline:
         return tuple(stage for stage in self.stages if isinstance(stage, Expert))
 
     def segments(self) -> list[Segment]:
-        """Split the stages where the engine changes: perception in one pool of workers, captions in another."""
+        """Split the stages where another engine begins: perception in one pool of workers, captions in another.
+
+        An expert without an engine stays with the one before it: it works on that one's texts, and a cut would start
+        the same engine twice.
+        """
         cuts, engine = [0], None
         for i, stage in enumerate(self.stages):
-            if isinstance(stage, Expert):
-                if i and engine_of(stage) != engine and any(isinstance(s, Expert) for s in self.stages[cuts[-1] : i]):
+            if isinstance(stage, Expert) and (own := engine_of(stage)) is not None:
+                if own != engine and any(isinstance(s, Expert) for s in self.stages[cuts[-1] : i]):
                     cuts.append(i)
-                engine = engine_of(stage)
+                engine = own
         stages = tuple(self.stages)
         return [Segment(a, stages[a:b]) for a, b in zip(cuts, [*cuts[1:], len(stages)], strict=True)]
 

@@ -14,7 +14,10 @@ __all__ = ["Completion", "Engine", "Generate", "Request"]
 class Request:
     """One chat turn about at most one picture.
 
-    `id` names the request in logs and caches; `seed` makes sampling repeatable; `image` is already at its pixel budget.
+    `id` names the request in logs; `seed` makes sampling repeatable; `image` is already at its pixel budget. With
+    `choices` the answer is exactly one of them, and `Completion.confidence` says how sure the model was; with
+    `json_schema`, a JSON Schema as text, it is JSON of that form. Both are guided decoding: the engine cannot write
+    anything else, unless `max_tokens` cuts it short. At most one of the two.
     """
 
     id: str
@@ -25,11 +28,17 @@ class Request:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    choices: tuple[str, ...] = ()
+    json_schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back: `finish_reason` is "stop", "length", ...; `error` is set when nothing usable did (text is "")."""
+    """What came back: `finish_reason` is "stop", "length", ...; `error` is set when nothing usable did (text is "").
+
+    `confidence`, in [0, 1], is the probability that the model gave to all tokens of its answer, out of its whole
+    vocabulary; null without `choices`, or where an engine does not tell.
+    """
 
     text: str
     finish_reason: str | None
@@ -37,6 +46,7 @@ class Completion:
     completion_tokens: int
     latency_seconds: float
     error: SampleError | None = None
+    confidence: float | None = None
 
 
 Generate: TypeAlias = Callable[[Iterable[Request]], list[Completion]]

@@ -16,10 +16,11 @@ class FakeEngine:
     """Answers every request with `reply(request)`; a SampleError that `reply` raises becomes the completion's error.
 
     Use a module-level function so that the engine can be sent to workers. `name` is the identity: two replies that
-    differ need two names. A reply of more words than `max_tokens` is cut, one word a token.
+    differ need two names. A reply of more words than `max_tokens` is cut, one word a token. A reply may be a pair of
+    text and confidence; the fake does not check it against `choices` or `json_schema`.
     """
 
-    reply: Callable[[Request], str] = field(repr=False)
+    reply: Callable[[Request], str | tuple[str, float]] = field(repr=False)
     name: str = "fake"
     resources: Resources = field(default=Resources(), repr=False)
 
@@ -35,10 +36,13 @@ class FakeEngine:
     def _answer(self, request: Request) -> Completion:
         start = time.perf_counter()
         try:
-            words = self.reply(request).split(" ")
+            reply = self.reply(request)
         except SampleError as error:
             return Completion("", None, 0, 0, time.perf_counter() - start, error)
+        text, confidence = (reply, None) if isinstance(reply, str) else reply
+        words = text.split(" ")
         reason = "length" if len(words) > request.max_tokens else "stop"
         words = words[: request.max_tokens]
         tokens = len(request.prompt.split()) + len((request.system or "").split())
-        return Completion(" ".join(words), reason, tokens, len(words), time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return Completion(" ".join(words), reason, tokens, len(words), seconds, confidence=confidence)

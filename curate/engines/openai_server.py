@@ -66,7 +66,7 @@ class OpenAIServer:
 
     @property
     def resources(self) -> Resources:
-        return Resources(cpus=self.cpus, workers=self.workers)
+        return Resources(cpus=self.cpus, workers=self.workers, batch_rows=128, in_flight=3, shards=2)
 
     def check(self) -> None:
         """Raise PlanError if nothing answers at the address, or it refuses the key."""

@@ -5,6 +5,7 @@ import atexit
 import functools
 import importlib.metadata
 import itertools
+import math
 import multiprocessing
 import os
 import threading
@@ -74,6 +75,9 @@ class Vllm:
             gpus=self.gpus * self.tensor_parallel_size,
             workers=self.workers,
             timeout_seconds=BATCH_SECONDS,
+            batch_rows=128,
+            in_flight=3,
+            shards=2,
         )
 
     def check(self) -> None:
@@ -185,8 +189,15 @@ class _Running:
             trouble = SampleError("engine_rejected", _sentence(error.__cause__ or error))
             return Completion("", None, 0, 0, time.perf_counter() - start, trouble)
         answer, asked = output.outputs[0], len(output.prompt_token_ids or ())
-        seconds = time.perf_counter() - start
-        return Completion(answer.text, answer.finish_reason, asked, len(answer.token_ids), seconds)
+        seconds, sure = time.perf_counter() - start, answer.cumulative_logprob
+        return Completion(
+            answer.text,
+            answer.finish_reason,
+            asked,
+            len(answer.token_ids),
+            seconds,
+            confidence=math.exp(sure) if request.choices and sure is not None else None,
+        )
 
 
 def _start(config: Vllm) -> Any:
@@ -259,14 +270,21 @@ def _messages(request: Request) -> list[dict[str, Any]]:
 
 def _sampling(request: Request) -> Any:
     from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
+    form = None
+    if request.choices:
+        form = StructuredOutputsParams(choice=list(request.choices))
+    elif request.json_schema:
+        form = StructuredOutputsParams(json=request.json_schema)
     return SamplingParams(
         temperature=request.temperature,
         top_p=request.top_p,
         max_tokens=request.max_tokens,
         seed=request.seed if request.temperature > 0 else None,
         output_kind=RequestOutputKind.FINAL_ONLY,
+        structured_outputs=form,
+        logprobs=0 if request.choices else None,  # of the tokens it chose
     )
 
 

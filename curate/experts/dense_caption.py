@@ -1,7 +1,7 @@
 """Perceptual Fusion: a caption from the picture and from what the experts saw in it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -42,9 +42,6 @@ class DenseCaption:
     max_tokens: int = 512
     temperature: float = 0.0
     seed: int = 0
-    batch_rows: int = field(default=128, repr=False, compare=False)
-    in_flight: int = field(default=3, repr=False, compare=False)
-    shards: int = field(default=2, repr=False, compare=False)
     version: ClassVar[int] = 1
     adds: ClassVar[pa.Schema] = CAPTION
 
@@ -65,8 +62,7 @@ class DenseCaption:
 
     @property
     def resources(self) -> Resources:
-        engine = self.engine.resources
-        return replace(engine, batch_rows=self.batch_rows, in_flight=self.in_flight, shards=self.shards)
+        return self.engine.resources
 
     def check(self) -> None:
         self.engine.check()

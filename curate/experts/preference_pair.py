@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,9 +46,6 @@ class PreferencePair:
     max_tokens: int = 1024
     temperature: float = 0.2
     seed: int = 0
-    batch_rows: int = field(default=128, repr=False, compare=False)
-    in_flight: int = field(default=3, repr=False, compare=False)
-    shards: int = field(default=2, repr=False, compare=False)
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ()
     adds: ClassVar[pa.Schema] = PREFERENCE
@@ -66,8 +63,7 @@ class PreferencePair:
 
     @property
     def resources(self) -> Resources:
-        engine = self.engine.resources
-        return replace(engine, batch_rows=self.batch_rows, in_flight=self.in_flight, shards=self.shards)
+        return self.engine.resources
 
     def check(self) -> None:
         self.engine.check()

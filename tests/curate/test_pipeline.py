@@ -47,7 +47,7 @@ def test_what_is_not_a_stage_is_refused():
 
 def test_segments_change_with_the_engine_and_filters_stay_before_it():
     stages = [TextLength(), AtLeast("text_length", 1), Brightness(), AtLeast("brightness", 1)]
-    writers = [Writer(adds_name="a"), AtLeast("a", 1), Writer(adds_name="b")]
+    writers = [Writer(adds_name="a"), AtLeast("a", 1), TextLength(adds_name="c"), Writer(adds_name="b")]
 
     first, second = Pipeline([*stages, *writers]).segments()
 

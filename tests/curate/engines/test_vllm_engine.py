@@ -1,3 +1,4 @@
+import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,6 +39,17 @@ def generate():
         process.join()
     with pytest.raises(EngineError, match="died"):
         running([request(0)])
+
+
+def test_a_guided_answer_is_one_of_the_choices_or_json_of_the_form(generate):
+    schema = '{"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}'
+    free, chosen, formed = generate(
+        [request(0), request(1, choices=("perhaps", "never")), request(2, json_schema=schema, max_tokens=60)]
+    )
+    assert chosen.text in ("perhaps", "never")
+    assert 0 <= chosen.confidence <= 1
+    assert free.confidence is formed.confidence is None
+    assert formed.finish_reason == "length" or set(json.loads(formed.text)) == {"count"}
 
 
 def test_placement_is_not_identity():

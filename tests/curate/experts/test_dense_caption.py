@@ -13,7 +13,7 @@ from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError, SampleError
 from curate.experts.dense_caption import DenseCaption, fit_budget
 from curate.scoring import Pictures, score
-from curate.stages import Batch, Expert, stage_id
+from curate.stages import Batch, Expert, Resources, stage_id
 from curate.weights import Weights
 from nano.caption_metrics import caption_metrics
 from nano.world.scenes import make_scene
@@ -59,9 +59,9 @@ def test_needs_follow_the_hint_blocks():
     assert dataclasses.replace(CAPTION_EXPERT, hints=Hints(blocks=())).needs == ()
 
 
-def test_batch_sizes_are_not_identity_but_prompt_hints_and_pixels_are():
-    same = dataclasses.replace(CAPTION_EXPERT, batch_rows=7, in_flight=1, shards=9)
-    assert (repr(same), same.resources.shards) == (repr(CAPTION_EXPERT), 9)
+def test_the_engine_says_what_a_worker_holds_and_prompt_hints_and_pixels_are_identity():
+    placed = dataclasses.replace(CAPTION_EXPERT, engine=FakeEngine(echo, "echo", resources=Resources(shards=9)))
+    assert (repr(placed), placed.resources.shards) == (repr(CAPTION_EXPERT), 9)
     for change in ({"longest_side_px": 336}, {"prompt": Prompt("p", "Say.")}, {"hints": Hints(blocks=())}, {"seed": 1}):
         assert repr(dataclasses.replace(CAPTION_EXPERT, **change)) != repr(CAPTION_EXPERT)
 
