@@ -37,6 +37,13 @@ __all__ = ["run_on_ray"]
 
 MAX_BLOCKS = 10_000  # a block is a task: a shard each, until the driver would spend its time on tasks
 TICK_SECONDS = 0.5
+SYSTEM_ERRORS = (  # the tally and the object store live beside the driver: without them there is no run
+    ray.exceptions.ActorUnavailableError,
+    ray.exceptions.ActorDiedError,
+    ray.exceptions.LocalRayletDiedError,
+    ray.exceptions.ObjectLostError,
+    ray.exceptions.RpcError,
+)
 OBJECT_STORE_BYTES = 128 << 20  # only shard names travel, so a local cluster needs no more
 
 
@@ -44,24 +51,33 @@ def run_on_ray(plan: Plan, permit: Permit, address: str | None, console: Console
     """Measure and settle the unfinished shards of a plan; return rows, errors and seconds by stage.
 
     Segments are chained, so captions start while perception still runs. Pixels never enter the object store. Raises
-    CurateError at the end if shards were left because they killed their worker again and again.
+    CurateError at the end if shards were left because they killed their worker again and again, or if Ray itself fails.
     """
+    try:
+        return _run_on_ray(plan, permit, address, console)
+    except SYSTEM_ERRORS as error:
+        raise CurateError(
+            f"Ray lost a process that it cannot replace, or its connection ({type(error).__name__}); what was "
+            "committed is kept: see that the cluster is up, then run the same command again"
+        ) from error
+    except ray.exceptions.RayError as error:
+        raise CurateError(f"a worker failed: {last_line(error)}") from error
+
+
+def _run_on_ray(plan: Plan, permit: Permit, address: str | None, console: Console) -> dict[str, Any]:
     job, shards = plan.job, plan.unfinished
     with cluster(address):
         tally: Any = Tally.options(scheduling_strategy=beside_driver()).remote()  # type: ignore[attr-defined]
         stages = [stage_name(expert) for expert in job.pipeline.experts]
         progress = Progress(stages, len(shards), lambda: ray.get(tally.totals.remote()), console)
         left: list[str] = []
-        try:
-            with progress.live():
-                for row in chain(job, permit, shards, tally).iter_rows():
-                    if row["trouble"] is not None:
-                        raise pickle.loads(row["trouble"])
-                    if row["left"]:
-                        left.append(json.loads(row["shard"])["name"])
-                    progress.finish_shard()
-        except ray.exceptions.RayError as error:
-            raise CurateError(f"a worker failed: {last_line(error)}") from error
+        with progress.live():
+            for row in chain(job, permit, shards, tally).iter_rows():
+                if row["trouble"] is not None:
+                    raise pickle.loads(row["trouble"])
+                if row["left"]:
+                    left.append(json.loads(row["shard"])["name"])
+                progress.finish_shard()
         totals = ray.get(tally.totals.remote())
         if ray.get(tally.any_deaths.remote()):
             remove_strays(job.columns.store)

@@ -104,8 +104,8 @@ def _parse(name: str, text: str, hint: Any) -> Any:
 
 
 def _from_file(name: str) -> Recipe:
-    path, _, function = name.rpartition(":")
-    if not path.endswith(".py") or not function:
+    path, _, function = (name, "", "") if name.endswith(".py") else name.rpartition(":")
+    if not path.endswith(".py"):
         raise PlanError(f"{name!r} is not path/to/file.py:function")
     file = Path(path)
     if not file.is_file():
@@ -122,9 +122,14 @@ def _from_file(name: str) -> Recipe:
         raise
     except Exception as error:
         raise PlanError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-    recipe = getattr(module, function, None)
+    recipe = getattr(module, function, None) if function else None
     if not callable(recipe):
-        raise PlanError(f"{path} has no function {function!r}")
+        there = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == name]
+        named = ", ".join(f"{path}:{key}" for key in there if inspect.isfunction(getattr(module, key)))
+        raise PlanError(
+            (f"{path} has no function {function!r}" if function else f"{path}: name the function that is the recipe")
+            + (f"; it has {named}" if named else "; it has none")
+        )
     return recipe  # type: ignore[no-any-return]
 
 

@@ -1,6 +1,7 @@
 """What the command line shows: the plan, the funnel, the next steps."""
 
 import os
+import shlex
 import shutil
 import sys
 from collections import Counter
@@ -31,7 +32,7 @@ def plan_table(plan: Plan) -> RenderableType:
     states = Counter(each.state for each in plan.shards)
     about = "" if plan.exact() else "about "
     head = Text(
-        f"{len(plan.shards):,} shards: {states['done']:,} done, {states['open']:,} to go on with, "
+        f"{len(plan.shards):,} {'shard' if len(plan.shards) == 1 else 'shards'}: {states['done']:,} done, {states['open']:,} to go on with, "
         f"{states['new']:,} new; {about}{plan.rows():,} samples in the unfinished ones"
     )
     table = Table(box=None, pad_edge=False)
@@ -102,14 +103,14 @@ def funnel_table(steps: Sequence[tuple[str, int]]) -> Table:
 def run_report(order: Order, manifest: Manifest) -> RenderableType:
     """Return the end of a run: funnel, where the output lies, three things to try next."""
     store = Store(order.dataset)
-    folder = order.dataset
+    folder, shards = shlex.quote(order.dataset), shlex.quote(f"{order.dataset.rstrip('/')}-shards")
     curate = program()
     next_steps = [
         f'{curate} query {folder} "SELECT dropped_by, count(*) AS samples FROM samples GROUP BY 1 ORDER BY 2 DESC"',
         f"{curate} show {folder} {_first_kept(store, manifest)}",
-        f"{curate} export {folder} {folder.rstrip('/')}-shards --to webdataset",
+        f"{curate} export {folder} {shards} --to webdataset",
     ]
-    lines = [f"\nrun {manifest.id}: {manifest.seconds} s; output in {folder} (columns/, errors/, runs/)", "try next:"]
+    lines = [f"\nrun {manifest.id}: {manifest.seconds} s; output in {order.dataset} (columns/, errors/, runs/)", "try next:"]
     return Group(funnel_table(funnel(store, manifest)), Text("\n".join(lines + [f"  {step}" for step in next_steps])))
 
 

@@ -42,7 +42,7 @@ def prepare(order: Order, count_new: bool = True) -> Plan:
     """Check everything that can be checked before work starts and return the plan.
 
     Raises PlanError, SourceError or StoreError in one sentence: a stage that does not fit, a missing extra, weight
-    or input, a dataset folder that cannot be written.
+    or input, a dataset folder that cannot be read. Writes nothing.
     """
     return _plan(order, _check(order), count_new)
 
@@ -56,6 +56,7 @@ def run(order: Order, console: Console | None = None) -> Manifest:
     started = time.monotonic()
     shards, store = _check(order), Store(order.dataset)
     console = console or Console(stderr=True)
+    store.check_writable()
     with hold(store, console.print) as name:
         if not finished_last(store):
             remove_strays(store)
@@ -86,7 +87,6 @@ def _check(order: Order) -> list[Shard]:
 
 def _plan(order: Order, shards: list[Shard], count_new: bool) -> Plan:
     store = Store(order.dataset)
-    store.check_writable()
     identity = "\n".join([order.pipeline.verdict_id(order.limit), *(shard.name for shard in shards)])
     run_id = new_run_id(store, order.recipe, identity)
     return make_plan(Job(order.pipeline, order.dataset, run_id, order.limit, order.retry), shards, count_new)
