@@ -130,15 +130,16 @@ def chain(job: Job, permit: Permit, shards: list[Shard], tally: Any) -> Any:
     dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), MAX_BLOCKS))
     segments = job.pipeline.segments()
     for index, (segment, workers) in enumerate(zip(segments, pool_sizes(segments, len(shards)), strict=True)):
-        needs = segment.resources
+        needs, most = segment.resources, most_workers(segment, workers, len(shards))
         dataset = dataset.map(
             RayWorker,
             fn_constructor_args=(job, index, tally, permit),
             compute=ActorPoolStrategy(
-                size=workers,
+                min_size=workers,
+                max_size=most,
                 max_concurrent_calls_per_actor=needs.shards,
                 enable_true_multi_threading=needs.shards > 1,
-                max_tasks_in_flight_per_actor=needs.shards + 1,
+                max_tasks_in_flight_per_actor=2 * needs.shards,  # less, and Ray never finds a pool busy enough to grow
             ),
             num_cpus=needs.cpus,
             num_gpus=needs.gpus,
@@ -163,6 +164,14 @@ def pool_sizes(segments: list[Segment], shards: int) -> list[int]:
         cpus -= sizes[index] * needs.cpus
         gpus -= sizes[index] * needs.gpus
     return [sizes[i] for i in range(len(segments))]
+
+
+def most_workers(segment: Segment, workers: int, shards: int) -> int:
+    """Return how far a pool may grow when nodes join; an engine without a GPU would only share the same cores."""
+    needs = segment.resources
+    if needs.workers is not None or (segment.engine and not needs.gpus and not needs.custom):
+        return workers
+    return max(workers, shards)
 
 
 @ray.remote(num_cpus=0)

@@ -22,6 +22,7 @@ IMPATIENT = {"RAY_health_check_period_ms": "500", "RAY_health_check_initial_dela
 SCRIPT = """
 import sys, time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
@@ -30,7 +31,7 @@ from curate.pipeline import Pipeline
 from curate.runner import Order, run
 from tests.curate.test_cluster import Slow
 
-folder, several = Path(sys.argv[1]), sys.argv[2] == "several"
+folder, several, dies = Path(sys.argv[1]), sys.argv[2] != "one", sys.argv[2] == "several"
 head = {"num_cpus": 1, "resources": {} if several else {"accelerator": 1}}
 cluster = Cluster(initialize_head=True, head_node_args=head)
 ray.init(address=cluster.address, logging_level="error", log_to_driver=False)  # the driver lives beside the head
@@ -39,6 +40,8 @@ if several:
     cluster.wait_for_nodes()
 
 stage = Slow(log=str(folder / "log"), seconds=0.5 * several)
+if several and not dies:
+    stage = replace(stage, resources=replace(stage.resources, workers=None))  # as many as fit
 order = Order(Pipeline([stage]), [str(folder.parent / "in" / "*.tar")], str(folder / "out"), recipe="test")
 with ThreadPoolExecutor(1) as thread:  # the main thread's signals are for Ray's nodes
     running = thread.submit(run, order, Console(quiet=True))
@@ -46,8 +49,9 @@ with ThreadPoolExecutor(1) as thread:  # the main thread's signals are for Ray's
         while not (folder / "log").exists() and not running.done():
             time.sleep(0.05)
         cluster.add_node(num_cpus=1, resources={"accelerator": 1})
-        assert not running.done(), "the run was over before a node died"
-        cluster.remove_node(dying, allow_graceful=False)
+        assert not running.done(), "the run was over before a node joined"
+        if dies:
+            cluster.remove_node(dying, allow_graceful=False)
     running.result()
 nodes = {line.split()[1] for line in (folder / "log").read_text().splitlines()}
 print("nodes", len(nodes))
@@ -108,7 +112,8 @@ def test_a_node_joins_and_one_dies_and_the_bytes_are_those_of_one_machine(tmp_pa
 
     alone, one = measure(tmp_path / "one", "one")
     together, two = measure(tmp_path / "several", "several")
+    growing, grown = measure(tmp_path / "growing", "growing")
 
-    assert (one, two) == ("nodes 1", "nodes 2")
+    assert (one, two, grown) == ("nodes 1", "nodes 2", "nodes 2")
     assert len(alone) == 30
-    assert together == alone
+    assert together == growing == alone
