@@ -40,6 +40,7 @@ class Vllm:
     handled as by `vllm.LLM.chat`. A request that the engine refuses becomes `Completion.error`; an engine that dies
     raises EngineError in every call.
 
+    A picture of more than `max_pixels`, or what the model's own processor sets, is scaled down by that processor.
     The fields after `seed` are placement: they may change low-order bits, but not what is asked of which model.
     """
 
@@ -47,6 +48,7 @@ class Vllm:
     dtype: str = "auto"
     max_model_len: int = 8192
     trust_remote_code: bool = False
+    max_pixels: int | None = None  # area a picture may have, for processors that know the word (Qwen-VL); None: its own
     seed: int = 0
     max_num_seqs: int = field(default=256, repr=False)
     requests: int | None = field(default=None, repr=False)
@@ -59,7 +61,7 @@ class Vllm:
     workers: int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("max_model_len", "max_num_seqs", "tensor_parallel_size", "requests"):
+        for name in ("max_model_len", "max_num_seqs", "tensor_parallel_size", "requests", "max_pixels"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise PlanError(f"Vllm: {name} is {value}; it must be at least 1")
@@ -228,6 +230,7 @@ def _start(config: Vllm) -> Any:
         gpu_memory_utilization=config.gpu_memory_utilization,
         kv_cache_memory_bytes=int(cache_gib * GIB) if cache_gib else None,
         limit_mm_per_prompt={"image": 1, "video": 0},
+        mm_processor_kwargs={"max_pixels": config.max_pixels} if config.max_pixels else None,
         mm_processor_cache_gb=0,  # no picture comes twice; the cache would only cost memory
         enable_prefix_caching=True,
         disable_log_stats=True,
