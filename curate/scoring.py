@@ -100,8 +100,12 @@ def _bisect(expert: Expert, scorer: Scorer, batch: Batch) -> Scores:
 
 
 def failure_code(error: Exception) -> str:
-    """Tell memory that ran out (torch has a class of its own, by that name) from any other failure of an expert."""
+    """Tell memory that ran out from any other failure of an expert.
+
+    torch has a class of its own for GPUs; on CPUs torch, onnxruntime and OpenCV only say it in words.
+    """
     memory = isinstance(error, MemoryError) or type(error).__name__ in {"OutOfMemoryError", "ArrowMemoryError"}
+    memory |= any(words in str(error) for words in ("allocate memory", "out of memory", "Insufficient memory"))
     return "out_of_memory" if memory else "expert_failed"
 
 

@@ -1,11 +1,13 @@
 """A sample that crashes or hangs its worker, or needs too much memory, costs only itself."""
 
+import ctypes
 import os
 import signal
 import time
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -23,9 +25,10 @@ TEXTS = ["a", "bb", "ccc", "dddd", "eeeee", "ffffff", "ggggggg", "hhhhhhhh"]
 
 @dataclass(frozen=True)
 class Deadly(TextLength):
-    """Kills its own process on one text and sleeps for ever on another; measures all others."""
+    """Kills its own process on one text, reads address 0 on another, sleeps for ever on a third; measures all others."""
 
     kill: str = field(default="", repr=False)
+    fault: str = field(default="", repr=False)
     hang: str = field(default="", repr=False)
     resources: Resources = field(
         default=Resources(batch_rows=4, workers=1, timeout_seconds=3.0), repr=False, compare=False
@@ -39,6 +42,8 @@ class Deadly(TextLength):
             texts = batch.table["alt_text"].to_pylist()
             if self.kill in texts:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if self.fault in texts:
+                ctypes.string_at(0)  # SIGSEGV, as a broken native library gives it
             if self.hang in texts:
                 time.sleep(3600)
             return inner(batch)
@@ -48,43 +53,60 @@ class Deadly(TextLength):
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_samples_that_kill_or_hang_their_worker_become_error_rows(tmp_path):
     write_shard(tmp_path / "in" / "00000.tar", TEXTS)
     inputs = [str(tmp_path / "in" / "*.tar")]
 
-    run(Order(Pipeline([Deadly(kill="ccc", hang="ffffff")]), inputs, str(tmp_path / "out")), Console(quiet=True))
+    deadly = Deadly(kill="ccc", fault="ggggggg", hang="ffffff")
+
+    run(Order(Pipeline([deadly]), inputs, str(tmp_path / "out")), Console(quiet=True))
 
     store = Store(str(tmp_path / "out"))
     (name,) = store.list(f"columns/{stage_id(Deadly())}")
     cell = store.read_table(f"columns/{stage_id(Deadly())}/{name}").to_pydict()
-    assert cell["text_length"] == [1, 2, None, 4, 5, None, 7, 8]
-    assert [code for code in cell["error_code"] if code] == ["expert_crashed", "expert_hung"]
+    assert cell["text_length"] == [1, 2, None, 4, 5, None, None, 8]
+    assert [code for code in cell["error_code"] if code] == ["expert_crashed", "expert_hung", "expert_crashed"]
     errors = store.read_table(f"errors/{name}").to_pylist()
     assert sorted((e["key"], e["error_code"], e["attempt"]) for e in errors) == [
         ("0002", "expert_crashed", 1),
         ("0005", "expert_hung", 1),
+        ("0006", "expert_crashed", 1),
     ]
 
 
-def test_memory_that_runs_out_is_told_from_other_failures():
-    class OutOfMemoryError(RuntimeError):
-        """As torch names it."""
+class OutOfMemoryError(RuntimeError):
+    """As torch names it on a GPU."""
 
+
+def ask_numpy():
+    np.ones(1 << 60, np.uint8)
+
+
+def ask_torch():
+    torch = pytest.importorskip("torch")
+    torch.empty(1 << 60, dtype=torch.uint8)
+
+
+def ask_a_gpu():
+    raise OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.mark.parametrize("ask", [ask_numpy, ask_torch, ask_a_gpu])
+def test_memory_that_runs_out_costs_one_sample_and_is_told_from_other_failures(ask):
     inner = TextLength().load()
 
     def greedy(batch):
         if "big" in batch.table["alt_text"].to_pylist():
-            raise MemoryError
-        if "gpu" in batch.table["alt_text"].to_pylist():
-            raise OutOfMemoryError("CUDA out of memory")
+            ask()
+        if "odd" in batch.table["alt_text"].to_pylist():
+            raise RuntimeError("something else")
         return inner(batch)
 
-    result = measure(TextLength(), ["a", "big", "ccc", "gpu"], greedy)
+    result = measure(TextLength(), ["a", "big", "ccc", "odd"], greedy)
 
     assert result.columns["text_length"].to_pylist() == [1, None, 3, None]
-    assert [error and error.code for error in result.errors] == [None, "out_of_memory", None, "out_of_memory"]
+    assert [error and error.code for error in result.errors] == [None, "out_of_memory", None, "expert_failed"]
 
 
 def die(books, note=None):
