@@ -113,9 +113,9 @@ ATTACKS = [
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_untrusted_text_cannot_leave_its_quotes(attack):
     row = {"alt_text": attack, "ocr_lines": [{"text": attack, "box": [0, 0, 1, 1], "score": 1.0}]}
-    lines = Hints(blocks=("alt_text", "ocr")).render(row, 448, 448).split("\n")
-    assert len(lines) == 4
-    for line in (lines[1], lines[3].removeprefix("- ")):
+    lines = Hints(blocks=("alt_text", "ocr"), commands=None).render(row, 448, 448).split("\n")
+    assert lines == [""] or len(lines) == 4  # nothing is left of what was nothing but control tokens
+    for line in (lines[1], lines[3].removeprefix("- ")) if len(lines) == 4 else ():
         assert line[0] == line[-1] == '"'
         assert not set(line[1:-1]) & set('"<>[]{}|\uff1c\uff1e\uff5c\u201c\u201d\u00ab\u00bb`')
         assert line.isprintable()
