@@ -4,7 +4,9 @@ import pyarrow as pa
 
 from schemas.fields import column
 
-__all__ = ["CAPTION", "CAPTION_MARKS"]
+__all__ = ["CAPTION", "CAPTION_MARKS", "CAPTION_PART"]
+
+CAPTION_PART = pa.struct([("grid", pa.int32()), ("box", pa.list_(pa.float32())), ("text", pa.string())])
 
 CAPTION_MARKS = (
     "empty",
@@ -52,7 +54,7 @@ CAPTION = pa.schema(
             unit="id",
             null="not captioned",
             producer="dense_caption",
-            doc="Id of the prompt, `fusion-v1` or another.",
+            doc="Id of the prompt, `fusion-v1` or another; then `+` and the id of the prompt that merged tiles.",
         ),
         column(
             "caption_model",
@@ -68,7 +70,8 @@ CAPTION = pa.schema(
             unit="text",
             null="not captioned",
             producer="dense_caption",
-            doc="The hint block exactly as the model got it; empty: nothing was known. Quotes untrusted text.",
+            doc="The hint block exactly as the model got it, of a tiled picture the one of its global view; empty: "
+            "nothing was known. Quotes untrusted text.",
         ),
         column(
             "caption_prompt_tokens",
@@ -76,7 +79,7 @@ CAPTION = pa.schema(
             unit="count",
             null="not captioned",
             producer="dense_caption",
-            doc="Tokens of the prompt, those of the picture included.",
+            doc="Tokens of the prompt, those of the picture included; of all requests of the sample.",
         ),
         column(
             "caption_completion_tokens",
@@ -84,7 +87,7 @@ CAPTION = pa.schema(
             unit="count",
             null="not captioned",
             producer="dense_caption",
-            doc="Tokens that the model wrote.",
+            doc="Tokens that the model wrote, in all requests of the sample.",
         ),
         column(
             "caption_finish_reason",
@@ -93,6 +96,49 @@ CAPTION = pa.schema(
             null="not captioned, or the engine does not say",
             producer="dense_caption",
             doc="Why the model stopped: `stop` (it was done), `length` (max_tokens), or another word of its engine.",
+        ),
+        column(
+            "caption_pixels_reason",
+            pa.string(),
+            unit="name",
+            null="not captioned",
+            producer="dense_caption",
+            doc="What decided on the tier: `fixed` (no choice), `plain` (nothing asks for more), `text`, `page` (dense "
+            "text), `small_objects`, or `unmeasured` (neither objects nor text lines known).",
+        ),
+        column(
+            "caption_tier_px",
+            pa.int32(),
+            unit="px",
+            null="not captioned",
+            producer="dense_caption",
+            doc="The chosen tier: longest side in px that may be shown.",
+        ),
+        column(
+            "caption_longest_side_px",
+            pa.int32(),
+            unit="px",
+            null="not captioned",
+            producer="dense_caption",
+            doc="Longest side at which the picture was shown, in one piece or by the tiles of the first grid together: "
+            "the tier, or less if the original or the number of tiles allows no more. Then to whole patches of 28 px.",
+        ),
+        column(
+            "caption_tiles",
+            pa.int32(),
+            unit="count",
+            null="not captioned",
+            producer="dense_caption",
+            doc="Tiles that were captioned, of both grids; 0: the picture was sent in one piece.",
+        ),
+        column(
+            "caption_parts",
+            pa.list_(CAPTION_PART),
+            unit="texts",
+            null="not captioned",
+            producer="dense_caption",
+            doc="What a tiled caption was made of: the whole picture's text (grid 0), then each tile's (grid 1 or 2) "
+            "with its box in fractions of the picture. Empty: not tiled. Synthetic text.",
         ),
     ]
 )
