@@ -1,11 +1,12 @@
 """What a captioner is shown of a picture: the whole, and its tiles where its tier is tiled."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from curate.captions.hints import Hints
-from curate.captions.pixel_budget import PixelBudget, Tier, fit_budget
+from curate.captions.pixel_budget import PATCH_PX, PixelBudget, Tier, fit_budget
 from curate.captions.tiles import Tile, TilePlan, crop, plan_tiles, within
 from curate.stages import Pixels
 
@@ -39,8 +40,8 @@ class Shown:
         tiles = self.plan.tiles if self.plan else ()
         yield _view(None, image, self.row, hints, tile_px if tiles else self.tier.longest_side_px)
         for tile in tiles:
-            side = min(tile_px, max(1, round(self._scale * max(self._cell(tile.rows, tile.columns)))))
-            yield _view(tile, crop(image, tile), within(self.row, tile), hints, side)
+            side = math.ceil(self._scale * max(self._cell(tile.rows, tile.columns)) / PATCH_PX) * PATCH_PX
+            yield _view(tile, crop(image, tile), within(self.row, tile), hints, min(tile_px, side))
 
     def longest_side_px(self, tile_px: int) -> int:
         """Return the longest side at which the picture is shown: in one piece, or by the tiles of its first grid."""
