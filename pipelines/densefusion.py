@@ -1,6 +1,7 @@
 """DenseFusion: dense captions from picture, web text and perception experts."""
 
 from curate.captions.hints import Hints
+from curate.captions.pixel_budget import PixelBudget
 from curate.engines.vllm_engine import Vllm
 from curate.experts.clip import Clip
 from curate.experts.dense_caption import DenseCaption
@@ -28,6 +29,7 @@ def densefusion(
     min_side_px: int = 448,
     min_clip_score: float = 0.2,
     longest_side_px: int = 448,
+    adaptive_pixels: bool = False,
     gpus_for_perception: float = 0.5,
 ) -> Pipeline:
     """Caption pictures as DenseFusion-1M does (Li et al. 2024, arXiv 2407.08303), with models of today.
@@ -42,7 +44,9 @@ def densefusion(
     detector, EVA02 (an ultralytics detector instead; AGPL-3.0), and the paper's own trained caption engine.
 
     The weights come from their hubs by the models' ordinary loaders. One GPU holds the writer; perception takes
-    `gpus_for_perception` of another. `longest_side_px` is the largest lever on cost (docs/benchmarks.md).
+    `gpus_for_perception` of another. `longest_side_px` is the largest lever on cost (docs/benchmarks.md);
+    with `adaptive_pixels` each picture gets the tier that its text and small objects need, up to tiles of 4K
+    (docs/pixel-budget.md).
     """
     on_gpu = Resources(gpus=gpus_for_perception / 2, batch_rows=64)
     engine = Vllm(Weights(vlm), max_model_len=8192)
@@ -61,6 +65,7 @@ def densefusion(
                 engine,
                 hints=Hints(blocks=("alt_text", "objects", "ocr")),
                 longest_side_px=longest_side_px,
+                budget=PixelBudget() if adaptive_pixels else None,
                 max_tokens=400,
             ),
             CaptionClean(),
