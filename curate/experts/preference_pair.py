@@ -1,166 +1,309 @@
-"""STIC: preference pairs that a model makes for itself, from prompts and pictures that lead it astray."""
+"""Preference pairs: a better and a worse description of a picture, made in known ways."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any, ClassVar, Final
 
-import numpy as np
 import pyarrow as pa
 
 from curate.captions.choices import Choices
-from curate.captions.corrupt import color_jitter, low_resolution, pixels_sha256
+from curate.captions.corrupt import pixels_sha256
+from curate.captions.corruptions import Corruptions
+from curate.captions.edits import apply, make_edit
+from curate.captions.evidence import Evidence
+from curate.captions.pairing import best_and_worst, in_drawn_order, length_log_ratio, misleading_kind
 from curate.captions.prompts import MISLEADING_V1, NEUTRAL_V1, STEP_BY_STEP_V1, Prompt
+from curate.captions.truth import Seen
 from curate.engines.engine import Completion, Engine, Generate, Request
-from curate.errors import PlanError
+from curate.errors import PlanError, SampleError
 from curate.experts.dense_caption import fit_budget
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
-from schemas.preference import PREFERENCE
+from schemas.preference import EDIT_KINDS, PAIR_KINDS, PREFERENCE
 
-__all__ = ["PreferencePair"]
+__all__ = ["STIC", "PreferencePair"]
+
+STIC: Final = (("misleading_prompt", 0.5), ("corrupted_image", 0.5))
+"""The kinds of the paper, a fair coin between them."""
 
 
 @dataclass(frozen=True)
 class PreferencePair:
     """Add a pair of a better and a worse description to a share of the samples; see `schemas.preference`.
 
-    Better: the step-by-step prompt on the clean picture. Worse, by the flip of a coin: one of the `misleading` prompts
-    on the clean picture, or one of the `neutral` prompts on a corrupted one (another coin: the short side scaled to
-    `low_resolution_px`, or brightness and hue turned by up to `brightness` and `hue`). All that chance decides is a
-    hash of (seed, stage, uid). A corruption that changes no pixel (a plain picture) gives way to the other, and
-    then to a misleading prompt. A sample outside `share` has null everywhere and no error.
+    `kinds` are the ways to make the worse one, with their weights; where one is impossible for a sample (no count in
+    the caption, a picture that no corruption changes), another takes its place, drawn by the same weights.
+
+    - `misleading_prompt`, `corrupted_image`: STIC. Better: the `chosen` prompt on the clean picture. Worse: one of
+      the `misleading` prompts on it, or one of the `neutral` prompts on a picture that `corruptions` changed.
+    - `ranked_samples`: `samples` answers to one neutral prompt at `sample_temperature`; best and worst by the evidence
+      score of
+      `evidence`, among equals the two whose lengths differ least.
+    - the rest are minimal edits of the sample's own caption, the column `text`; no engine writes them. Name them one
+      by one, or all as "edits". With nothing but edits `engine` may be None, and no picture is decoded.
+
+    All that chance decides is a hash of (seed, stage, uid). A sample outside `share` has null everywhere and no error.
     Source: STIC (Deng et al. 2024, arXiv 2405.19716), with our wording of its prompts. Its released script never
-    corrupts a picture and does not keep the prompts that made the texts; both are mended here.
+    corrupts a picture and does not keep the prompts that made the texts; both are mended here. Edits and ranks are
+    our own. Left out: pairs across samples, and edits of actions and of relations other than places.
     """
 
-    engine: Engine
+    engine: Engine | None
     share: float = 1.0
+    kinds: tuple[tuple[str, float], ...] = STIC
     chosen: Prompt = STEP_BY_STEP_V1
     misleading: tuple[Prompt, ...] = MISLEADING_V1
     neutral: tuple[Prompt, ...] = NEUTRAL_V1
-    misleading_share: float = 0.5
-    low_resolution_px: int = 20
-    brightness: float = 0.5
-    hue: float = 0.3
+    corruptions: Corruptions = field(default_factory=Corruptions)
+    samples: int = 4
+    sample_temperature: float = 0.8
+    text: str = "caption"
+    evidence: Evidence = field(default_factory=Evidence)
     longest_side_px: int = 448
     max_tokens: int = 1024
     temperature: float = 0.2
     seed: int = 0
-    version: ClassVar[int] = 1
-    needs: ClassVar[tuple[str, ...]] = ()
+    version: ClassVar[int] = 2
     adds: ClassVar[pa.Schema] = PREFERENCE
 
     def __post_init__(self) -> None:
-        for name, top in (("share", 1.0), ("misleading_share", 1.0), ("brightness", 1.0), ("hue", 0.5)):
-            if not 0 <= getattr(self, name) <= top:
-                raise PlanError(f"PreferencePair: {name} is {getattr(self, name)}; it must be between 0 and {top}")
+        if not 0 <= self.share <= 1:
+            raise PlanError(f"PreferencePair: share is {self.share}; it must be between 0 and 1")
+        weights = dict(self.kinds)
+        if (
+            len(weights) < len(self.kinds)
+            or set(weights) - {*PAIR_KINDS, "edits"}
+            or ("edits" in weights and self._edits)
+        ):
+            raise PlanError(
+                f"PreferencePair: kinds are {sorted(weights)}; each once, of edits, {', '.join(PAIR_KINDS)}"
+            )
+        if min(weights.values(), default=0) < 0 or not any(weights.values()):
+            raise PlanError(f"PreferencePair: the weights in kinds are {weights}; none below 0 and one above")
         if not self.misleading or not self.neutral:
             raise PlanError("PreferencePair: misleading and neutral need at least one prompt each")
+        if self._written and self.engine is None:
+            raise PlanError(
+                f"PreferencePair: {', '.join(self._written)} need an engine; without one only edits can be made"
+            )
+        if self.samples < 2 or self.sample_temperature <= 0:
+            raise PlanError(
+                f"PreferencePair: samples={self.samples} must be at least 2, "
+                f"sample_temperature={self.sample_temperature} above 0"
+            )
 
     @property
-    def pixels(self) -> int:
-        return self.longest_side_px
+    def weights(self) -> dict[str, float]:
+        """The weight of each kind that may be made; "edits" is shared out evenly."""
+        each = {name: weight / len(EDIT_KINDS) for name in EDIT_KINDS if (weight := dict(self.kinds).get("edits", 0))}
+        return {name: weight for name, weight in {**dict(self.kinds), **each}.items() if weight > 0 and name != "edits"}
+
+    @property
+    def _written(self) -> list[str]:
+        return [name for name in self.weights if name not in EDIT_KINDS]
+
+    @property
+    def _edits(self) -> list[str]:
+        return [name for name, _ in self.kinds if name in EDIT_KINDS]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        edited = any(name in EDIT_KINDS for name in self.weights)
+        evidence = edited or "ranked_samples" in self.weights
+        return (*((self.text,) if edited else ()), *(("objects", "ocr_lines") if evidence else ()))
+
+    @property
+    def pixels(self) -> int | None:
+        return self.longest_side_px if self._written else None
 
     @property
     def resources(self) -> Resources:
-        return self.engine.resources
+        return self.engine.resources if self.engine is not None else Resources()
 
     def check(self) -> None:
-        self.engine.check()
+        if self.engine is not None:
+            self.engine.check()
 
     def load(self) -> Scorer:
-        generate, stage = self.engine.load(), repr(self)
+        generate = self.engine.load() if self.engine is not None and self._written else _ask_nobody
+        stage = repr(self)
 
         def pair(batch: Batch) -> Measurement:
-            return self._pair(batch, generate, stage)
+            return self._pair(_samples(batch, self, stage), generate)
 
         return pair
 
-    def _pair(self, batch: Batch, generate: Generate, stage: str) -> Measurement:
-        drafts: list[dict[str, Any] | None] = []
-        completions = iter(generate(self._requests(batch, stage, drafts)))
-        rows, errors, seconds = [], [], []
-        for draft in drafts:
-            better, worse = (next(completions), next(completions)) if draft is not None else (None, None)
-            rows.append(self._row(draft, better, worse))
-            errors.append((better and better.error) or (worse and worse.error))
-            seconds.append(better.latency_seconds + worse.latency_seconds if better and worse else None)
-        columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in PREFERENCE.names}
-        return columns | {"error": errors, "latency_seconds": seconds}
+    def _pair(self, samples: list["_Sample"], generate: Generate) -> Measurement:
+        """Ask until every sample has a pair or no kind left; almost always once."""
+        waiting = [sample for sample in samples if sample.choices.fraction("share") < self.share]
+        while waiting:
+            drafts: list[_Draft] = []
+            completions = iter(generate(self._requests(waiting, drafts)))
+            waiting = []
+            for draft in drafts:
+                answers = [next(completions) for _ in draft.requests]
+                draft.sample.seconds += sum(answer.latency_seconds for answer in answers)
+                draft.sample.error = next((answer.error for answer in answers if answer.error), None)
+                if draft.sample.error is None and not self._finish(draft, answers):
+                    waiting.append(draft.sample)
+        columns: dict[str, list[Any]] = {name: [one.row.get(name) for one in samples] for name in PREFERENCE.names}
+        seconds = [one.seconds if one.seconds else None for one in samples]
+        return columns | {"error": [one.error for one in samples], "latency_seconds": seconds}
 
-    def _requests(self, batch: Batch, stage: str, drafts: list[dict[str, Any] | None]) -> Iterator[Request]:
-        """Yield two requests per chosen sample, as the engine takes them; `drafts` receives what chance decided."""
-        for uid, image in zip(batch.table["uid"].to_pylist(), batch.images, strict=True):
-            choices = Choices(self.seed, stage, uid)
-            if choices.fraction("share") >= self.share:
-                drafts.append(None)
-                continue
-            clean = fit_budget(image, self.longest_side_px)
-            prompt, shown, draft = self._worse(clean, choices)
-            drafts.append(draft)
-            yield self._request(f"{uid}-chosen", self.chosen, clean, choices.seed("chosen"))
-            yield self._request(f"{uid}-rejected", prompt, shown, choices.seed("rejected"))
+    def _requests(self, samples: list["_Sample"], drafts: list["_Draft"]) -> Iterator[Request]:
+        """Yield the requests of each sample's next possible kind, as the engine takes them; `drafts` receives it."""
+        for sample in samples:
+            draft = next((found for kind in sample.kinds if (found := self._draft(kind, sample))), None)
+            if draft is not None:
+                drafts.append(draft)
+                yield from draft.requests
 
-    def _worse(self, clean: Pixels, choices: Choices) -> tuple[Prompt, Pixels, dict[str, Any]]:
-        """Return the prompt and the picture of the worse side, and all columns that are known before the texts."""
-        stored = self.neutral[choices.index("stored prompt", len(self.neutral))]
-        shown, name, parameters = clean, None, None
-        if choices.fraction("kind") >= self.misleading_share:
-            shown, name, parameters = self._corrupt(clean, choices)
-        digest, shown_digest = pixels_sha256(clean), pixels_sha256(shown)
-        if shown_digest != digest:
-            kind, prompt = "corrupted_image", self.neutral[choices.index("neutral", len(self.neutral))]
-        else:
-            kind, prompt = "misleading_prompt", self.misleading[choices.index("misleading", len(self.misleading))]
-            name = parameters = None
-        draft = {
-            "pair_prompt": stored.fill(),
-            "pair_chosen_prompt": self.chosen.fill(),
-            "pair_rejected_prompt": prompt.fill(),
+    def _draft(self, kind: str, sample: "_Sample") -> "_Draft | None":
+        if kind in EDIT_KINDS:
+            return self._edit(kind, sample)
+        clean = sample.clean(self.longest_side_px)
+        stored = self.neutral[sample.choices.index("stored prompt", len(self.neutral))]
+        row: dict[str, Any] = {
             "pair_kind": kind,
-            "pair_corruption": name,
-            "pair_corruption_parameters": parameters,
-            "pair_image_sha256": digest,
-            "pair_rejected_image_sha256": shown_digest,
-            "pair_model": self.engine.name,
+            "pair_prompt": stored.fill(),
+            "pair_image_sha256": pixels_sha256(clean),
+            "pair_rejected_image_sha256": pixels_sha256(clean),
         }
-        return prompt, shown, draft
-
-    def _corrupt(self, clean: Pixels, choices: Choices) -> tuple[Pixels, str, str]:
-        """Return the corrupted picture, what was done to it, and with which parameters (JSON)."""
-        brightness = round(choices.between("brightness", 1 - self.brightness, 1 + self.brightness), 4)
-        hue = round(choices.between("hue", -self.hue, self.hue), 4)
-        ways = [
-            (
-                "low_resolution",
-                low_resolution(clean, self.low_resolution_px),
-                {"short_side_px": self.low_resolution_px},
-            ),
-            ("color_jitter", color_jitter(clean, brightness, hue), {"brightness": brightness, "hue": hue}),
+        if kind == "ranked_samples":
+            numbers = [f"candidate {i}" for i in range(self.samples)]
+            draft = _Draft(sample, row | {"pair_candidates": self.samples} | _prompts(stored, stored))
+            draft.requests = [self._request(draft, what, stored, clean, self.sample_temperature) for what in numbers]
+            return draft
+        prompt, shown = self.neutral[sample.choices.index("neutral", len(self.neutral))], clean
+        if kind == "misleading_prompt":
+            prompt = self.misleading[sample.choices.index("misleading", len(self.misleading))]
+            row["pair_misleading_kind"] = misleading_kind(prompt.id)
+        elif (corrupted := self.corruptions.draw(clean, sample.choices)) is not None:
+            shown, row["pair_corruption"], parameters = corrupted
+            row["pair_corruption_parameters"] = json.dumps(parameters)
+            row["pair_rejected_image_sha256"] = pixels_sha256(shown)
+        else:
+            return None
+        draft = _Draft(sample, row | _prompts(self.chosen, prompt))
+        draft.requests = [
+            self._request(draft, "chosen", self.chosen, clean, self.temperature),
+            self._request(draft, "rejected", prompt, shown, self.temperature),
         ]
-        if choices.fraction("corruption") >= 0.5:
-            ways.reverse()
-        name, shown, parameters = next((way for way in ways if not np.array_equal(way[1], clean)), ways[0])
-        return shown, name, json.dumps(parameters)
+        return draft
 
-    def _request(self, number: str, prompt: Prompt, image: Pixels, seed: int) -> Request:
+    def _edit(self, kind: str, sample: "_Sample") -> "_Draft | None":
+        """Return the finished pair of a caption and its edit, or None where the evidence allows none of this kind."""
+        text = sample.facts[self.text]
+        changes = make_edit(kind, text, sample.seen(self.evidence), sample.choices) if text else None
+        if not changes:
+            return None
+        row = {
+            "pair_kind": kind,
+            "pair_prompt": self.neutral[sample.choices.index("stored prompt", len(self.neutral))].fill(),
+            "pair_edits": [change.to_dict() for change in changes],
+            **_texts(text, apply(text, changes)),
+            **dict.fromkeys(("pair_prompt_tokens", "pair_completion_tokens"), 0),
+            "pair_finish_reasons": [],
+        }
+        if sample.image is not None:
+            digest = pixels_sha256(sample.clean(self.longest_side_px))
+            row |= {"pair_image_sha256": digest, "pair_rejected_image_sha256": digest}
+        return _Draft(sample, row)
+
+    def _request(self, draft: "_Draft", what: str, prompt: Prompt, image: Pixels, temperature: float) -> Request:
         return Request(
-            id=number,
+            id=f"{draft.sample.uid}-{what.replace(' ', '-')}",
             prompt=prompt.fill(),
             image=image,
             system=prompt.system,
             max_tokens=self.max_tokens,
-            temperature=self.temperature,
-            seed=seed,
+            temperature=temperature,
+            seed=draft.sample.choices.seed(what),
         )
 
-    def _row(self, draft: dict[str, Any] | None, better: Completion | None, worse: Completion | None) -> dict[str, Any]:
-        if draft is None or better is None or worse is None or better.error or worse.error:
-            return {}
-        return draft | {
-            "pair_chosen": better.text.strip(),
-            "pair_rejected": worse.text.strip(),
-            "pair_prompt_tokens": better.prompt_tokens + worse.prompt_tokens,
-            "pair_completion_tokens": better.completion_tokens + worse.completion_tokens,
-            "pair_finish_reasons": [better.finish_reason, worse.finish_reason],
-        }
+    def _finish(self, draft: "_Draft", answers: list[Completion]) -> bool:
+        """Fill the row of the sample; False when all candidates are the same text."""
+        row, sample = draft.row, draft.sample
+        if answers:
+            sides = answers
+            if row["pair_kind"] == "ranked_samples":
+                seen, texts = sample.seen(self.evidence), [answer.text.strip() for answer in answers]
+                best = best_and_worst(texts, [seen.score(text) for text in texts])
+                if best is None:
+                    return False
+                sides = [answers[i] for i in best]
+            row |= _texts(*(side.text.strip() for side in sides)) | {
+                "pair_finish_reasons": [side.finish_reason for side in sides],
+                "pair_prompt_tokens": sum(answer.prompt_tokens for answer in answers),
+                "pair_completion_tokens": sum(answer.completion_tokens for answer in answers),
+                "pair_model": self.engine.name if self.engine else None,
+            }
+        sample.row = row
+        return True
+
+
+@dataclass
+class _Sample:
+    """A sample on its way to a pair: `kinds` are those not yet tried, in the order that chance drew."""
+
+    uid: str
+    facts: dict[str, Any]
+    image: Pixels | None
+    choices: Choices
+    kinds: Iterator[str]
+    row: dict[str, Any] = field(default_factory=dict)
+    error: SampleError | None = None
+    seconds: float = 0.0
+    fitted: Pixels | None = None
+
+    def clean(self, longest_side_px: int) -> Pixels:
+        """Return the picture at its pixel budget."""
+        assert self.image is not None
+        if self.fitted is None:
+            self.fitted = fit_budget(self.image, longest_side_px)
+        return self.fitted
+
+    def seen(self, evidence: Evidence) -> Seen:
+        """Return what its picture shows."""
+        return Seen(evidence, self.facts["objects"], self.facts["ocr_lines"])
+
+
+@dataclass
+class _Draft:
+    """What is known of a pair before the texts are, and the requests that ask for them."""
+
+    sample: _Sample
+    row: dict[str, Any]
+    requests: list[Request] = field(default_factory=list)
+
+
+def _samples(batch: Batch, pair: PreferencePair, stage: str) -> list[_Sample]:
+    facts = batch.table.select(["uid", *pair.needs]).to_pylist()
+    found = []
+    for row, image in zip(facts, batch.images or repeat(None, len(facts)), strict=True):
+        choices = Choices(pair.seed, stage, row["uid"])
+        found.append(_Sample(row["uid"], row, image, choices, in_drawn_order(pair.weights, choices)))
+    return found
+
+
+def _prompts(better: Prompt, worse: Prompt) -> dict[str, str]:
+    return {
+        "pair_chosen_prompt": better.fill(),
+        "pair_rejected_prompt": worse.fill(),
+        "pair_chosen_prompt_id": better.id,
+        "pair_rejected_prompt_id": worse.id,
+    }
+
+
+def _texts(better: str, worse: str) -> dict[str, Any]:
+    return {
+        "pair_chosen": better,
+        "pair_rejected": worse,
+        "pair_length_log_ratio": length_log_ratio(better, worse),
+    }
+
+
+def _ask_nobody(requests: Iterable[Request]) -> list[Completion]:
+    assert next(iter(requests), None) is None  # edits ask nothing
+    return []

@@ -40,7 +40,9 @@ def example(kind: type) -> typing.Any:
     """Construct a stage from its defaults; a required engine is a fake one."""
     hints = typing.get_type_hints(kind)
     required = [field.name for field in dataclasses.fields(kind) if field.init and _has_no_default(field)]
-    assert all(hints[name] is Engine for name in required), f"{kind.__name__} needs defaults for {required}"
+    assert all(hints[name] in (Engine, Engine | None) for name in required), (
+        f"{kind.__name__} needs defaults for {required}"
+    )
     return kind(**dict.fromkeys(required, FakeEngine(say_little)))
 
 

@@ -9,17 +9,19 @@ import pyarrow as pa
 import pytest
 
 from curate.captions.corrupt import color_jitter, low_resolution, pixels_sha256
+from curate.captions.corruptions import CORRUPTIONS, Corruptions, corrupt_again
+from curate.captions.edits import Change, apply
 from curate.captions.prompts import Prompt
 from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError, SampleError
 from curate.experts.dense_caption import fit_budget
-from curate.experts.preference_pair import PreferencePair
+from curate.experts.preference_pair import STIC, PreferencePair
 from curate.stages import Batch, Expert, stage_id
 from curate.weights import Weights
 from nano.caption_metrics import caption_metrics
 from nano.world.scenes import make_scene
-from schemas.preference import PAIR_KINDS, PREFERENCE
+from schemas.preference import EDIT_KINDS, MISLEADING_KINDS, PREFERENCE
 
 VLM = Path(__file__).parents[3] / "nano" / "vlm"
 
@@ -62,7 +64,7 @@ def test_bad_settings_are_named():
 
 def test_trap_1_a_corrupted_image_really_has_other_pixels_and_the_model_saw_them():
     rows = by_row(PAIR.load()(batch()))
-    assert {row["pair_kind"] for row in rows} == set(PAIR_KINDS)
+    assert {row["pair_kind"] for row in rows} == {kind for kind, _ in STIC}
     for row, image in zip(rows, pictures(64), strict=True):
         corrupted = row["pair_kind"] == "corrupted_image"
         assert row["pair_image_sha256"] == pixels_sha256(fit_budget(image, 112))
@@ -170,3 +172,120 @@ def test_rejected_texts_of_a_real_model_name_more_that_is_not_there():
     better, worse = (caption_metrics(dict(enumerate(result[f"pair_{side}"])), truth) for side in ("chosen", "rejected"))
     assert better.hallucination_rate < 0.05
     assert worse.hallucination_rate > better.hallucination_rate + 0.1
+
+
+def test_which_of_the_eight_misleading_kinds_is_recorded():
+    rows = [row for row in by_row(PAIR.load()(batch(400))) if row["pair_kind"] == "misleading_prompt"]
+    assert {row["pair_misleading_kind"] for row in rows} == set(MISLEADING_KINDS)
+    by_kind = {row["pair_misleading_kind"]: row["pair_rejected_prompt"] for row in rows}
+    assert len(set(by_kind.values())) == 8
+    assert {row["pair_rejected_prompt_id"] for row in rows} == {prompt.id for prompt in PAIR.misleading}
+
+
+def test_every_corruption_changes_pixels_and_can_be_done_again():
+    every = dataclasses.replace(PAIR, kinds=(("corrupted_image", 1),), corruptions=Corruptions(tuple(CORRUPTIONS)))
+    clean = {f"u{i}": fit_budget(image, 112) for i, image in enumerate(pictures(64))}
+    rows = by_row(every.load()(batch()))
+    assert {row["pair_corruption"] for row in rows} == set(CORRUPTIONS)
+    for uid, row in zip(clean, rows, strict=True):
+        shown = corrupt_again(clean[uid], row["pair_corruption"], json.loads(row["pair_corruption_parameters"]))
+        assert shown.shape == clean[uid].shape
+        assert pixels_sha256(shown) == row["pair_rejected_image_sha256"] != row["pair_image_sha256"]
+
+
+DOG = {"label": "dog", "box": [0.0, 0.4, 0.2, 0.6], "score": 0.9}
+CAT = {"label": "cat", "box": [0.7, 0.4, 0.9, 0.6], "score": 0.9}
+FACTS = {
+    "caption": 'Two cats and a dog sit by a brown wall. The dog is on the left. A sign reads "KEEP OUT".',
+    "objects": [DOG, CAT, CAT],
+    "ocr_lines": [{"text": "Keep out", "box": [0.4, 0.1, 0.6, 0.2], "score": 0.97}],
+}
+
+
+def facts_batch(n=64, facts=FACTS):
+    known = {name: pa.array([facts[name]] * n) for name in facts}
+    return Batch(pa.table({"uid": [f"u{i}" for i in range(n)]} | known), (), ())
+
+
+def test_edits_need_no_engine_and_no_picture():
+    edits = PreferencePair(None, kinds=(("edits", 1),))
+    assert edits.pixels is None
+    assert edits.needs == ("caption", "objects", "ocr_lines")
+    rows = by_row(edits.load()(facts_batch()))
+    assert {row["pair_kind"] for row in rows} == set(EDIT_KINDS)
+    for row in rows:
+        changes = [Change(**change) for change in row["pair_edits"]]
+        assert row["pair_chosen"] == FACTS["caption"]
+        assert row["pair_rejected"] == apply(row["pair_chosen"], changes) != row["pair_chosen"]
+        assert row["pair_model"] is row["pair_chosen_prompt"] is row["pair_image_sha256"] is None
+        assert row["pair_prompt"]
+
+
+def test_a_kind_that_is_impossible_gives_way_to_the_next():
+    kinds = (("wrong_count", 100), ("missing_text", 100), ("added_object", 1))
+    bare = FACTS | {"caption": "A dog.", "ocr_lines": [], "objects": [DOG, DOG]}
+    rows = by_row(PreferencePair(None, kinds=kinds).load()(facts_batch(8, bare)))
+    assert {row["pair_kind"] for row in rows} == {"added_object"}
+    nothing = PreferencePair(None, kinds=kinds[:2]).load()(facts_batch(8, bare))
+    assert set(nothing["pair_kind"]) == {None}
+    assert not any(nothing["error"])
+
+
+def test_kinds_come_in_the_share_of_their_weights():
+    kinds = (("wrong_count", 3), ("wrong_position", 1))
+    rows = by_row(PreferencePair(None, kinds=kinds).load()(facts_batch(400)))
+    assert 0.68 < sum(row["pair_kind"] == "wrong_count" for row in rows) / 400 < 0.82
+
+
+def candidates(request):
+    """Answer with one of four texts, by the number of the candidate."""
+    texts = ("A dog, two cats and a horse.", "A dog and two cats.", "Grass and a cow.", "A dog and a bus.")
+    return texts[int(request.id.rpartition("-")[2])]
+
+
+def ranked(reply, samples=4):
+    return PreferencePair(
+        FakeEngine(reply, "ranked"), kinds=(("ranked_samples", 1),), samples=samples, longest_side_px=112
+    )
+
+
+def test_ranked_samples_take_the_best_and_the_worst_by_evidence():
+    facts = {name: FACTS[name] for name in ("objects", "ocr_lines")}
+    given = facts_batch(4, facts)
+    rows = by_row(ranked(candidates).load()(Batch(given.table, (), pictures(4))))
+    for row in rows:
+        assert (row["pair_chosen"], row["pair_rejected"]) == ("A dog and two cats.", "Grass and a cow.")
+        assert row["pair_candidates"] == 4
+        assert row["pair_prompt"] == row["pair_chosen_prompt"] == row["pair_rejected_prompt"]
+        assert row["pair_image_sha256"] == row["pair_rejected_image_sha256"]
+
+
+def test_samples_that_are_all_the_same_text_are_no_pair():
+    facts = {name: FACTS[name] for name in ("objects", "ocr_lines")}
+    table = facts_batch(4, facts).table
+    alone = ranked(lambda request: "A dog.")
+    assert set(alone.load()(Batch(table, (), pictures(4)))["pair_kind"]) == {None}
+    other = dataclasses.replace(alone, kinds=(("ranked_samples", 1), ("misleading_prompt", 1e-9)))
+    rows = by_row(other.load()(Batch(table, (), pictures(4))))
+    assert {row["pair_kind"] for row in rows} == {"misleading_prompt"}
+
+
+def test_lengths_are_compared():
+    rows = by_row(PreferencePair(None, kinds=(("missing_text", 1),)).load()(facts_batch(4)))
+    assert all(row["pair_length_log_ratio"] > 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kinds": (("wrong_count", -1),)}, "none below 0"),
+        ({"kinds": (("lies", 1),)}, "kinds are"),
+        ({"kinds": ()}, "one above"),
+        ({"kinds": (("edits", 1), ("wrong_count", 1))}, "each once"),
+        ({}, "need an engine"),
+        ({"samples": 1}, "samples"),
+    ],
+)
+def test_settings_that_cannot_work_are_named(options, message):
+    with pytest.raises(PlanError, match=message):
+        PreferencePair(FakeEngine(echo) if "samples" in options else None, **options)

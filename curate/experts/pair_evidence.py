@@ -1,0 +1,55 @@
+"""Evidence for and against both sides of a preference pair."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from curate.captions.evidence import Evidence
+from curate.captions.truth import Seen
+from curate.stages import Batch, Measurement, Resources, Scorer
+from schemas.pair_evidence import PAIR_EVIDENCE
+
+__all__ = ["PairEvidence"]
+
+
+@dataclass(frozen=True)
+class PairEvidence:
+    """Add the evidence score of both texts of a pair, and the margin between them; see `curate.captions.truth`.
+
+    Objects, numbers, places and quoted texts are checked; a colour, an action or a mood is not, so a pair that differs
+    in those alone has a margin of 0.
+    Source: our own; the score is an F1 over what CHAIR (Rohrbach et al. 2018, arXiv 1809.02156) counts, widened to
+    texts, numbers and places. Left out: the picture itself.
+    """
+
+    evidence: Evidence = field(default_factory=Evidence)
+    version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("pair_chosen", "pair_rejected", "objects", "ocr_lines")
+    adds: ClassVar[pa.Schema] = PAIR_EVIDENCE
+    pixels: ClassVar[None] = None
+    resources: ClassVar[Resources] = Resources(batch_rows=512)
+
+    def check(self) -> None:
+        """Nothing can be missing."""
+
+    def load(self) -> Scorer:
+        return self._measure
+
+    def _measure(self, batch: Batch) -> Measurement:
+        rows = [self._row(row) for row in batch.table.select(list(self.needs)).to_pylist()]
+        return {name: [row.get(name) for row in rows] for name in PAIR_EVIDENCE.names}
+
+    def _row(self, row: dict[str, Any]) -> dict[str, Any]:
+        if row["pair_chosen"] is None or row["pair_rejected"] is None:
+            return {}
+        seen = Seen(self.evidence, row["objects"], row["ocr_lines"])
+        better, worse = seen.truth(row["pair_chosen"]), seen.truth(row["pair_rejected"])
+        known = None not in (better.score, worse.score)
+        return {
+            "pair_chosen_score": better.score,
+            "pair_rejected_score": worse.score,
+            "pair_margin": (better.score or 0) - (worse.score or 0) if known else None,
+            "pair_chosen_wrong": better.wrong,
+            "pair_rejected_wrong": worse.wrong,
+        }

@@ -1,0 +1,25 @@
+"""Drop captions that a calibrated judge does not accept."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pyarrow as pa
+
+__all__ = ["CaptionAccepted"]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionAccepted:
+    """Keep captions that `CaptionGate` accepts: both scores of the judge reach its threshold.
+
+    Source: SAIL-VL2 drops captions below 3 of 5 on richness or alignment (arXiv 2509.14033). The threshold is the
+    gate's, because it is what the judge was calibrated for.
+
+    >>> CaptionAccepted().keep(pa.table({"caption_accepted": [True, False, None]})).to_pylist()
+    [True, False, None]
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("caption_accepted",)
+
+    def keep(self, table: pa.Table) -> pa.ChunkedArray:
+        return table["caption_accepted"]
