@@ -12,16 +12,18 @@ import pyarrow.parquet as pq
 from rich.table import Table
 
 from curate.captions.calibration import Bar, Calibration, agreement
-from curate.errors import PlanError
+from curate.errors import PlanError, SampleError
 from curate.experts.caption_judge import CaptionJudge
 from curate.pipeline import Pipeline
 from curate.scoring import Payload, Pictures, score
+from curate.show import picture as stored_picture
 from curate.stages import Expert, Scorer, stage_id
+from curate.store import Store
 from curate.weights import digest
 from schemas.cell import CELL
 from schemas.sample import SAMPLE
 
-__all__ = ["JUDGED", "Gate", "calibrate", "calibration_table", "read_set"]
+__all__ = ["JUDGED", "Gate", "calibrate", "calibration_table", "read_gates", "read_set"]
 
 CHUNK_ROWS: Final = 64
 
@@ -77,15 +79,36 @@ def calibrate(pipeline: Pipeline, labels: Path, items: Sequence[Item], gates: Se
     )
 
 
-def read_set(path: Path, pictures: Mapping[str, Payload] | None = None) -> list[Item]:
+def read_gates(texts: Sequence[str]) -> tuple[Gate, ...]:
+    """Return gates written as label:column:minimum; the judge's two when there are none.
+
+    >>> read_gates(["ita:caption_object_precision:0.9"])
+    (Gate(axis='ita', column='caption_object_precision', minimum=0.9),)
+    """
+    found = []
+    for text in texts:
+        parts = text.split(":")
+        try:
+            axis, column, minimum = parts[0], parts[1], float(parts[2])
+        except (IndexError, ValueError) as error:
+            raise PlanError(f"--gate {text!r} is not label:column:minimum, such as ita:caption_ita:3") from error
+        found.append(Gate(axis, column, minimum))
+    return tuple(found) or JUDGED
+
+
+def read_set(path: Path, store: Store | None = None) -> list[Item]:
     """Read a labelled set: JSONL or Parquet, a row per caption.
 
-    `caption` and one column or key per axis (a number, or true for good and false for bad); the picture as `image`, a
-    path beside the file or, in Parquet, a struct with `bytes`; or `uid`, looked up in `pictures`.
+    `caption` and one column or key per label (a number, or true for good and false for bad); the picture as `image`, a
+    path beside the file or, in Parquet, a struct with `bytes`; or as `uid`, a sample of a dataset's newest run. Other
+    keys that hold no number are passed over. Raises PlanError that names the line.
     """
     if not path.is_file():
         raise PlanError(f"no calibration set {path}")
-    return [_item(row, where, path.parent, pictures or {}) for where, row in _rows(path)]
+    items = [_item(row, where, path.parent, store) for where, row in _rows(path)]
+    if not items:
+        raise PlanError(f"the calibration set {path} holds no captions")
+    return items
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -107,7 +130,7 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{path.name} line {i}", row
 
 
-def _item(row: dict[str, Any], where: str, folder: Path, pictures: Mapping[str, Payload]) -> Item:
+def _item(row: dict[str, Any], where: str, folder: Path, store: Store | None) -> Item:
     labels = {name: _label(value) for name, value in row.items() if name not in ("image", "uid", "caption")}
     found = {name: value for name, value in labels.items() if value is not None}
     if not isinstance(row.get("caption"), str) or not found:
@@ -120,8 +143,11 @@ def _item(row: dict[str, Any], where: str, folder: Path, pictures: Mapping[str, 
         if not (folder / image).is_file():
             raise PlanError(f"{where}: there is no picture {folder / image}")
         picture = (folder / image).read_bytes()
-    elif isinstance(uid, str) and uid in pictures:
-        picture = pictures[uid]
+    elif isinstance(uid, str) and store is not None:
+        try:
+            picture = stored_picture(store, uid)
+        except SampleError as error:
+            picture = error
     else:
         raise PlanError(f"{where}: it needs a picture: `image`, or `uid` with --dataset")
     return Item(picture, row["caption"], found)

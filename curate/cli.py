@@ -158,6 +158,30 @@ def export(
 
 
 @app.command()
+def calibrate(
+    recipe: RecipeName,
+    labels: Annotated[Path, typer.Argument(metavar="SET", help="JSONL or Parquet: image or uid, caption, labels.")],
+    out: Annotated[Path, typer.Option("--out", help="Write the calibration here; a gate reads it.")],
+    p: Parameters = None,
+    gate: Annotated[
+        list[str] | None, typer.Option("--gate", help="label:column:minimum; may repeat. The judge's two by default.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Where pictures named by uid are.")] = None,
+) -> None:
+    """Measure a recipe's judge, or another score of captions, against labels."""
+    from curate import calibrate as calibration
+    from curate.captions.calibration import Bar
+    from curate.recipe import build, find_recipe
+    from curate.store import Store
+
+    items = calibration.read_set(labels, Store(dataset) if dataset else None)
+    gates = calibration.read_gates(gate or [])
+    found = calibration.calibrate(build(find_recipe(recipe), p or [])[0], labels, items, gates)
+    out.write_text(found.to_json(), encoding="utf-8")
+    _print(calibration.calibration_table(found, Bar()))
+
+
+@app.command()
 def errors(
     dataset: Folder,
     by: Annotated[Literal["code", "stage", "shard"], typer.Option("--by", help="How to group them.")] = "code",

@@ -25,6 +25,7 @@ from tests.shards import write_shard
 __all__ = ["Round", "World", "play"]
 
 CHEAP = "faults/recipe.py:cheap"
+SMALL_SHARDS = ("-p", "samples_per_shard=8")  # so that an export is many files
 TARGETS = ("driver", "worker", "raylet", "settle", "export")
 
 
@@ -69,7 +70,7 @@ class World:
             code, said = self.run(dataset, *options).finish()
             if code:
                 raise RuntimeError(said)
-            curate("export", dataset, f"{dataset}-shards").finish()
+            curate("export", dataset, f"{dataset}-shards", *SMALL_SHARDS).finish()
         return dataset
 
 
@@ -131,7 +132,7 @@ class Harm:
             goal = count(self.dataset) + self.rng.randrange(STEPS.get(self.target, 6))
             if not command.wait(partial(self.due, command, goal)):
                 return
-            time.sleep(self.rng.uniform(0, 0.1 if self.target != "settle" else 0.01))
+            time.sleep(self.rng.uniform(0, DELAYS.get(self.target, 0.1)))
             victims = choose(command, self.target, self.rng)
             if not victims or command.process.poll() is not None:
                 return
@@ -152,7 +153,8 @@ def ready(command: Command, target: str) -> bool:
     return target in {"driver", "settle", "raylet"} or bool(command.named(*NAMES[target]))
 
 
-STEPS = {"settle": 30}  # files that may still be written before a kill; a settling run writes one a shard
+STEPS = {"settle": 30, "engine": 1}  # files that may still be written before a kill; a settling run writes one a shard
+DELAYS = {"settle": 0.01, "engine": 30.0}  # seconds; an engine is up for twenty of them before it writes
 NAMES = {"worker": ("ray::MapWorker", "ray::Map"), "engine": ("EngineCore",)}
 
 
@@ -175,7 +177,7 @@ def play_export(world: World, kills: int, rng: random.Random, dataset: Path) -> 
     """Kill an export again and again: what stands at its place is whole or not there."""
     reference, out, points, whole = world.reference(), dataset, [], True
     for _ in range(kills):
-        command = curate("export", reference, out)
+        command = curate("export", reference, out, *SMALL_SHARDS)
         part = out.with_name(f".{out.name}.part")
         command.wait(part.exists)
         time.sleep(rng.uniform(0, 0.3))
@@ -184,7 +186,7 @@ def play_export(world: World, kills: int, rng: random.Random, dataset: Path) -> 
         points.append(str(len(list(part.rglob("*")))))
         whole &= not out.exists() or tree(out) == tree(Path(f"{reference}-shards"))
     started = time.monotonic()
-    code, _ = curate("export", reference, out).finish()
+    code, _ = curate("export", reference, out, *SMALL_SHARDS).finish()
     same = code == 0 and tree(out) == tree(Path(f"{reference}-shards")) and not part.exists()
     return Round("export", kills, points, time.monotonic() - started, same, whole, [])
 
@@ -212,7 +214,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=TARGETS)
     options = parser.parse_args()
-    rng, console = random.Random(options.seed), Console()
+    rng, console = random.Random(options.seed), Console(width=200)
     rounds, total = [], 0
     with tempfile.TemporaryDirectory(prefix="curate-kills-") as name:
         world = World.make(Path(name))
@@ -228,8 +230,11 @@ def main() -> int:
         if options.engine_kills:
             from faults.engine import engine_world
 
-            vlm = engine_world(Path(name) / "vlm")
-            rounds.append(play(vlm, "engine", options.engine_kills, rng, vlm.folder / "round"))
+            vlm, left = engine_world(Path(name) / "vlm"), options.engine_kills
+            while left > 0:
+                rounds.append(play(vlm, "engine", min(left, 3), rng, vlm.folder / f"round-{len(rounds)}"))
+                left -= rounds[-1].kills
+                console.print(rounds[-1], soft_wrap=True)
         seconds = time.monotonic() - started
     console.print(table(rounds))
     console.print(f"{sum(each.kills for each in rounds)} kills in {seconds:.0f} s, seed {options.seed}")
@@ -247,12 +252,14 @@ def table(rounds: list[Round]) -> Table:
         "bytes identical",
         "committed kept",
         "orphans",
+        "what the user read last",
     ):
         shown.add_column(name)
     for each in rounds:
         yes = ["yes" if answer else "NO" for answer in (each.identical, each.kept)]
         points = " ".join(each.points)
-        shown.add_row(each.target, str(each.kills), points, f"{each.rerun_seconds:.1f}", *yes, str(len(each.orphans)))
+        counts = [f"{each.rerun_seconds:.1f}", *yes, str(len(each.orphans))]
+        shown.add_row(each.target, str(each.kills), points, *counts, each.said[:200])
     return shown
 
 

@@ -1,10 +1,14 @@
 """Experts that notice everything: their values depend on the batch they were measured in."""
 
+import ctypes
 import hashlib
+import os
+import signal
 import time
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from curate.engines.fake import FakeEngine
@@ -12,7 +16,7 @@ from curate.errors import SampleError
 from curate.stages import Batch, Resources, Scorer
 from schemas.fields import column
 
-__all__ = ["HALF", "BatchMark", "Echo"]
+__all__ = ["HALF", "BatchMark", "Echo", "Faulty"]
 
 HALF = Resources(cpus=0.5, batch_rows=5, workers=2)
 
@@ -58,3 +62,43 @@ class Echo(BatchMark):
     """The same, in a segment of its own: it holds an engine."""
 
     engine: FakeEngine = field(default=FakeEngine(str, name="echo"))
+
+
+@dataclass(frozen=True)
+class Faulty(BatchMark):
+    """The length of the text; each of the first texts of a shard is the end of it in its own way, unless `kind`."""
+
+    kind: bool = field(default=False, repr=False)
+    resources: Resources = field(default=Resources(batch_rows=5, workers=1, timeout_seconds=3.0), repr=False)
+    needs: ClassVar[tuple[str, ...]] = ("alt_text",)
+
+    @property
+    def adds(self) -> pa.Schema:
+        doc = {"unit": "count", "null": "not measured", "producer": "faults", "doc": "Characters."}
+        return pa.schema([column(f"mark_{self.mark}", pa.float32(), **doc)])
+
+    def load(self) -> Scorer:
+        def scorer(batch: Batch) -> dict[str, Any]:
+            texts = batch.table["alt_text"].to_pylist()
+            values = [float(len(text)) for text in texts]
+            for text in texts:
+                if text in HARM and not self.kind:
+                    HARM[text]()
+            if "text 5" in texts and not self.kind:
+                values[texts.index("text 5")] = float("nan")
+            return {f"mark_{self.mark}": values}
+
+        return scorer
+
+
+def _raise() -> None:
+    raise RuntimeError("the model fell over")
+
+
+HARM = {
+    "text 0": _raise,
+    "text 1": lambda: time.sleep(3600),
+    "text 2": lambda: np.ones(1 << 60, np.uint8),
+    "text 3": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "text 4": lambda: ctypes.string_at(0),
+}

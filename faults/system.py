@@ -1,22 +1,25 @@
 """Faults of the system, with what the user reads and what running again gives: `python -m faults.system`."""
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
 from faults.kills import World, cells, count
-from faults.processes import Command, last_words
+from faults.processes import ROOT, Command, curate, last_words
 
-__all__ = ["FAULTS", "Outcome", "disk_full", "interrupted", "read_only", "two_drivers"]
+__all__ = ["FAULTS", "Outcome"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def outcome(fault: str, world: World, dataset: Path, command: Command) -> Outcom
     if again:
         raise RuntimeError(f"{fault}: running again ends with {again}: {words}")
     same = cells(dataset) == cells(world.reference()) and not list(dataset.rglob("*.part"))
-    return Outcome(fault, code, last_words(said), same, command.orphans())
+    return Outcome(fault, code, last_words(said) if code else "nothing", same, command.orphans())
 
 
 def interrupted(world: World, dataset: Path, number: signal.Signals) -> Outcome:
@@ -76,6 +79,55 @@ def two_drivers(world: World, dataset: Path) -> Outcome:
     return Outcome("two drivers", code, last_words(said), outcome("", world, dataset, first).identical, [])
 
 
+def damaged(world: World, dataset: Path, harm: Callable[[bytes], bytes], fault: str) -> Outcome:
+    """Damage a committed cell; `curate verify` says so, `--repair` and a run mend it."""
+    shutil.copytree(world.reference(), dataset)
+    cell = sorted((dataset / "columns").glob("brightness*/*.parquet"))[7]
+    cell.write_bytes(harm(cell.read_bytes()))
+    code, said = tell("verify", dataset)
+    tell("verify", dataset, "--repair")
+    again = outcome(fault, world, dataset, world.run(dataset))
+    return Outcome(fault, code, said.replace("\n", "; "), again.identical, [])
+
+
+def flipped(data: bytes) -> bytes:
+    middle = len(data) // 3
+    return data[:middle] + bytes([data[middle] ^ 4]) + data[middle + 1 :]
+
+
+def clock_jump(world: World, dataset: Path) -> Outcome:
+    """Stop a run, date all it wrote a year ahead, as after a clock that was set back, and run again."""
+    command = world.run(dataset)
+    command.wait(lambda: count(dataset) >= 5)
+    command.process.kill()
+    command.finish()
+    for file in dataset.rglob("*"):
+        os.utime(file, (time.time() + 3e7,) * 2)
+    return outcome("clock set back by a year", world, dataset, world.run(dataset))
+
+
+def sample_faults(world: World, dataset: Path) -> Outcome:
+    """Let an expert raise, hang, run out of memory, be killed, fault and return NaN, each on one sample."""
+    source = sorted(world.inputs.glob("*.tar"))[0]
+    kind = dataset.with_name("kind")
+    code, _ = curate("run", "faults/recipe.py:faulty", "--input", source, "--dataset", dataset).finish()
+    curate("run", "faults/recipe.py:faulty", "-p", "kind=true", "--input", source, "--dataset", kind).finish()
+    _, said = tell("errors", dataset)
+    ours, whole = (pq.read_table(next(each.glob("columns/faulty*/*"))).to_pylist() for each in (dataset, kind))
+    same = [row for row in whole if row["row"] > 5] == [row for row in ours if row["row"] > 5]
+    lost = [row["error_code"] for row in ours[:6]]
+    wanted = ["expert_failed", "expert_hung", "out_of_memory", "expert_crashed", "expert_crashed", "not_a_number"]
+    return Outcome("expert raises, hangs, ...", code, f"curate errors:\n{said}", same and lost == wanted, [])
+
+
+def tell(*arguments: object) -> tuple[int, str]:
+    """Run `curate ARGUMENTS` and return exit code and everything it said."""
+    command = [sys.executable, "-m", "curate.cli", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
 @contextlib.contextmanager
 def tmpfs(folder: Path, options: str) -> Iterator[None]:
     folder.mkdir(parents=True)
@@ -92,6 +144,10 @@ FAULTS: dict[str, Callable[[World, Path], Outcome]] = {
     "two drivers": two_drivers,
     "disk full": disk_full,
     "read-only": read_only,
+    "cut cell": lambda world, dataset: damaged(world, dataset, lambda data: data[: len(data) // 2], "cell cut in half"),
+    "flipped bit": lambda world, dataset: damaged(world, dataset, flipped, "one bit of a cell flipped"),
+    "clock": clock_jump,
+    "samples": sample_faults,
 }
 
 

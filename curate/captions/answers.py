@@ -12,6 +12,7 @@ __all__ = [
     "read_box",
     "read_count",
     "read_number",
+    "read_quoted",
     "read_range",
     "read_seconds",
     "read_words",
@@ -177,3 +178,13 @@ def to_corners(box: Box, form: BoxForm) -> Box:
     if form == "xywh_centre":
         return a - c / 2, b - d / 2, a + c / 2, b + d / 2
     return (a, b, a + c, b + d) if form == "xywh_corner" else box
+
+
+def read_quoted(answer: str) -> str:
+    """Return what stands in double quotation marks, joined by blanks.
+
+    >>> read_quoted('It says "OPEN" and “late”.'), read_quoted("open")
+    ('OPEN late', '')
+    """
+    plain = answer.translate({ord(mark): '"' for mark in "\u201c\u201d\u201e\u00ab\u00bb"})
+    return " ".join(plain.split('"')[1::2]).strip()

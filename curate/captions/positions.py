@@ -1,6 +1,7 @@
 """Where a caption says that things are: the words of a nine-way grid, and the object they are about."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,7 +27,8 @@ NEW_NOUN: Final = re.compile(
     r"\b(?:an?|another|the|two|three|four|five|its|his|her|their)\s+(?P<noun>(?:\w+\s+){0,2}?\w+)", re.I
 )
 ONE: Final = re.compile(r"^(?:\w+\s+){0,2}ones?\b", re.IGNORECASE)
-SLACK_ALONE: Final = 0.5  # "left" alone is the left half
+FAR: Final = 200  # characters between an object and its place
+HALF: Final = 0.5  # "left" alone is the left half
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +56,30 @@ def positions(text: str, mentions: Sequence[Mention]) -> list[Position]:
     A place belongs to the last mention before it in the sentence, unless another noun stands between ("a dog beside a
     sign in the top left"); one at the start of a sentence to the first mention after it. Others are passed over.
     """
-    plain = text
-    for start, end, _ in quotes(text):
-        plain = plain[:start] + " " * (end - start) + plain[end:]
+    plain = _without(text, [(start, end) for start, end, _ in quotes(text)])
+    matches = list(PLACE.finditer(plain))
+    bare = _without(plain, [match.span() for match in matches])
+    starts = [sentence.start() for sentence in SENTENCE.finditer(plain)]
+    inside: dict[int, list[tuple[int, Mention]]] = {}
+    for i, mention in enumerate(mentions):
+        inside.setdefault(bisect_right(starts, mention.start), []).append((i, mention))
     found = []
-    for sentence in SENTENCE.finditer(plain):
-        inside = [(i, m) for i, m in enumerate(mentions) if sentence.start() <= m.start < sentence.end()]
-        if not inside:
-            continue
-        for match in PLACE.finditer(plain, sentence.start(), sentence.end()):
-            place = _place(match)
-            owner = _owner(plain, match, inside, sentence.start()) if place else None
-            if place and owner is not None:
-                found.append(Position(owner, *place))
+    for match in matches:
+        sentence = bisect_right(starts, match.start())
+        place = _place(match) if sentence in inside else None
+        owner = _owner(bare, match, inside[sentence], starts[sentence - 1]) if place else None
+        if place and owner is not None:
+            found.append(Position(owner, *place))
     return found
+
+
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """Return the text with blanks in the place of some spans."""
+    parts, at = [], 0
+    for start, end in spans:
+        parts += [text[at:start], " " * (end - start)]
+        at = end
+    return "".join([*parts, text[at:]])
 
 
 def _place(match: re.Match[str]) -> tuple[str, int | None, int | None] | None:
@@ -94,10 +106,11 @@ def _spell(column: int | None, row: int | None) -> str:
 
 
 def _owner(text: str, place: re.Match[str], inside: list[tuple[int, Mention]], start: int) -> int | None:
-    before = [(i, m) for i, m in inside if m.end <= place.start()]
+    before = bisect_left(inside, place.start(), key=lambda pair: pair[1].start)
     if before:
-        index, mention = before[-1]
-        return None if _names_another(text[mention.end : place.start()]) else index
+        index, mention = inside[before - 1]
+        between = text[mention.end : place.start()]
+        return None if len(between) > FAR or _names_another(between) else index
     index, mention = inside[0]
     opens = not text[start : place.start()].strip(" ,")
     between = text[place.end() : mention.start]
@@ -113,5 +126,5 @@ def _fits(third: int | None, centre: float, slack: float, alone: bool) -> bool:
     if third is None:
         return True
     if alone and third != 1:
-        return centre <= SLACK_ALONE + slack if third == 0 else centre >= SLACK_ALONE - slack
+        return centre <= HALF + slack if third == 0 else centre >= HALF - slack
     return third / 3 - slack <= centre <= (third + 1) / 3 + slack

@@ -18,6 +18,7 @@ from curate.captions.answers import (
     read_box,
     read_count,
     read_number,
+    read_quoted,
     read_range,
     read_seconds,
     read_words,
@@ -39,6 +40,7 @@ __all__ = [
     "Words",
     "YesNo",
     "holds",
+    "repeats",
 ]
 
 SLACK = 1e-9  # 1.1 - 1.0 is more than 0.1 in binary
@@ -71,9 +73,12 @@ def holds(verifier: Verifier, answer: str, label: str) -> bool | None:
     False
     """
     verdict = verifier.verify(answer, label)
-    if verdict and "repeated_sentence" in _LOOPS.mark(answer, None, _NOTHING):
-        return False
-    return verdict
+    return False if verdict and repeats(answer) else verdict
+
+
+def repeats(text: str) -> bool:
+    """Tell whether a text says a sentence twice, or loops."""
+    return "repeated_sentence" in _LOOPS.mark(text, None, _NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +256,7 @@ class TextMatch:
         known = read_words(label)
         if not known:
             return None
-        quoted = _quoted(answer)
+        quoted = read_quoted(answer)
         said = read_words(quoted or answer)
         if _ratio("".join(known), "".join(said)) > self.above:
             return True
@@ -293,9 +298,3 @@ def _overlap(one: tuple[float, ...], two: tuple[float, ...]) -> float:
 
 def _span(one: tuple[float, ...], two: tuple[float, ...]) -> float:
     return (one[1] - one[0]) + (two[1] - two[0]) - _overlap(one, two)
-
-
-def _quoted(answer: str) -> str:
-    """Return what stands in double quotation marks, joined by blanks."""
-    plain = answer.translate({ord(mark): '"' for mark in "\u201c\u201d\u201e\u00ab\u00bb"})
-    return " ".join(plain.split('"')[1::2]).strip()

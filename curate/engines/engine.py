@@ -1,13 +1,14 @@
 """The seam between captions and the model that writes them."""
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from curate.errors import SampleError
 from curate.stages import Pixels, Resources
 
-__all__ = ["Completion", "Engine", "Generate", "Request"]
+__all__ = ["Completion", "Engine", "Generate", "Request", "Submits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,14 @@ class Completion:
 
 Generate: TypeAlias = Callable[[Iterable[Request]], list[Completion]]
 """Answers requests in order; thread-safe: several threads may call it at once and share the engine's batch."""
+
+
+@runtime_checkable
+class Submits(Protocol):
+    """What a `Generate` may be besides: one that hands out each answer as it comes, not only all at the end."""
+
+    def submit(self, request: Request) -> Future[Completion]:
+        """Return the answer to come; waits while too many are in work."""
 
 
 @runtime_checkable

@@ -1,10 +1,10 @@
-"""Any endpoint that speaks OpenAI's chat API: vLLM, SGLang, TGI, a cloud."""
+"""Any endpoint that speaks OpenAI's chat API: vLLM, SGLang, TGI, a cloud; one of it or several."""
 
-import base64
 import functools
 import hashlib
 import http.client
 import json
+import math
 import os
 import threading
 import time
@@ -16,33 +16,40 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from curate.engines.chat_api import chat_body, completion, refused_part
 from curate.engines.engine import Completion, Generate, Request
+from curate.engines.servers import Failure, Server, Servers, pause
 from curate.errors import EngineError, PlanError, SampleError
-from curate.pixels import encode_jpeg, encode_png
 from curate.stages import Resources
 
 __all__ = ["OpenAIServer"]
 
-JPEG_QUALITY = 95
-BACKOFF_SECONDS = 0.5  # doubled with every try, then spread over 50 to 150 %
-LONGEST_WAIT_SECONDS = 60.0
 PROBE_SECONDS = 10.0
+LOST = 3  # a request that this many servers took and never answered may be what stops them
+BATCH_ROWS, SHARDS = 128, 2
+BUSY = (408, 409, 425, 429, 503, 529)  # not worked on: too early, too many, overloaded
+GATEWAY = (502, 504, 520, 522, 524)  # whoever says so does not know what the server behind it did
 
 
 @dataclass(frozen=True)
 class OpenAIServer:
     """Asks `{url}/chat/completions`, e.g. `url="http://localhost:8000/v1"`, for answers of `model`.
 
+    Several urls are servers of the same model: a request goes to the least loaded that is well, its retries to others.
     The key is read from the environment variable `api_key_env` where the engine runs (a server without keys needs
-    none). Pictures travel inside the request, as JPEG of quality 95 or as PNG. What may pass (HTTP 429, 5xx, a lost
-    connection, a timeout) is tried `retries` times again; a request that the server refuses, or fails again and again
-    while it answers otherwise, becomes `Completion.error`; a server that is gone or refuses the key raises EngineError.
+    none). Pictures travel inside the request, as JPEG of quality 95 or as PNG. What may pass (HTTP 429, 5xx, no
+    connection) is tried `retries` times again; a request that a server refuses, or that fails again and again, becomes
+    `Completion.error`; when all servers are gone or one refuses the key, EngineError is raised.
 
-    Identity is `model` and `image_format`; where the server is, is placement. `requests` is how many of them may be
-    open at once in this process, whatever number of threads asks.
+    `resend`: whether a request that a server took and did not answer (a timeout, a lost connection, a gateway's 502 or
+    504), and may charge for, is sent again. None: yes where no key is set, since who asks for no key charges nobody;
+    with a key it becomes the error "engine_unsure".
+
+    Identity is `model` and `image_format`; where the servers are, is placement. `requests` is how many may be open at
+    once at each of them from this process, whatever number of threads asks.
     """
 
-    url: str = field(repr=False)
+    url: str | tuple[str, ...] = field(repr=False)
     model: str
     api_key_env: str = field(default="OPENAI_API_KEY", repr=False)
     image_format: Literal["jpeg", "png"] = "jpeg"
@@ -51,14 +58,22 @@ class OpenAIServer:
     retries: int = field(default=5, repr=False)
     cpus: float = field(default=1.0, repr=False)
     workers: int | None = field(default=None, repr=False)
+    resend: bool | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).hostname:
-            raise PlanError("OpenAIServer: url must look like http://host:8000/v1")
+        if not self.urls or not isinstance(self.url, str | tuple) or len(set(self.urls)) < len(self.urls):
+            raise PlanError("OpenAIServer: url must be an address, or a tuple of different ones")
+        for url in self.urls:
+            if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+                raise PlanError("OpenAIServer: url must look like http://host:8000/v1")
         if self.image_format not in ("jpeg", "png"):
             raise PlanError(f"OpenAIServer: image_format is {self.image_format!r}; it must be 'jpeg' or 'png'")
         if self.requests < 1 or self.retries < 0:
             raise PlanError("OpenAIServer: requests must be at least 1 and retries at least 0")
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return (self.url,) if isinstance(self.url, str) else self.url
 
     @property
     def name(self) -> str:
@@ -66,14 +81,29 @@ class OpenAIServer:
 
     @property
     def resources(self) -> Resources:
-        return Resources(cpus=self.cpus, workers=self.workers, batch_rows=128, in_flight=3, shards=2)
+        """One process feeds all servers; no time limit per batch, since each request has its own."""
+        batches = math.ceil(2 * self.requests * len(self.urls) / (BATCH_ROWS * SHARDS))
+        return Resources(
+            cpus=self.cpus,
+            workers=self.workers,
+            timeout_seconds=None,
+            batch_rows=BATCH_ROWS,
+            in_flight=max(3, batches),
+            shards=SHARDS,
+        )
 
     def check(self) -> None:
-        """Raise PlanError if nothing answers at the address, or it refuses the key."""
-        try:
-            _Client(self).probe()
-        except EngineError as error:
-            raise PlanError(str(error)) from error
+        """Raise PlanError if no server answers, or one refuses the key."""
+        silent = []
+        for server in _servers(self):
+            try:
+                _probe(self, server)
+            except OSError as error:
+                silent.append(f"{server.host}: {error}")
+            except EngineError as error:
+                raise PlanError(str(error)) from error
+        if len(silent) == len(self.urls):
+            raise PlanError(f"no server answers at {'; '.join(silent)}; start it, or fix url")
 
     def load(self) -> Generate:
         with _STARTING:
@@ -89,116 +119,153 @@ def _running(config: OpenAIServer) -> "_Client":
 
 
 class _Client:
-    """Threads that ask; at most `requests` at once and as many waiting, so encoded pictures do not pile up."""
+    """Threads that ask; as many requests wait as are open, so encoded pictures do not pile up."""
 
     def __init__(self, config: OpenAIServer) -> None:
         self.config = config
-        self.host = urlsplit(config.url).netloc.rpartition("@")[2]
-        self.threads = ThreadPoolExecutor(config.requests, thread_name_prefix="openai")
-        self.slots = threading.BoundedSemaphore(2 * config.requests)
+        self.servers = Servers(_servers(config), config.retries, functools.partial(_probe, config))
+        together = config.requests * len(config.urls)
+        self.threads = ThreadPoolExecutor(together, thread_name_prefix="openai")
+        self.slots = threading.BoundedSemaphore(2 * together)
 
     def __call__(self, requests: Iterable[Request]) -> list[Completion]:
         waiting: list[Future[Completion]] = []
         try:
-            for request in requests:
-                self.slots.acquire()
-                future = self.threads.submit(self._answer, request)
-                future.add_done_callback(lambda _: self.slots.release())
-                waiting.append(future)
+            waiting.extend(self.submit(request) for request in requests)
             return [future.result() for future in waiting]
         except BaseException:
             for future in waiting:
                 future.cancel()
             raise
 
-    def probe(self) -> None:
-        """Raise EngineError unless the server answers; any answer but a refused key will do."""
-        try:
-            self._send("models", None, PROBE_SECONDS)
-        except urllib.error.HTTPError as error:
-            if error.code in (401, 403):
-                raise self._refused(error) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise EngineError(f"no server answers at {self.host}: {_sentence(error)}; start it, or fix url") from error
+    def submit(self, request: Request) -> Future[Completion]:
+        """Return the answer to come; waits while too many are open."""
+        self.slots.acquire()
+        future = self.threads.submit(self._answer, request)
+        future.add_done_callback(lambda _: self.slots.release())
+        return future
 
     def _answer(self, request: Request) -> Completion:
         start = time.perf_counter()
-        body = json.dumps(_body(self.config, request)).encode()
         try:
-            reply = self._send_patiently(request.id, body)
-            choice, usage = reply["choices"][0], reply.get("usage") or {}
-            text = choice["message"].get("content") or ""
+            body = chat_body(self.config.model, self.config.image_format, request)
+            reply = self._ask_patiently(request.id, body)
+            return completion(reply, request, time.perf_counter() - start)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
-            trouble = SampleError("engine_failed", f"{self.host} sent no chat completion: {_sentence(error)}")
-            return Completion("", None, 0, 0, time.perf_counter() - start, trouble)
+            trouble = SampleError("engine_failed", f"no chat completion came back: {_sentence(error)}")
         except SampleError as error:
-            return Completion("", None, 0, 0, time.perf_counter() - start, error)
-        asked, answered = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-        return Completion(text, choice.get("finish_reason"), asked, answered, time.perf_counter() - start)
+            trouble = error
+        return Completion("", None, 0, 0, time.perf_counter() - start, trouble)
 
-    def _send_patiently(self, number: str, body: bytes) -> Any:
-        """Return the server's reply; raises SampleError when this request cannot be answered."""
+    def _ask_patiently(self, number: str, body: dict[str, Any]) -> Any:
+        """Return a server's reply; raises SampleError when this request cannot be answered, EngineError if none can."""
+        tried: list[Server] = []
+        lost = 0
         for attempt in range(self.config.retries + 1):
-            try:
-                return self._send("chat/completions", body, self.config.timeout_seconds)
-            except urllib.error.HTTPError as error:
-                self._raise_if_final(error)
-                trouble, asked = f"HTTP {error.code}", error.headers.get("Retry-After")
-            except (OSError, http.client.HTTPException) as error:
-                trouble, asked = _sentence(error), None
-            if attempt < self.config.retries:
-                time.sleep(_pause(number, attempt, asked))
-        self.probe()
-        raise SampleError("engine_failed", f"{self.host} failed {self.config.retries + 1} times, last with: {trouble}")
-
-    def _raise_if_final(self, error: urllib.error.HTTPError) -> None:
-        if error.code in (401, 403):
-            raise self._refused(error) from error
-        if error.code == 404:
-            raise EngineError(f"{self.host} has no model {self.config.model!r}, or no chat API below url") from error
-        if error.code < 500 and error.code not in (408, 409, 425, 429):
-            with error:
-                said = error.read(2000).decode("utf-8", "replace")
-            raise SampleError("engine_rejected", f"HTTP {error.code}: {' '.join(said.split())[:400]}") from error
-
-    def _refused(self, error: urllib.error.HTTPError) -> EngineError:
-        return EngineError(
-            f"{self.host} refuses the key (HTTP {error.code}); set the environment variable {self.config.api_key_env}"
+            server = self.servers.take(tried)
+            began = time.monotonic()
+            reply = self._ask(server, body)
+            if not isinstance(reply, Failure):
+                self.servers.answered(server)
+                if isinstance(reply, Exception):
+                    raise reply
+                return reply
+            failure = reply
+            self.servers.failed(server, failure, began, number)
+            tried.append(server)
+            lost += failure.unsure
+            self._raise_if_lost(server, failure, lost)
+            if failure.kind == "error" and len(tried) % len(self.config.urls) == 0 and attempt < self.config.retries:
+                time.sleep(pause(number, attempt + 1))  # the others do not know better
+        raise SampleError(
+            "engine_failed", f"{server.host} failed, as {len(tried)} tries did, last with: {failure.text}"
         )
 
-    def _send(self, path: str, body: bytes | None, timeout: float) -> Any:
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(self.config.api_key_env):
-            headers["Authorization"] = f"Bearer {key}"
-        request = urllib.request.Request(f"{self.config.url.rstrip('/')}/{path}", body, headers)
-        with urllib.request.urlopen(request, timeout=timeout) as reply:
-            return json.load(reply)
+    def _raise_if_lost(self, server: Server, failure: Failure, lost: int) -> None:
+        keyless = not os.environ.get(self.config.api_key_env)
+        if failure.unsure and not (keyless if self.config.resend is None else self.config.resend):
+            raise SampleError(
+                "engine_unsure",
+                f"{server.host} took the request and did not answer ({failure.text}); it may have charged for it, so "
+                "it was not sent again; `curate retry` does",
+            )
+        if lost == LOST:
+            raise SampleError("engine_failed", f"{LOST} servers took it and did not answer, last with: {failure.text}")
+
+    def _ask(self, server: Server, body: dict[str, Any]) -> Any:
+        """Return the reply to one try, the error that ends all tries, or the Failure of this one."""
+        while True:
+            known = {part: value for part, value in body.items() if part not in server.refuses}
+            data = json.dumps(known).encode()
+            try:
+                return _send(self.config, server, "chat/completions", data, self.config.timeout_seconds)
+            except urllib.error.HTTPError as error:
+                with error:
+                    said = error.read(2000).decode("utf-8", "replace")
+                part = refused_part(said, known) if error.code in (400, 422) else None
+                if part is None:
+                    return self._judge(server, error, said)
+                server.refuses.add(part)
+            except urllib.error.URLError as error:  # it never had the whole request
+                return Failure("silent", _sentence(error))
+            except (OSError, http.client.HTTPException) as error:
+                return Failure("silent", _sentence(error), unsure=True)
+            except ValueError as error:
+                return error
+
+    def _judge(self, server: Server, error: urllib.error.HTTPError, said: str) -> Failure | Exception:
+        if error.code in (401, 403):
+            return _key_refused(self.config, server, error)
+        if error.code == 404:
+            return EngineError(f"{server.host} has no model {self.config.model!r}, or no chat API below url")
+        asked = error.headers.get("Retry-After") or ""
+        wait = float(asked) if asked.isdigit() else None
+        if error.code in BUSY:
+            return Failure("busy", f"HTTP {error.code}", wait=wait)
+        if error.code >= 500:
+            return Failure("error", f"HTTP {error.code}", error.code in GATEWAY, wait)
+        return SampleError("engine_rejected", f"HTTP {error.code}: {' '.join(said.split())[:400]}")
 
 
-def _body(config: OpenAIServer, request: Request) -> dict[str, Any]:
-    content: list[dict[str, Any]] = [{"type": "text", "text": request.prompt}]
-    if request.image is not None:
-        jpeg = config.image_format == "jpeg"
-        data = encode_jpeg(request.image, JPEG_QUALITY) if jpeg else encode_png(request.image)
-        uri = f"data:image/{config.image_format};base64,{base64.b64encode(data).decode()}"
-        content.insert(0, {"type": "image_url", "image_url": {"url": uri}})
-    system = [{"role": "system", "content": request.system}] if request.system else []
-    return {
-        "model": config.model,
-        "messages": [*system, {"role": "user", "content": content}],
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "seed": request.seed,
-    }
+def _servers(config: OpenAIServer) -> list[Server]:
+    return [Server(url.rstrip("/"), urlsplit(url).netloc.rpartition("@")[2], config.requests) for url in config.urls]
 
 
-def _pause(number: str, attempt: int, asked: str | None) -> float:
-    """Return how many seconds to wait: what the server asks for, or a doubling time spread by a hash of the request."""
-    if asked and asked.isdigit():
-        return min(float(asked), LONGEST_WAIT_SECONDS)
-    spread = hashlib.blake2b(f"{number}\0{attempt}".encode(), digest_size=2).digest()
-    return min(BACKOFF_SECONDS * (1 << attempt), LONGEST_WAIT_SECONDS) * (0.5 + int.from_bytes(spread) / 65_536)
+def _probe(config: OpenAIServer, server: Server) -> None:
+    """Raise OSError unless the server answers, anything at all, or EngineError if it refuses the key."""
+    try:
+        _send(config, server, "models", None, PROBE_SECONDS)
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403):
+            raise _key_refused(config, server, error) from error
+        if error.code in GATEWAY:
+            raise OSError(f"HTTP {error.code}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise OSError(_sentence(error)) from error
+    except ValueError:
+        return
+
+
+def _key_refused(config: OpenAIServer, server: Server, error: urllib.error.HTTPError) -> EngineError:
+    return EngineError(
+        f"{server.host} refuses the key (HTTP {error.code}); set the environment variable {config.api_key_env}"
+    )
+
+
+def _send(config: OpenAIServer, server: Server, path: str, data: bytes | None, timeout: float) -> Any:
+    """Return the reply. URLError means that the request was never sent whole, any other OSError that it was.
+
+    Each request has a connection of its own: one that a server closes while we write to it would leave us unsure. Its
+    key, a digest of the body, tells a server that honours it that this is the same request again.
+    """
+    headers = {"Content-Type": "application/json"}
+    if data is not None:
+        headers["Idempotency-Key"] = hashlib.blake2b(data, digest_size=16).hexdigest()
+    if key := os.environ.get(config.api_key_env):
+        headers["Authorization"] = f"Bearer {key}"
+    request = urllib.request.Request(f"{server.url}/{path}", data, headers)
+    with urllib.request.urlopen(request, timeout=timeout) as reply:
+        return json.load(reply)
 
 
 def _sentence(error: BaseException) -> str:

@@ -119,9 +119,7 @@ class _Running:
         """Answer requests in order; takes the next one only when a slot is free."""
         waiting: list[Future[Completion]] = []
         try:
-            for request in requests:
-                self.slots.acquire()
-                waiting.append(self._submit(request))
+            waiting.extend(self.submit(request) for request in requests)
             return [future.result() for future in waiting]
         except BaseException:
             for future in waiting:
@@ -137,7 +135,9 @@ class _Running:
         del self.engine  # or its destructor runs when vLLM's modules are gone
         self.release()
 
-    def _submit(self, request: Request) -> Future[Completion]:
+    def submit(self, request: Request) -> Future[Completion]:
+        """Return the answer to come; waits for a free slot."""
+        self.slots.acquire()
         start = time.perf_counter()
         future: Future[Completion]
         try:

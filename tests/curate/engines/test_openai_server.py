@@ -84,7 +84,7 @@ def free_port():
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    monkeypatch.setattr("curate.engines.openai_server.BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr("curate.engines.servers.BACKOFF_SECONDS", 0.01)
 
 
 def test_it_is_an_engine_whose_repr_holds_no_address_and_no_secret(monkeypatch):
@@ -186,7 +186,10 @@ def test_a_real_vllm_server_captions_a_picture(tmp_path):
             image = np.full((112, 112, 3), 120, np.uint8)
             fine = [Request(str(i), "Describe the image in detail.", image, max_tokens=24) for i in range(6)]
             long = Request("long", "word " * 3000, image)
-            answers = engine.load()([*fine, long])
+            picked = Request("pick", "Is there a circle?", image, choices=("perhaps", "never"))
+            schema = '{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}'
+            form = Request("form", "How many?", image, json_schema=schema, max_tokens=60)
+            answers = engine.load()([*fine, long, picked, form])
         finally:
             server.terminate()
             server.wait(60)
@@ -195,6 +198,9 @@ def test_a_real_vllm_server_captions_a_picture(tmp_path):
     assert all(answer.completion_tokens == 24 and answer.finish_reason == "length" for answer in answers[:6])
     assert answers[0].prompt_tokens > 16  # the 112 px picture alone is 16 tokens
     assert answers[6].error.code == "engine_rejected"
+    assert answers[7].text in ("perhaps", "never")
+    assert 0 < answers[7].confidence < 1
+    assert answers[8].finish_reason == "length" or set(json.loads(answers[8].text)) == {"n"}
 
 
 def wait_until_healthy(server, url):
