@@ -1,0 +1,99 @@
+"""Small real HTTP servers that speak OpenAI's chat API and fail as told."""
+
+import json
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Behaviour:
+    """What one server does: `how(text, number)` returns a status, "hang", "drop", or None to answer with the text.
+
+    `answered` holds the texts in the order of arrival that got an answer or might have: it is what one would pay for.
+    """
+
+    def __init__(self, how=lambda text, number: None, seconds=0.0):
+        self.how, self.seconds = how, seconds
+        self.lock = threading.Lock()
+        self.seen, self.paid, self.bodies, self.headers = [], [], [], []
+        self.open = self.most_open = self.probes = 0
+        self.extra = {}
+
+
+class Handler(BaseHTTPRequestHandler):
+    behaviour: Behaviour
+
+    def do_GET(self):
+        self.behaviour.probes += 1
+        self.reply(200, {"data": []})
+
+    def do_POST(self):
+        b = self.behaviour
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        text = body["messages"][-1]["content"][-1]["text"]
+        with b.lock:
+            b.seen.append(text)
+            b.bodies.append(body)
+            b.headers.append(dict(self.headers))
+            number = len(b.seen)
+            b.open += 1
+            b.most_open = max(b.most_open, b.open)
+        try:
+            self.act(b, body, text, b.how(text, number))
+        finally:
+            with b.lock:
+                b.open -= 1
+
+    def act(self, b, body, text, what):
+        time.sleep(b.seconds)
+        if isinstance(what, int | tuple):
+            status, value = what if isinstance(what, tuple) else (what, {"error": {"message": "not now"}})
+            return self.reply(status, value)
+        with b.lock:
+            b.paid.append(text)
+        if what == "hang":
+            time.sleep(1.5)
+        elif what != "drop":
+            choice = {"message": {"content": f"re {text}"}, "finish_reason": "stop"} | b.extra
+            return self.reply(200, {"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 3}})
+        self.connection.shutdown(socket.SHUT_RDWR)
+        return None
+
+    def reply(self, status, value):
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        if status == 429:
+            self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        pass
+
+
+class Quiet(ThreadingHTTPServer):
+    def handle_error(self, *_):
+        pass
+
+
+@contextmanager
+def serving(*behaviours):
+    """Yield the urls of a server for each behaviour."""
+    servers = [Quiet(("127.0.0.1", 0), type("H", (Handler,), {"behaviour": b})) for b in behaviours]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield tuple(f"http://127.0.0.1:{server.server_port}/v1" for server in servers)
+    finally:
+        for server in servers:
+            server.shutdown()
+            server.server_close()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
