@@ -144,10 +144,10 @@ def read_lexicon(where: str) -> Lexicon:
         raise PlanError(f"lexicon not found: {where}; give one of {kept} or the path of a .toml file")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        labels = tuple((str(label), tuple(map(str, forms))) for label, forms in table["labels"].items())
+        labels = tuple((label, _texts(forms)) for label, forms in table["labels"].items())
+        lexicon = Lexicon(path.stem, labels, *(_texts(table.get(key, [])) for key in ("ignored", "adjectives")))
     except (tomllib.TOMLDecodeError, KeyError, AttributeError, TypeError, UnicodeDecodeError) as error:
         raise PlanError(f"lexicon {where}: {error!r}; it needs a table [labels] of label = [forms]") from error
-    lexicon = Lexicon(path.stem, labels, tuple(table.get("ignored", ())), tuple(table.get("adjectives", ())))
     _forms(lexicon)  # raises if two classes share a form
     return lexicon
 
@@ -184,6 +184,12 @@ def _forms(lexicon: Lexicon) -> dict[tuple[str, ...], Form]:
                 if known[0] not in (label, ""):
                     raise PlanError(f"lexicon {lexicon.name}: {words!r} stands for {known[0]!r} and for {label!r}")
     return forms
+
+
+def _texts(forms: Any) -> tuple[str, ...]:
+    if not isinstance(forms, list) or not all(isinstance(form, str) for form in forms):
+        raise TypeError(f"{forms!r} is no list of texts")
+    return tuple(forms)
 
 
 def _words(form: str) -> tuple[str, ...]:
