@@ -22,6 +22,7 @@ def test_true_dense_captions_are_perfect():
     found = caption_metrics(texts, drawn)
     assert (found.object_recall, found.object_precision, found.hallucination_rate) == (1.0, 1.0, 0.0)
     assert (found.position_accuracy, found.sign_text_recall) == (1.0, 1.0)
+    assert found.count_accuracy == 1.0
     assert found.signs == sum(scene.sign is not None for scene in drawn.values())
 
 
@@ -33,6 +34,11 @@ def test_what_is_left_out_lowers_recall_and_what_is_invented_lowers_precision():
 def test_a_position_counts_only_where_the_object_is():
     assert measure("A large dog is in the top left of the frame.").position_accuracy == 0.5
     assert measure("A large dog is in the top right of the frame.").position_accuracy == 0.0
+
+
+def test_a_count_is_right_or_wrong_by_its_first_mention():
+    assert measure("A dog and two cats. One cat sleeps.").count_accuracy == 0.5
+    assert measure("The dog and the cat.").count_accuracy == 0.0
 
 
 def test_a_sign_must_be_quoted_in_full_but_its_words_are_no_objects():
