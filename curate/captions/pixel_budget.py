@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from curate.captions.prompts import Prompt
+from curate.captions.tiles import is_box
 from curate.errors import PlanError
 from curate.pixels import resize
 from curate.stages import Pixels
@@ -76,17 +77,17 @@ class PixelBudget:
     """Chooses for each picture the smallest tier that shows its text and its small objects well enough.
 
     The tiers are `sides_px`, the longest side in one piece; then, unless `tiles` is None, multiples of `tiles.tile_px`
-    in tiles. A tier shows text well enough if the median line, after scaling, is `min_line_px` high; on a page (at
-    least `page_lines` lines, or text on `page_text_frac` of the area) the 10th percentile of the lines must be. It
-    shows objects well enough if the smallest of score `min_object_score` has a side of `min_object_px`, as the root of
-    its area. A line is as high as the shorter side of its box. Nothing is enlarged: no tier above the one that holds
-    the original is chosen. A row with neither objects nor lines measured gets `unmeasured_px`; if only one is null, the
-    other decides. `signals` names the experts that are asked. `fixed_px` replaces the rule: the tier that holds this
-    side, for every picture.
-    Source: sizes of InternLM-XComposer2-4KHD (336 px to 3840 x 1600, arXiv 2404.06512), text density as a reason for
-    more pixels from LEOPARD's allocator (2410.01744), score 0.4 Monkey's for boxes (2311.06607), `min_line_px` and
-    `min_object_px` measured on the nano world (docs/pixel-budget.md); what makes a page is ours. Left out: how relevant
-    an object is, and the text of lines that OCR missed.
+    in tiles. Text is shown well enough if the median line, after scaling, is `min_line_px` high; on a page (at least
+    `page_lines` lines, or text on `page_text_frac` of the area) if the 10th percentile is. A line is as high as the
+    shorter side of its box. Objects are shown well enough if the smallest of score `min_object_score` has a side (the
+    root of its area) of `min_object_px`; under `min_object_frac` of the picture's side it is background and not asked.
+    Nothing is enlarged: no tier above the one that holds the original is chosen. A row with neither objects nor lines
+    measured gets `unmeasured_px`; if only one is null, the other decides. `signals` names what is asked. `fixed_px`
+    replaces the rule: the tier that holds this side, for every picture.
+    Source: sizes of InternLM-XComposer2-4KHD (336 px to 3840 x 1600, arXiv 2404.06512), text as a reason for more pixels
+    from LEOPARD's allocator (2410.01744), score 0.4 Monkey's for boxes (2311.06607), `min_line_px` and `min_object_px`
+    measured on the nano world (docs/pixel-budget.md); what makes a page, and what is background, is ours. Left out: how
+    relevant an object is, and text that OCR missed.
 
     >>> sign = {"text": "SALE", "box": [0.1, 0.1, 0.3, 0.12], "score": 0.9}
     >>> row = {"image_width_px": 1200, "image_height_px": 900, "objects": [], "ocr_lines": [sign]}
@@ -101,6 +102,7 @@ class PixelBudget:
     min_line_px: float = 14.0
     min_object_px: float = 28.0
     min_object_score: float = 0.4
+    min_object_frac: float = 0.02
     page_lines: int = 12
     page_text_frac: float = 0.15
     unmeasured_px: int = 448
@@ -111,7 +113,7 @@ class PixelBudget:
         sides = self.sides_px
         if not sides or list(sides) != sorted(set(sides)) or sides[0] < PATCH_PX:
             raise PlanError(f"PixelBudget: sides_px={sides}: give growing sides of at least {PATCH_PX} px")
-        for name in ("min_line_px", "min_object_px", "unmeasured_px", "page_lines", "fixed_px"):
+        for name in ("min_line_px", "min_object_px", "min_object_frac", "unmeasured_px", "page_lines", "fixed_px"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise PlanError(f"PixelBudget: {name}={value} must be greater than 0")
@@ -155,12 +157,14 @@ class PixelBudget:
 
     def _text_scale(self, lines: Sequence[Mapping[str, Any]], row: Mapping[str, Any], page: bool) -> float:
         """Return by how much the picture must be scaled so that its lines are high enough; 0 without lines."""
-        heights = [min(_sides(line["box"], row)) for line in lines]
-        return self.min_line_px / max(float(np.quantile(heights, 0.1 if page else 0.5)), 1.0) if heights else 0.0
+        heights = [height for line in lines if (height := min(_sides(line["box"], row))) >= 1]
+        return self.min_line_px / float(np.quantile(heights, 0.1 if page else 0.5)) if heights else 0.0
 
     def _object_scale(self, objects: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> float:
-        sides = [math.prod(_sides(one["box"], row)) ** 0.5 for one in objects if one["score"] >= self.min_object_score]
-        return self.min_object_px / max(min(sides), 1.0) if sides else 0.0
+        sure = [one for one in objects if (one["score"] or 0.0) >= self.min_object_score]
+        least = self.min_object_frac * math.sqrt(row["image_width_px"] * row["image_height_px"])
+        sides = [side for one in sure if (side := math.sqrt(math.prod(_sides(one["box"], row)))) >= max(least, 1)]
+        return self.min_object_px / min(sides) if sides else 0.0
 
     def _tier(self, needed_px: float, reason: str) -> Tier:
         """Return the smallest tier that holds so many px; the largest if none does."""
@@ -185,6 +189,8 @@ def fit_budget(image: Pixels, longest_side_px: int) -> Pixels:
     return resize(image, columns * PATCH_PX, rows * PATCH_PX)
 
 
-def _sides(box: Sequence[float], row: Mapping[str, Any]) -> tuple[float, float]:
-    """Return width and height of a box in px of the original."""
+def _sides(box: Sequence[float] | None, row: Mapping[str, Any]) -> tuple[float, float]:
+    """Return width and height of a box in px of the original; of what is no box 0 and 0."""
+    if box is None or not is_box(box):
+        return 0.0, 0.0
     return (box[2] - box[0]) * row["image_width_px"], (box[3] - box[1]) * row["image_height_px"]

@@ -10,7 +10,7 @@ from curate.captions.hints import BLOCKS, Box, place_words
 from curate.errors import PlanError
 from curate.stages import Pixels
 
-__all__ = ["Grid", "Tile", "TilePlan", "crop", "plan_tiles", "within"]
+__all__ = ["Grid", "Tile", "TilePlan", "crop", "is_box", "plan_tiles", "within"]
 
 LEAST_PX = 28  # a tile has at least one visual token of the Qwen-VL family a side
 NEARLY = 0.95  # a grid of fewer tiles wins if it keeps so much of the resolution that the best one gives
@@ -149,6 +149,13 @@ def crop(image: Pixels, tile: Tile) -> Pixels:
     return image[edges[1], edges[0]]
 
 
+def is_box(box: Box | None) -> bool:
+    """Tell whether a measured box has four finite sides in order: what has not is neither counted nor placed."""
+    if box is None or len(box) != 4 or not all(side is not None and math.isfinite(side) for side in box):
+        return False
+    return box[0] <= box[2] and box[1] <= box[3]
+
+
 def within(row: Mapping[str, Any], tile: Tile) -> dict[str, Any]:
     """Return the row as it is known of a tile alone: objects and text lines at least half inside, in its coordinates.
 
@@ -174,7 +181,9 @@ def _best(grids: Sequence[Grid], width_px: int, height_px: int, tile_px: int) ->
     return min(enough, key=lambda grid: (grid.rows * grid.columns, -kept[grid], oblong(grid), grid.rows))
 
 
-def _inside(box: Box, tile: Tile) -> bool:
+def _inside(box: Box | None, tile: Tile) -> bool:
+    if box is None or not is_box(box):
+        return False
     area = (box[2] - box[0]) * (box[3] - box[1])
     if area <= 0:  # a point or a line lies where its middle lies
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2

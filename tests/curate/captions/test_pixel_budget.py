@@ -92,6 +92,18 @@ def test_doubtful_objects_do_not_count():
     assert BUDGET.choose(row() | {"objects": doubtful}) == Tier(336, "plain")
 
 
+def test_what_is_no_box_or_less_than_a_pixel_is_not_counted():
+    nan, none = float("nan"), None
+    for box in (none, [], [0, 0, nan, 1], [0.5, 0.5, 0.1, 0.1], [0, 0, 1, 0], [none] * 4):
+        junk = [{"text": "a", "label": "a", "box": box, "score": 0.9}]
+        assert BUDGET.choose(row() | {"objects": junk, "ocr_lines": junk}) == Tier(336, "plain")
+
+
+def test_specks_of_the_background_are_not_asked():
+    assert BUDGET.choose(row(objects=[30])) == Tier(336, "plain")
+    assert PixelBudget(min_object_frac=0.01).choose(row(objects=[30])) == Tier(2016, "small_objects", tiled=True)
+
+
 def test_without_tiles_the_largest_side_is_the_end():
     assert ONE_PIECE.choose(row(lines=[5])) == Tier(1008, "text")
 
