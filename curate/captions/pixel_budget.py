@@ -84,8 +84,8 @@ class PixelBudget:
     Nothing is enlarged: no tier above the one that holds the original is chosen. A row with neither objects nor lines
     measured gets `unmeasured_px`; if only one is null, the other decides. `signals` names what is asked. `fixed_px`
     replaces the rule: the tier that holds this side, for every picture.
-    Source: sizes of InternLM-XComposer2-4KHD (336 px to 3840 x 1600, arXiv 2404.06512), text as a reason for more pixels
-    from LEOPARD's allocator (2410.01744), score 0.4 Monkey's for boxes (2311.06607), `min_line_px` and `min_object_px`
+    Source: sizes of InternLM-XComposer2-4KHD (336 px to 3840 x 1600, arXiv 2404.06512), text as a reason for more
+    pixels from LEOPARD's allocator (2410.01744), score 0.4 Monkey's for boxes (2311.06607), `min_line_px` and `min_object_px`
     measured on the nano world (docs/pixel-budget.md); what makes a page, and what is background, is ours. Left out: how
     relevant an object is, and text that OCR missed.
 
