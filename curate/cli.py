@@ -143,7 +143,7 @@ def show(
 def export(
     dataset: Folder,
     out: Annotated[str, typer.Argument(help="Folder or URL to write to.")],
-    to: Annotated[str, typer.Option("--to", help="webdataset, parquet or trl.")] = "webdataset",
+    to: Annotated[str, typer.Option("--to", help="webdataset, parquet, trl, llava or swift.")] = "webdataset",
     where: Annotated[str | None, typer.Option("--where", help="SQL condition over `samples`.")] = None,
     p: Annotated[list[str] | None, typer.Option("-p", help=f"Option, name=value: {EXPORT_OPTIONS}.")] = None,
     run: RunId = None,

@@ -10,14 +10,18 @@ from curate.exports.folder import committed
 from curate.exports.options import ExportOptions
 from curate.exports.parquet import PAIRS, write_pairs, write_parquet
 from curate.exports.selection import Selection, select
+from curate.exports.sft import sft_condition, write_llava, write_swift
 from curate.exports.webdataset import write_webdataset
 from curate.store import Store
+from curate.view import run_view
 
 __all__ = ["FORMATS", "ExportOptions", "ExportReport", "export"]
 
 FORMATS: dict[str, Callable[[Selection, Store, ExportOptions], dict[str, int]]] = {
     "webdataset": write_webdataset,  # tars with index, sizes.json and wids index
     "parquet": write_parquet,  # pictures inside, as HF datasets reads them
+    "llava": write_llava,  # questions as LLaVA's JSON list, pictures beside it
+    "swift": write_swift,  # the same as ms-swift's JSON lines
     "trl": write_pairs,  # preference pairs with pictures inside, as TRL's DPOTrainer reads them
 }
 
@@ -55,8 +59,15 @@ def export(
     """
     if format not in FORMATS:
         raise PlanError(f"cannot export to {format!r}; formats: {', '.join(FORMATS)}")
-    if format == "trl":
-        where = f"{PAIRS} AND (\n{where}\n)" if where else PAIRS
+    if needed := _needed(store, format, run_id):
+        where = f"{needed} AND (\n{where}\n)" if where else needed
     with committed(out) as folder, select(store, where, run_id) as selection:
         counts = FORMATS[format](selection, folder, options or ExportOptions())
     return ExportReport(out, format, **counts)
+
+
+def _needed(store: Store, format: str, run_id: str | None) -> str | None:
+    """Return the SQL condition for samples that hold what a format is made of."""
+    if format in ("llava", "swift"):
+        return sft_condition(run_view(store, run_id).names())
+    return PAIRS if format == "trl" else None
