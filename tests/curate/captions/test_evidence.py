@@ -84,7 +84,7 @@ def test_broken_boxes_are_passed_over():
         ("ART", ["CART"], False),
         ("Go", ["go", "on"], True),
         ("停车", ["请停车入位"], True),
-        ("ＯＰＥＮ", ["open"], True),
+        ("\uff2f\uff30\uff25\uff2e", ["open"], True),
         ("Grand Hotel Paris", ["Grand", "1923", "Paris", "Hotel"], True),
     ],
 )

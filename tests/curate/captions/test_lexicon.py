@@ -1,6 +1,7 @@
 import pickle
 import random
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -12,14 +13,15 @@ from nano.world.vocabulary import NAMES, PLURALS
 
 COCO = read_lexicon("coco80")
 NANO = read_lexicon("nano/lexicon.toml")
-COCO_80 = (
-    "person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign parking_meter bench "
-    "bird cat dog horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase frisbee skis "
-    "snowboard sports_ball kite baseball_bat baseball_glove skateboard surfboard tennis_racket bottle wine_glass cup fork "
-    "knife spoon bowl banana apple sandwich orange broccoli carrot hot_dog pizza donut cake chair couch potted_plant bed "
-    "dining_table toilet tv laptop mouse remote keyboard cell_phone microwave oven toaster sink refrigerator book clock "
-    "vase scissors teddy_bear hair_drier toothbrush"
-).split()
+CLASSES = (
+    "person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign parking_meter "
+    "bench bird cat dog horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase frisbee "
+    "skis snowboard sports_ball kite baseball_bat baseball_glove skateboard surfboard tennis_racket bottle "
+    "wine_glass cup fork knife spoon bowl banana apple sandwich orange broccoli carrot hot_dog pizza donut cake "
+    "chair couch potted_plant bed dining_table toilet tv laptop mouse remote keyboard cell_phone microwave oven "
+    "toaster sink refrigerator book clock vase scissors teddy_bear hair_drier toothbrush "
+)
+COCO_80 = CLASSES.split()
 
 
 def named(text, lexicon=COCO):
@@ -48,7 +50,7 @@ def test_the_nano_lexicon_knows_the_words_of_its_world():
         ("a teddy bear beside the bear", [("teddy bear", 1), ("bear", None)]),
         ("A sign bears the words", []),
         ("a dog house, a doghouse, a dog-like shape, catalogue", []),
-        ("the dog’s bowl and the dog's lead", [("dog", None), ("bowl", None), ("dog", None)]),
+        ("the dog\u2019s bowl and the dog's lead", [("dog", None), ("bowl", None), ("dog", None)]),
         ("THREE DOGS", [("dog", 3)]),
         ("12 sheep, 3 fish", [("sheep", 12)]),
         ("both very old cats", [("cat", 2)]),
@@ -76,13 +78,13 @@ def test_mentions(text, expected):
 
 
 def test_offsets_count_characters_whatever_the_script():
-    text = "In İstanbul, ｄｅｒ 🐕: two dogs, straße, a cat"
+    text = "In İstanbul, \uff44\uff45\uff52 🐕: two dogs, straße, a cat"
     assert [text[m.start : m.end] for m in COCO.mentions(text)] == ["dogs", "cat"]
 
 
 def test_mentions_are_in_order_and_do_not_overlap():
     found = COCO.mentions("Two dogs, a hot dog stand, the cat and the stop sign near a bus stop " * 5)
-    assert all(one.end <= other.start for one, other in zip(found, found[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(found))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_mentions_are_in_order_and_do_not_overlap():
         ("It says “NO ENTRY”.", ["NO ENTRY"]),
         ("Signs: 'STOP' and \"GO\".", ["STOP", "GO"]),
         ("The dogs' owner's car isn't 6\" wide.", []),
-        ("‘don’t walk’", ["don’t walk"]),
+        ("\u2018don\u2019t walk\u2019", ["don\u2019t walk"]),
         ("写着「停车」和“出口”", ["停车", "出口"]),
         ("„Bäckerei“ und «café»", ["Bäckerei", "café"]),
         ('an open " mark', []),
@@ -126,7 +128,9 @@ def test_a_file_that_is_no_lexicon_is_one_sentence(tmp_path):
         read_lexicon("lvis")
 
 
-@pytest.mark.parametrize("text", ["a dog. " * 20_000, '"' * 100_000, "'a " * 50_000, "‘a" * 50_000, "no " * 60_000])
+@pytest.mark.parametrize(
+    "text", ["a dog. " * 20_000, '"' * 100_000, "'a " * 50_000, "\u2018a" * 50_000, "no " * 60_000]
+)
 def test_mentions_are_linear_on_hostile_text(text):
     start = time.perf_counter()
     COCO.mentions(text)

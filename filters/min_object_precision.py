@@ -1,0 +1,39 @@
+"""Drop captions that name too much that is not there."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["MinObjectPrecision"]
+
+
+@dataclass(frozen=True, slots=True)
+class MinObjectPrecision:
+    """Keep captions whose objects the detector confirms: a share of at least `minimum`; see `schemas.caption_evidence`.
+
+    Kept too: captions that name no class of the detector. `column` is the text that `CaptionEvidence` judged.
+    Source: precision is 1 - CHAIRi (Rohrbach et al. 2018, arXiv 1809.02156), with a detector in the place of
+    annotations; 0.5 is ours: a detector overlooks things, so ask for 1.0 only of one that fits its pictures.
+
+    >>> shares = {"caption_object_precision": pa.array([1.0, 0.4, None, None], pa.float32())}
+    >>> lists = {"caption_unsupported": pa.array([[], ["x"], [], None], pa.list_(pa.string()))}
+    >>> MinObjectPrecision(0.5).keep(pa.table(shares | lists)).to_pylist()
+    [True, False, True, None]
+    """
+
+    minimum: float = 0.5
+    column: str = "caption"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.minimum <= 1:
+            raise ValueError(f"minimum={self.minimum}: give a fraction, 0 to 1")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (f"{self.column}_object_precision", f"{self.column}_unsupported")
+
+    def keep(self, table: pa.Table) -> pa.ChunkedArray:
+        share, listed = (table[name] for name in self.needs)
+        enough = pc.greater_equal(share, pa.scalar(self.minimum, pa.float64()).cast(share.type, safe=False))
+        return pc.if_else(pc.is_valid(listed), pc.fill_null(enough, True), None)  # the list is null where unmeasured

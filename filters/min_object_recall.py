@@ -1,0 +1,40 @@
+"""Drop captions that pass over what is there."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["MinObjectRecall"]
+
+
+@dataclass(frozen=True, slots=True)
+class MinObjectRecall:
+        """Keep captions that name the classes which the detector saw for sure: a share of at least `minimum`; see
+    `schemas.caption_evidence`.
+
+        Kept too: captions of pictures in which nothing was seen for sure. `column` is the text that `CaptionEvidence`
+    judged.
+    Source: our own; 0.5 is ours, for detailed captions: short ones name one or two things.
+
+    >>> shares = {"caption_object_recall": pa.array([1.0, 0.4, None, None], pa.float32())}
+    >>> lists = {"caption_missed": pa.array([[], ["x"], [], None], pa.list_(pa.string()))}
+    >>> MinObjectRecall(0.5).keep(pa.table(shares | lists)).to_pylist()
+    [True, False, True, None]
+    """
+
+    minimum: float = 0.5
+    column: str = "caption"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.minimum <= 1:
+            raise ValueError(f"minimum={self.minimum}: give a fraction, 0 to 1")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (f"{self.column}_object_recall", f"{self.column}_missed")
+
+    def keep(self, table: pa.Table) -> pa.ChunkedArray:
+        share, listed = (table[name] for name in self.needs)
+        enough = pc.greater_equal(share, pa.scalar(self.minimum, pa.float64()).cast(share.type, safe=False))
+        return pc.if_else(pc.is_valid(listed), pc.fill_null(enough, True), None)  # the list is null where unmeasured

@@ -1,0 +1,39 @@
+"""Drop captions that pass over text."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["MinTextRecall"]
+
+
+@dataclass(frozen=True, slots=True)
+class MinTextRecall:
+        """Keep captions that hold the lines which OCR read for sure: a share of at least `minimum`; see
+    `schemas.caption_evidence`.
+
+    Kept too: captions of pictures without sure text. `column` is the text that `CaptionEvidence` judged.
+    Source: our own; 0.5 is ours. Pictures full of text need a lower one: nobody tells every line.
+
+    >>> shares = {"caption_text_recall": pa.array([1.0, 0.4, None, None], pa.float32())}
+    >>> lists = {"caption_missed_texts": pa.array([[], ["x"], [], None], pa.list_(pa.string()))}
+    >>> MinTextRecall(0.5).keep(pa.table(shares | lists)).to_pylist()
+    [True, False, True, None]
+    """
+
+    minimum: float = 0.5
+    column: str = "caption"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.minimum <= 1:
+            raise ValueError(f"minimum={self.minimum}: give a fraction, 0 to 1")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (f"{self.column}_text_recall", f"{self.column}_missed_texts")
+
+    def keep(self, table: pa.Table) -> pa.ChunkedArray:
+        share, listed = (table[name] for name in self.needs)
+        enough = pc.greater_equal(share, pa.scalar(self.minimum, pa.float64()).cast(share.type, safe=False))
+        return pc.if_else(pc.is_valid(listed), pc.fill_null(enough, True), None)  # the list is null where unmeasured
