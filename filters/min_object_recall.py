@@ -10,11 +10,10 @@ __all__ = ["MinObjectRecall"]
 
 @dataclass(frozen=True, slots=True)
 class MinObjectRecall:
-        """Keep captions that name the classes which the detector saw for sure: a share of at least `minimum`; see
-    `schemas.caption_evidence`.
+    """Keep captions that name at least a `minimum` share of the classes that the detector saw for sure.
 
-        Kept too: captions of pictures in which nothing was seen for sure. `column` is the text that `CaptionEvidence`
-    judged.
+    Kept too: captions of pictures in which nothing was seen for sure. `column` is the text that `CaptionEvidence`
+    judged; see `schemas.caption_evidence`.
     Source: our own; 0.5 is ours, for detailed captions: short ones name one or two things.
 
     >>> shares = {"caption_object_recall": pa.array([1.0, 0.4, None, None], pa.float32())}

@@ -10,10 +10,10 @@ __all__ = ["MinTextRecall"]
 
 @dataclass(frozen=True, slots=True)
 class MinTextRecall:
-        """Keep captions that hold the lines which OCR read for sure: a share of at least `minimum`; see
-    `schemas.caption_evidence`.
+    """Keep captions that hold at least a `minimum` share of the lines that OCR read for sure.
 
-    Kept too: captions of pictures without sure text. `column` is the text that `CaptionEvidence` judged.
+    Kept too: captions of pictures without sure text. `column` is the text that `CaptionEvidence` judged; see
+    `schemas.caption_evidence`.
     Source: our own; 0.5 is ours. Pictures full of text need a lower one: nobody tells every line.
 
     >>> shares = {"caption_text_recall": pa.array([1.0, 0.4, None, None], pa.float32())}
