@@ -5,81 +5,29 @@ the detector knows, did not see at all, and that no text about the picture names
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any
 
 from curate.captions.answers import read_words
 from curate.captions.choices import Choices
 from curate.captions.hints import neutral
 from curate.captions.lexicon import Lexicon
 from curate.captions.nouns import one, plural
+from curate.captions.phrases import Phrases, Question
 from curate.errors import PlanError
 
-__all__ = ["KINDS", "Phrases", "Question", "Sight", "Templates", "balanced", "see", "turns", "without_repeats"]
+__all__ = ["Phrases", "Question", "Sight", "Templates", "balanced", "see", "turns", "without_repeats"]
 
-KINDS: Final = ("yes_no", "count", "text", "short")
 LABEL_CHARACTERS = 60
 LARGER = 1.5  # the largest object is this much larger than any of another class, or there is no question about it
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A question, the answer that is expected, and where it comes from; see `schemas.question` for the words.
-
-    `subject` is the class that it is about, if it is about one and evidence can say something of it.
-    """
-
-    kind: str
-    text: str
-    expected: str
-    source: str
-    subject: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Phrases:
-    """Wordings, one chosen by hash for each question: {one} "a dog", {many} "dogs", {label} "dog" are filled in.
-
-    A kind without wordings is not asked. `ask_*` goes after the question when it is put to the model, and is not part
-    of the stored question. `id` stands for the wordings in the data.
-    """
-
-    id: str = "questions-v1"
-    yes_no: tuple[str, ...] = (
-        "Is there {one} in the picture?",
-        "Can you see {one} in this picture?",
-        "Does the picture show {one}?",
-        "Is {one} visible?",
-        "Does {one} appear anywhere in the picture?",
-    )
-    count: tuple[str, ...] = (
-        "How many {many} are there?",
-        "How many {many} can be seen in the picture?",
-        "What is the number of {many} in this picture?",
-        "Count the {many}.",
-    )
-    text: tuple[str, ...] = (
-        "What text can be read in the picture?",
-        "What is written in the picture?",
-        "Which words are visible in this picture?",
-    )
-    largest: tuple[str, ...] = (
-        "Which object takes up the most space in the picture?",
-        "What is the largest object in this picture?",
-    )
-    ask_yes_no: str = "Answer with yes or no."
-    ask_count: str = "Answer with a number."
-    ask_text: str = "Answer with the text alone, letter by letter."
-    ask_short: str = "Answer with a word or a short phrase."
-
-    def asked(self, question: Question) -> str:
-        """Return the question as it is put to a model."""
-        return f"{question.text} {getattr(self, f'ask_{question.kind}')}".strip()
-
-
-@dataclass(frozen=True, slots=True)
 class Sight:
-    """What is known of one picture: sure counts by class, the area of each, classes seen at all, sure lines of text."""
+    """What is known of one picture: sure counts by class, the area of each, classes seen at all, sure lines of text.
+
+    `measured`: the list of detections is whole, so that what is not in it was not seen.
+    """
 
     counts: Mapping[str, int]
     areas: Mapping[str, float]
@@ -102,12 +50,12 @@ class Templates:
     """Draws questions from evidence: at most `yes_no` (half of them "no"), `count`, `text` and `short` a picture.
 
     Objects count from a score of `min_object_score`; a class with some detections above and some below is not counted,
-    and one seen only below is neither there nor absent. Crowds over `most_counted` are not counted: detectors merge
-    them. Text is asked for where at most `most_lines` lines were read, each at `min_line_score` or more. All numbers
+    and one seen only below is neither there nor absent. Crowds over `most_counted` are not counted: detectors
+    merge them; a list of `most_objects`, where Objects cuts it, tells neither number nor absence. Text is asked for where at most `most_lines` lines were read, each at `min_line_score` or more. All numbers
     are ours but the last, which is Monkey's for PP-OCR (arXiv 2311.06607).
     """
 
-    phrases: Phrases = Phrases()
+    phrases: Phrases = field(default_factory=Phrases)
     yes_no: int = 4
     count: int = 2
     text: int = 1
@@ -116,9 +64,10 @@ class Templates:
     min_line_score: float = 0.85
     most_counted: int = 9
     most_lines: int = 3
+    most_objects: int = 32
 
     def __post_init__(self) -> None:
-        for name in ("yes_no", "count", "text", "short", "most_counted", "most_lines"):
+        for name in ("yes_no", "count", "text", "short", "most_counted", "most_lines", "most_objects"):
             if getattr(self, name) < 0:
                 raise PlanError(f"Templates: {name} is {getattr(self, name)}; it must be at least 0")
 
@@ -132,7 +81,7 @@ class Templates:
             self._ask("yes_no", label, "no", "absence", choices)
             for label in _shuffled(absent, "absent", choices)[:pairs]
         ]
-        few = [label for label in found if sight.counts[label] <= self.most_counted]
+        few = [label for label in found if sight.measured and sight.counts[label] <= self.most_counted]
         asked += [
             self._ask("count", label, str(sight.counts[label]), "objects", choices) for label in few[: self.count]
         ]
@@ -173,7 +122,7 @@ def see(row: Mapping[str, Any], templates: Templates, lexicon: Lexicon) -> Sight
         areas,
         frozenset(counts) | unsure,
         texts,
-        row.get("objects") is not None,
+        row.get("objects") is not None and len(row["objects"]) < templates.most_objects,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from curate.captions.answers import read_count, read_words, read_yes_no
 from curate.captions.hints import neutral
 from curate.captions.lexicon import Lexicon
-from curate.captions.questions import KINDS, Question
+from curate.captions.phrases import KINDS, Question
 from curate.errors import PlanError
 
 __all__ = ["WRITER_V1", "Writer", "subject_of"]

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate.captions.blind import BLIND_V1, BlindPrompt
-from curate.captions.questions import Phrases, Question
+from curate.captions.phrases import Phrases, Question
 from curate.captions.verifiers import holds
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError

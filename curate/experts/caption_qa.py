@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from curate.captions.choices import Choices
 from curate.captions.lexicon import Lexicon, read_lexicon
-from curate.captions.questions import Question, Sight, Templates, balanced, see, without_repeats
+from curate.captions.phrases import Question
+from curate.captions.questions import Sight, Templates, balanced, see, without_repeats
 from curate.captions.verifiers import Count, TextMatch, Verifier, Words, YesNo, holds
 from curate.captions.written import WRITER_V1, Writer
 from curate.engines.engine import Completion, Engine, Generate, Request

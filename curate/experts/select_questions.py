@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from curate.captions.blind import allowed_hits, guessers
-from curate.captions.questions import Question, balanced
+from curate.captions.phrases import Question
+from curate.captions.questions import balanced
 from curate.errors import PlanError
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.question import KEPT_QUESTION, KEPT_QUESTIONS

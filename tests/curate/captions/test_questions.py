@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 
 from curate.captions.choices import Choices
 from curate.captions.lexicon import Lexicon, read_lexicon
+from curate.captions.phrases import Phrases, Question, read_phrases
 from curate.captions.questions import (
-    Phrases,
-    Question,
     Templates,
     balanced,
     see,
@@ -169,3 +168,31 @@ def test_bad_settings_are_named():
         Templates(yes_no=-1)
     with pytest.raises(PlanError, match="most=0"):
         Writer(most=0)
+
+
+def test_a_list_that_was_cut_tells_neither_number_nor_absence():
+    cut = draw({"objects": [thing("dog"), *[thing("cup")] * 31]})
+    assert [q for q in cut if q.kind in ("yes_no", "count")] == []
+
+
+def test_phrases_of_a_file_replace_ours(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('id = "mine-v1"\ncount = ["Count {many}."]\nlargest = []\nask_count = ""\n')
+    mine = read_phrases(str(path))
+    assert (mine.id, mine.count, mine.largest, mine.ask_count) == ("mine-v1", ("Count {many}.",), (), "")
+    assert mine.yes_no == Phrases().yes_no
+    asked = draw({"objects": [thing("dog", box=(0, 0, 1, 1)), thing("cup")]}, Templates(mine))
+    assert {q.text for q in asked if q.kind == "count"} == {"Count dogs.", "Count cups."}
+    assert [q for q in asked if q.kind == "short"] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", 'id = "a"\nkinds = []', 'id = "a"\ncount = "x"', 'id = "a"\ncount = [""]', "id ="]
+)
+def test_a_bad_file_of_phrases_is_one_sentence(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(PlanError, match="phrases"):
+        read_phrases(str(path))
+    with pytest.raises(PlanError, match="cannot be read"):
+        read_phrases(str(tmp_path / "none.toml"))
