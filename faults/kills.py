@@ -180,7 +180,7 @@ def play_export(world: World, kills: int, rng: random.Random, dataset: Path) -> 
         command = curate("export", reference, out, *SMALL_SHARDS)
         part = out.with_name(f".{out.name}.part")
         command.wait(part.exists)
-        time.sleep(rng.uniform(0, 0.3))
+        time.sleep(rng.uniform(0, 1.5))
         kill(command.process)
         command.finish()
         points.append(str(len(list(part.rglob("*")))))
