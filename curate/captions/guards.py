@@ -5,11 +5,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from curate.captions.lexicon import quotes
 from curate.captions.prompts import Prompt
 from curate.errors import PlanError
-from curate.experts.text_facts import split_words
+from curate.experts.text_facts import Detect, split_words
 
-__all__ = ["Guards", "sentences"]
+__all__ = ["Guards", "language_of", "sentences"]
 
 COPIED_WORDS = 8  # so many words of the prompt in a row are no coincidence
 LOOP_WORDS, LOOP_TIMES = 6, 4  # a phrase of six words four times over is a model that hangs
@@ -87,6 +88,19 @@ class Guards:
         if _copies(words, prompt):
             marks.add("leaked_prompt")
         return sorted(marks)
+
+
+def language_of(caption: str, detect: Detect) -> tuple[str | None, float | None]:
+    """Return the language of a caption and how sure that is, without its quotations; null where nothing else is left.
+
+    A sign in another language, copied letter by letter, is what the prompt asks for.
+    """
+    parts, at = [], 0
+    for start, end, _ in quotes(caption):
+        parts.append(caption[at:start])
+        at = end
+    told = " ".join([*parts, caption[at:]])
+    return (detect(told) if any(letter.isalpha() for letter in told) else None) or (None, None)
 
 
 def sentences(text: str) -> list[str]:
