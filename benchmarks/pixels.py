@@ -1,0 +1,129 @@
+"""Pixel budgets compared: the nano VLM on a mixed set, with hints and tiers from the nano detector and OCR.
+
+Half of the pictures are plain, half are pages of many small things and signs (`nano.mixed`). Experts read the original
+pixels once; then each budget captions the same pictures in the same engine. The nano VLM was trained on pictures of
+112 to 336 px, so a fixed tier above 336 px is shown in both ways: in one piece, and in tiles of 336 px.
+
+    python -m benchmarks.pixels [--count 32] [--seed 0] [--more]
+"""
+
+import argparse
+import dataclasses
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from curate.captions.pixel_budget import PixelBudget, Tiling
+from curate.engines.vllm_engine import Vllm
+from curate.experts.dense_caption import DenseCaption
+from curate.experts.objects import Objects
+from curate.experts.ocr import Ocr
+from curate.stages import Batch
+from curate.weights import Weights
+from nano.mixed import Mixed, draw_mixed, score_captions
+from pipelines.quickstart import DESCRIBE, HINTS
+from schemas.objects import OBJECTS
+from schemas.ocr import OCR
+
+__all__ = ["main"]
+
+NANO = Path("nano")
+TILES = Tiling(tile_px=336, max_tiles=9, merge=None, agreed=True)
+ADAPTIVE = PixelBudget(sides_px=(336,), tiles=TILES)
+BUDGETS: dict[str, PixelBudget | int] = {
+    "336": 336,
+    "448": 448,
+    "672": 672,
+    "1008": 1008,
+    "1008 in tiles": dataclasses.replace(ADAPTIVE, fixed_px=1008),
+    "adaptive": ADAPTIVE,
+}
+MORE: dict[str, PixelBudget | int] = {
+    "672 in tiles": dataclasses.replace(ADAPTIVE, fixed_px=672),
+    "adaptive, all that tiles say": dataclasses.replace(ADAPTIVE, tiles=dataclasses.replace(TILES, agreed=False)),
+    "adaptive, two grids": dataclasses.replace(ADAPTIVE, tiles=dataclasses.replace(TILES, second_grid=True)),
+    "adaptive, objects only": dataclasses.replace(ADAPTIVE, signals=("objects",)),
+    "adaptive, text only": dataclasses.replace(ADAPTIVE, signals=("text",)),
+}
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print one row per budget."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--count", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--more", action="store_true", help="variants of the adaptive budget instead of fixed ones")
+    args = parser.parse_args(list(arguments))
+    pictures = draw_mixed(args.count, args.seed)
+    start = time.perf_counter()
+    batch = perceived(pictures)
+    print(f"{args.count} pictures; detector and OCR took {time.perf_counter() - start:.1f} s")
+    engine = Vllm(
+        Weights(str(NANO / "vlm")),
+        dtype="bfloat16",
+        max_model_len=4096,
+        max_pixels=1008 * 1008,
+        max_num_seqs=64,
+        enforce_eager=True,
+        gpus=0.0,
+    )
+    expert = DenseCaption(engine, prompt=DESCRIBE, hints=HINTS, max_tokens=220)
+    with_budget(expert, 336).load()(Batch(batch.table[:8], (), batch.images[:8]))  # warm up
+    print("budget | object recall, precision, text recall | of pages | prompt tokens, views, images/s")
+    for name, budget in (MORE if args.more else BUDGETS).items():
+        print(row(name, with_budget(expert, budget), batch, pictures), flush=True)
+
+
+def with_budget(expert: DenseCaption, budget: PixelBudget | int) -> DenseCaption:
+    """Return the caption stage with a budget, or with a fixed longest side in px."""
+    if isinstance(budget, int):
+        return dataclasses.replace(expert, longest_side_px=budget)
+    return dataclasses.replace(expert, budget=budget)
+
+
+def perceived(pictures: Sequence[Mixed]) -> Batch:
+    """Return the pictures as a batch with all that the hints and the choice of a tier read."""
+    images = [np.asarray(mixed.picture) for mixed in pictures]
+    bare = Batch(pa.table({"uid": [f"{i:032x}" for i in range(len(images))]}), (), images)
+    detector = Objects(Weights(str(NANO / "detector" / "nano-yolo.pt")), image_size_px=640)
+    found: dict[str, Any] = {**detector.load()(bare), **Ocr().load()(bare)}
+    sizes = {"image_width_px": [i.shape[1] for i in images], "image_height_px": [i.shape[0] for i in images]}
+    columns = {field.name: pa.array(found[field.name], field.type) for field in (*OBJECTS, *OCR)}
+    return Batch(pa.table({"uid": bare.table["uid"], **sizes, **columns}), (), images)
+
+
+def row(name: str, expert: DenseCaption, batch: Batch, pictures: Sequence[Mixed]) -> str:
+    """Caption all pictures with one budget and return its line of the table."""
+    score = expert.load()
+    start = time.perf_counter()
+    result: dict[str, Any] = dict(score(batch))
+    seconds = time.perf_counter() - start
+    if troubles := [error for error in result["error"] if error]:
+        raise troubles[0]
+    chosen = Counter(zip(result["caption_pixels_reason"], result["caption_tier_px"], strict=True))
+    tiers = ", ".join(f"{n} {reason} {side}" for (reason, side), n in sorted(chosen.items()))
+    pages = [i for i, mixed in enumerate(pictures) if mixed.kind == "page"]
+    parts = [
+        figures(result["caption"], pictures),
+        figures([result["caption"][i] for i in pages], [pictures[i] for i in pages]),
+        f"{statistics.mean(result['caption_prompt_tokens']):5.0f} "
+        f"{statistics.mean(n + (n > 0) or 1 for n in result['caption_tiles']):5.1f} {len(pictures) / seconds:6.2f}",
+    ]
+    return f"{name:30} | " + " | ".join(parts) + f" | {tiers}"
+
+
+def figures(captions: Sequence[str], pictures: Sequence[Mixed]) -> str:
+    """Return object recall, object precision and text recall."""
+    return " ".join(f"{value:.3f}" for value in dataclasses.astuple(score_captions(captions, pictures)))
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1:])
