@@ -33,7 +33,7 @@ Folder = Annotated[str, typer.Argument(metavar="DATASET", help="Dataset folder o
 Parameters = Annotated[list[str] | None, typer.Option("-p", help="Recipe parameter, name=value; may repeat.")]
 Limit = Annotated[int | None, typer.Option("--limit", help="Take only the first N samples.")]
 Address = Annotated[str | None, typer.Option("--address", help="Ray cluster, e.g. ray://head:10001 or auto.")]
-EXPORT_OPTIONS = "name, samples_per_shard, bytes_per_shard, image_key, text, keep_members"
+EXPORT_OPTIONS = "name, samples_per_shard, bytes_per_shard, image_key, text, keep_members, sft, sft_join"
 RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
 
 
@@ -143,7 +143,9 @@ def show(
 def export(
     dataset: Folder,
     out: Annotated[str, typer.Argument(help="Folder or URL to write to.")],
-    to: Annotated[str, typer.Option("--to", help="webdataset, parquet, trl, llava or swift.")] = "webdataset",
+    to: Annotated[
+        str, typer.Option("--to", help="webdataset, parquet, trl, judged_pairs, llava, swift, described_sft.")
+    ] = "webdataset",
     where: Annotated[str | None, typer.Option("--where", help="SQL condition over `samples`.")] = None,
     p: Annotated[list[str] | None, typer.Option("-p", help=f"Option, name=value: {EXPORT_OPTIONS}.")] = None,
     run: RunId = None,

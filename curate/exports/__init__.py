@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from curate.errors import PlanError
+from curate.exports.described_sft import write_described_sft
 from curate.exports.folder import committed
 from curate.exports.options import ExportOptions
-from curate.exports.parquet import PAIRS, write_pairs, write_parquet
+from curate.exports.parquet import PAIRS, write_judged_pairs, write_pairs, write_parquet
 from curate.exports.selection import Selection, select
 from curate.exports.sft import sft_condition, write_llava, write_swift
 from curate.exports.webdataset import write_webdataset
@@ -23,6 +24,8 @@ FORMATS: dict[str, Callable[[Selection, Store, ExportOptions], dict[str, int]]] 
     "llava": write_llava,  # questions as LLaVA's JSON list, pictures beside it
     "swift": write_swift,  # the same as ms-swift's JSON lines
     "trl": write_pairs,  # preference pairs with pictures inside, as TRL's DPOTrainer reads them
+    "judged_pairs": write_judged_pairs,  # the same with kind, margin and verdict, for reward models and for choosing
+    "described_sft": write_described_sft,  # the user's training rows with a description before the question
 }
 
 
@@ -35,10 +38,14 @@ class ExportReport:
     source_samples: int
     samples: int
     failed: int
+    rows: int | None = None  # of the user's training rows: read, and described
+    described: int | None = None
 
     def __rich__(self) -> Text:
         failed = f"; {self.failed:,} pictures could not be read again" if self.failed else ""
         taken = f"{self.samples:,} of {self.source_samples:,} samples"
+        if self.rows is not None:
+            failed += f"; {self.described:,} of {self.rows:,} rows have a description, missing.jsonl names the others"
         return Text(
             f"{taken} exported as {self.format} to {self.out}{failed}; index.parquet says why not, sample by sample"
         )
@@ -70,4 +77,4 @@ def _needed(store: Store, format: str, run_id: str | None) -> str | None:
     """Return the SQL condition for samples that hold what a format is made of."""
     if format in ("llava", "swift"):
         return sft_condition(run_view(store, run_id).names())
-    return PAIRS if format == "trl" else None
+    return PAIRS if format in ("trl", "judged_pairs") else None

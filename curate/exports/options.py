@@ -14,7 +14,8 @@ class ExportOptions:
 
     `text` is the column of the `txt` member: by default the caption if the run made captions, else the alt text; null
     gives an empty member. `keep_members` are extensions of other members of the source ("seg.png") to copy; a sample
-    without one gets an empty member. `image_key` names the picture's member.
+    without one gets an empty member. `image_key` names the picture's member. `sft` is the path of training rows for
+    `described_sft`, `sft_join` the column that names their samples: `key` or `uid`.
     """
 
     name: str = "samples"
@@ -23,6 +24,8 @@ class ExportOptions:
     image_key: str | None = None
     text: str | None = None
     keep_members: tuple[str, ...] = ()
+    sft: str | None = None
+    sft_join: str = "key"
 
     def __post_init__(self) -> None:
         if self.samples_per_shard < 1 or (self.bytes_per_shard is not None and self.bytes_per_shard < 1):

@@ -5,7 +5,7 @@ Each file carries HF's feature metadata, so that `load_dataset("parquet", ...)` 
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
@@ -24,11 +24,17 @@ from curate.exports.selection import Selection
 from curate.sources.shard import Shard
 from curate.store import Store
 
-__all__ = ["PAIRS", "write_pairs", "write_parquet"]
+__all__ = ["PAIRS", "write_judged_pairs", "write_pairs", "write_parquet"]
 
 GROUP_PICTURES = 100  # pictures of a row group: all that is in memory, and what the Hub's viewer advises
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 PAIRS = "pair_chosen IS NOT NULL AND pair_rejected IS NOT NULL"  # what `write_pairs` can export
+
+JUDGED = (
+    *("pair_kind", "pair_chosen_score", "pair_rejected_score", "pair_margin", "pair_length_log_ratio"),
+    *("pair_judge_preference", "pair_judge_agreement"),
+)
+"""Columns that tell how sure a pair is."""
 
 _CONTENT = pa.list_(pa.struct([("type", pa.string()), ("text", pa.string())]))
 _TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", _CONTENT)]))
@@ -61,14 +67,29 @@ def write_parquet(selection: Selection, store: Store, options: ExportOptions) ->
 
 def write_pairs(selection: Selection, store: Store, options: ExportOptions) -> dict[str, int]:
     """Write preference pairs in TRL's explicit form: `images`, `prompt`, `chosen`, `rejected` as lists of messages."""
-    schema = _for_hf(pa.schema(_PAIR), {"images": [{"_type": "Image"}]})
+    return _write_pairs(selection, store, options, "trl", ())
+
+
+def write_judged_pairs(selection: Selection, store: Store, options: ExportOptions) -> dict[str, int]:
+    """Write the same with what was measured of each pair, as far as the run has it; see `JUDGED`."""
+    measured = [field for field in selection.columns if field.name in JUDGED]
+    return _write_pairs(selection, store, options, "judged_pairs", measured)
+
+
+def _write_pairs(
+    selection: Selection, store: Store, options: ExportOptions, format_: str, more: Sequence[pa.Field]
+) -> dict[str, int]:
+    schema = _for_hf(pa.schema([*_PAIR, *more]), {"images": [{"_type": "Image"}]})
 
     def convert(rows: pa.Table, images: list[dict[str, Any]]) -> pa.Table:
         names = ("uid", "pair_prompt", "pair_chosen", "pair_rejected")
         values = zip(*(rows[name].to_pylist() for name in names), images, strict=True)
-        return pa.Table.from_pylist([_pair(*value) for value in values], schema=schema)
+        table = pa.Table.from_pylist([_pair(*value) for value in values], schema=pa.schema(_PAIR))
+        for column in more:
+            table = table.append_column(column, rows[column.name].cast(column.type))
+        return table.cast(schema)
 
-    return _write(selection, store, options, Shape("trl", schema, convert))
+    return _write(selection, store, options, Shape(format_, schema, convert))
 
 
 def _pair(uid: str, prompt: str | None, chosen: str, rejected: str, image: dict[str, Any]) -> dict[str, Any]:

@@ -81,3 +81,11 @@ def test_the_same_run_gives_the_same_bytes(folder, tmp_path, format_):
         export(folder.store, format_, str(tmp_path / name))
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_judged_pairs_are_trl_pairs_with_what_was_measured(tmp_path):
+    folder = make_dataset(tmp_path)
+    export(folder.store, "trl", str(tmp_path / "trl"))
+    export(folder.store, "judged_pairs", str(tmp_path / "judged"))
+    plain, judged = rows(tmp_path / "trl"), rows(tmp_path / "judged")
+    assert [{name: row[name] for name in plain[0]} for row in judged] == plain
