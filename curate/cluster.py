@@ -151,14 +151,18 @@ def chain(job: Job, permit: Permit, shards: list[Shard], tally: Any) -> Any:
 def pool_sizes(segments: list[Segment], shards: int) -> list[int]:
     """Return how many workers each segment gets from what the cluster has.
 
-    Engines first: one per GPU share they ask for, or one on a machine without GPUs; perception gets the CPUs left.
+    Engines first: one per GPU share they ask for (data parallel; several models share the GPUs evenly), or one on a
+    machine without GPUs; perception gets the CPUs left.
     """
     have = ray.cluster_resources()
     cpus, gpus = have.get("CPU", 1.0), have.get("GPU", 0.0)
     sizes: dict[int, int] = {}
+    sharing = sum(segment.resources.gpus > 0 for segment in segments)
     for index in sorted(range(len(segments)), key=lambda i: segments[i].engine is None):
         needs = segments[index].resources
-        fits = int(gpus / needs.gpus) if needs.gpus else 1 if segments[index].engine else int(cpus / needs.cpus)
+        alone = segments[index].engine and not needs.custom
+        fits = int(gpus / sharing / needs.gpus) if needs.gpus else 1 if alone else int(cpus / needs.cpus)
+        sharing -= needs.gpus > 0
         fits = min([fits, *(int(have.get(name, 0.0) / amount) for name, amount in needs.custom)])
         sizes[index] = max(1, min(needs.workers or fits, shards))
         cpus -= sizes[index] * needs.cpus
