@@ -1,0 +1,89 @@
+"""Find the main face of a picture, and the person that it belongs to, among detections."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from curate.errors import PlanError
+from curate.stages import Batch, Measurement, Resources, Scorer
+from schemas.human import MAIN_FACE
+
+__all__ = ["MainFace"]
+
+
+@dataclass(frozen=True)
+class MainFace:
+    """Add the largest face of the detections, its size in original pixels, and the person around it.
+
+    Which labels are faces and persons is a parameter: the detector is the user's (`Objects` with face weights). The
+    size of a box is as exact as the detector's; RetinaFace's, for which the gates of `MinFace` were chosen, may differ.
+    Source: FaceCaption-15M / HumanCaption (HumanVLM, arXiv 2411.03034), which works on the faces of RetinaFace; the
+    choice of the largest, and of the person, is ours. Left out: RetinaFace itself, landmarks, faces turned upright.
+    """
+
+    face_labels: tuple[str, ...] = ("face",)
+    person_labels: tuple[str, ...] = ("person",)
+    version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("objects", "image_width_px", "image_height_px")
+    adds: ClassVar[pa.Schema] = MAIN_FACE
+    pixels: ClassVar[None] = None
+    resources: Resources = field(default=Resources(batch_rows=1_024), repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.face_labels:
+            raise PlanError("MainFace: face_labels is empty; name at least one label of the detector")
+
+    def check(self) -> None:
+        """Nothing can be missing."""
+
+    def load(self) -> Scorer:
+        return self._find_all
+
+    def _find_all(self, batch: Batch) -> Measurement:
+        rows = [self._find(row) for row in batch.table.select([*self.needs]).to_pylist()]
+        return {name: [row.get(name) for row in rows] for name in MAIN_FACE.names}
+
+    def _find(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        if row["objects"] is None:
+            return {}
+        faces = _boxed(row["objects"], self.face_labels)
+        if not faces:
+            return {"face_count": 0}
+        face = max(faces, key=lambda o: (_area(o["box"]), o["score"] or 0.0, o["box"]))
+        x0, y0, x1, y1 = face["box"]
+        width, height = row["image_width_px"], row["image_height_px"]
+        return {
+            "face_count": len(faces),
+            "face_box": face["box"],
+            "face_score": face["score"],
+            "face_width_px": None if width is None else (x1 - x0) * width,
+            "face_height_px": None if height is None else (y1 - y0) * height,
+            "body_box": _around(face["box"], _boxed(row["objects"], self.person_labels)),
+        }
+
+
+def _boxed(objects: Sequence[Mapping[str, Any] | None], labels: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the detections of some labels whose box is one, within the picture."""
+    found: list[Mapping[str, Any]] = []
+    for each in objects:
+        if each is not None and each["label"] in labels and each["box"] and None not in each["box"]:
+            box = [min(1.0, max(0.0, value)) for value in each["box"]]
+            if len(box) == 4 and _area(box) > 0:
+                found.append({**each, "box": box})
+    return found
+
+
+def _around(face: Sequence[float], persons: Sequence[Mapping[str, Any]]) -> list[float] | None:
+    """Return the smallest person box that holds at least half of a face."""
+    boxes = [list(person["box"]) for person in persons if _shared(face, person["box"]) >= 0.5 * _area(face)]
+    return min(boxes, key=lambda box: (_area(box), box), default=None)
+
+
+def _shared(a: Sequence[float], b: Sequence[float]) -> float:
+    return _area([max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])])
+
+
+def _area(box: Sequence[float]) -> float:
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
