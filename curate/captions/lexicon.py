@@ -132,6 +132,15 @@ class Lexicon:
         form = _forms(self).get(words)
         return (form[0] or None) if form else None
 
+    def is_plural(self, phrase: str) -> bool | None:
+        """Tell whether a form is a plural; null: the lexicon does not know it, or it is both, as "sheep".
+
+        >>> [read_lexicon("coco80").is_plural(word) for word in ("dogs", "dog", "sheep")]
+        [True, False, None]
+        """
+        form = _forms(self).get(tuple(word for word, _, _ in split_tokens(phrase)))
+        return form[1] if form else None
+
 
 def read_lexicon(where: str) -> Lexicon:
     """Read a kept lexicon by name ("coco80") or a TOML file by path; raises PlanError if it cannot be.
