@@ -24,7 +24,7 @@ def grounded(caption, objects):
         ("Two dogs.", (LEFT, RIGHT), [("dogs", (LEFT, RIGHT))]),
         ("Two dogs.", (LEFT, MIDDLE, RIGHT), [("dogs", ())]),
         ("Three dogs.", (LEFT, RIGHT), [("dogs", ())]),
-        ("Dogs everywhere.", (LEFT, RIGHT), [("dogs", (LEFT, RIGHT))]),
+        ("Dogs everywhere.", (LEFT, RIGHT), [("Dogs", (LEFT, RIGHT))]),
         ("No dogs.", (LEFT,), []),
         ("A dog on the right. The puppy barks.", (LEFT, RIGHT), [("dog", (RIGHT,)), ("puppy", (RIGHT,))]),
         ("The dog barks.", (LEFT, RIGHT), [("dog", ())]),
