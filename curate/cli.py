@@ -196,6 +196,20 @@ def errors(
 
 
 @app.command()
+def blind(
+    dataset: Folder,
+    vlm: Annotated[str | None, typer.Option("--vlm", help="Inspector that is the model which saw the picture.")] = None,
+    base: Annotated[str | None, typer.Option("--base", help="Inspector that is its language model.")] = None,
+    run: RunId = None,
+) -> None:
+    """Show how many questions models answered without the picture: rates, multi-modal gain and leakage."""
+    from curate.blind_report import blind_report
+    from curate.store import Store
+
+    _print(blind_report(Store(dataset), run, vlm, base))
+
+
+@app.command()
 def verify(
     dataset: Folder,
     repair: Annotated[

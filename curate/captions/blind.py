@@ -132,18 +132,16 @@ class BlindRate:
 
 def blind_rates(rows: Iterable[Mapping[str, Any]], share: float = 0.25) -> list[BlindRate]:
     """Return the rates of a pool by kind, then over all kinds; empty if nothing was asked blind."""
-    found: dict[str, list[tuple[bool, float, bool]]] = {}
+    sums: dict[str, list[float]] = {}
     for question, blind in _pairs(rows):
         number = len(blind["right"])
-        one = bool(question["verified"]), blind["hits"] / number, blind["hits"] > allowed_hits(number, share)
+        over = blind["hits"] > allowed_hits(number, share)
         for kind in (question["kind"], "all"):
-            found.setdefault(kind, []).append(one)
-    return [_rate(kind, found[kind]) for kind in sorted(found, key=lambda kind: (kind == "all", kind))]
-
-
-def _rate(kind: str, marks: Sequence[tuple[bool, float, bool]]) -> BlindRate:
-    seen, blind, over = (sum(values) / len(marks) for values in zip(*marks, strict=True))
-    return BlindRate(kind, len(marks), seen, blind, over)
+            old = sums.setdefault(kind, [0.0] * 4)
+            new = (1, bool(question["verified"]), blind["hits"] / number, over)
+            sums[kind] = [a + b for a, b in zip(old, new, strict=True)]
+    ordered = sorted(sums, key=lambda kind: (kind == "all", kind))
+    return [BlindRate(kind, int(sums[kind][0]), *(part / sums[kind][0] for part in sums[kind][1:])) for kind in ordered]
 
 
 def _pairs(rows: Iterable[Mapping[str, Any]]) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:

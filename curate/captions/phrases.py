@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from curate.errors import PlanError
 
@@ -83,13 +83,14 @@ def read_phrases(where: str) -> Phrases:
         raise PlanError(f"phrases {where}: unknown key {unknown[0]!r}; there are {', '.join(kinds)}")
     if not isinstance(found.get("id"), str) or found["id"] == Phrases().id:
         raise PlanError(f'phrases {where}: give an id of its own, such as id = "mine-v1"')
-    texts = {name: value for name, value in found.items() if isinstance(value, str) and kinds[name] is str}
-    lists = {name: tuple(value) for name, value in found.items() if _is_list(value) and kinds[name] is not str}
-    if wrong := sorted(set(found) - set(texts) - set(lists)):
-        raise PlanError(
-            f"phrases {where}: {wrong[0]} is {found[wrong[0]]!r}; give a text, or a list of texts for a kind"
-        )
-    return replace(Phrases(), **texts, **lists)
+    good: dict[str, Any] = {
+        name: value for name, value in found.items() if isinstance(value, str) and kinds[name] is str
+    }
+    good |= {name: tuple(value) for name, value in found.items() if _is_list(value) and kinds[name] is not str}
+    if wrong := sorted(set(found) - set(good)):
+        name = wrong[0]
+        raise PlanError(f"phrases {where}: {name} is {found[name]!r}; give a text, or a list of texts for a kind")
+    return replace(Phrases(), **good)
 
 
 def _is_list(value: object) -> bool:

@@ -51,8 +51,9 @@ class Templates:
 
     Objects count from a score of `min_object_score`; a class with some detections above and some below is not counted,
     and one seen only below is neither there nor absent. Crowds over `most_counted` are not counted: detectors
-    merge them; a list of `most_objects`, where Objects cuts it, tells neither number nor absence. Text is asked for where at most `most_lines` lines were read, each at `min_line_score` or more. All numbers
-    are ours but the last, which is Monkey's for PP-OCR (arXiv 2311.06607).
+    merge them; a list of `most_objects`, where Objects cuts it, tells neither number nor absence. Text is asked for
+    where at most `most_lines` lines were read, each at `min_line_score` or more, which is Monkey's for PP-OCR (arXiv
+    2311.06607). The other numbers are ours.
     """
 
     phrases: Phrases = field(default_factory=Phrases)
