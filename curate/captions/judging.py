@@ -96,6 +96,9 @@ _VERDICT: Final = re.compile(
     re.IGNORECASE,
 )
 _CUT: Final = re.compile(r'\s*\{\s*"verdict"\s*:\s*"(1|2|Tie)"\s*,\s*"reason"\s*:\s*"(.*)', re.DOTALL)
+_SCORES_CUT: Final = re.compile(
+    r'\s*\{\s*"vir"\s*:\s*([1-5])\s*,\s*"ita"\s*:\s*([1-5])\s*,\s*"reason"\s*:\s*"(.*)', re.DOTALL
+)
 _REASON: Final = re.compile(r"#{0,4}\s{0,3}\**reason\**\s{0,3}:\**", re.IGNORECASE)
 _END: Final = re.compile(r"#{1,4}\s{0,3}\**reference", re.IGNORECASE)
 
@@ -142,6 +145,8 @@ def read_scores(text: str) -> tuple[dict[str, int], str] | None:
         values = {axis: found.get(axis) for axis in AXES}
         good = all(type(value) is int and 1 <= value <= 5 for value in values.values())
         return ({axis: int(values[axis] or 0) for axis in AXES}, str(found.get("reason") or "")) if good else None
+    if cut := _SCORES_CUT.match(text):
+        return {"vir": int(cut.group(1)), "ita": int(cut.group(2))}, cut.group(3).strip()
     scores: dict[str, int] = {}
     end = 0
     for axis in AXES:

@@ -153,7 +153,7 @@ def _join(rows: list[dict[str, Any]], known: Known) -> tuple[list[dict[str, Any]
         found = known.texts.get(key) if key is not None else None
         text = found and found["text"]
         fresh = with_description(row, text) if text else None
-        if found is None or key in known.twice or not text or fresh is None:
+        if found is None or key is None or key in known.twice or not text or fresh is None:
             reason = "no sample" if found is None else "ambiguous" if key in known.twice else None
             reason = reason or ("no human turn" if text else "no description")
             missing.append({"row": i, "id": row.get("id"), "image": _image(row), "reason": reason})
