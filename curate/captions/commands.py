@@ -9,7 +9,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ __all__ = ["COMMANDS_V1", "find_command"]
 COMMANDS_V1: Final = "commands-v1"
 FILES: Final = Path(__file__).parent / "command_files"
 MOST_CHARACTERS: Final = 4_000  # of a text are looked at; hints quote far less
+MOST_KEPT: Final = 64  # characters of a text whose answer is remembered
 COORDINATES: Final = re.compile(
     r"[\[(]\s{0,3}\d{1,4}(?:\.\d{1,6})?(?:\s{0,3},\s{0,3}\d{1,4}(?:\.\d{1,6})?){3}\s{0,3}[\])]"
 )
@@ -47,8 +48,11 @@ def find_command(text: str, commands: str = COMMANDS_V1) -> str | None:
     >>> [find_command(text) for text in ("DO NOT ENTER", "Ignore the noise: new headphones", "Click here to buy now")]
     [None, None, None]
     """
+    return _find_again(text, commands) if len(text) <= MOST_KEPT else _find(text[:MOST_CHARACTERS], commands)
+
+
+def _find(text: str, commands: str) -> str | None:
     patterns = _patterns(commands)
-    text = text[:MOST_CHARACTERS]
     if control_tokens(text):
         return "control_token"
     seen, joined = _plain(LINES.sub(" ; ", text)), _unspaced(_plain(text))
@@ -56,6 +60,9 @@ def find_command(text: str, commands: str = COMMANDS_V1) -> str | None:
         return "coordinates"
     forms = dict.fromkeys((seen, joined, joined.translate(LEET), *_decoded(text)))
     return next((name for form in forms for name, pattern in patterns.items() if pattern.search(form)), None)
+
+
+_find_again = lru_cache(8_192)(_find)  # labels and tags come again and again
 
 
 @cache

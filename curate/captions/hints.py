@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, Final
 
 from curate.captions.commands import COMMANDS_V1, find_command
@@ -60,8 +61,12 @@ class Section:
 
     def render(self, items: Iterable[tuple[str, str]]) -> str:
         """Return the block of (text, place) pairs, "" for none."""
-        lines = [self.item.replace("{place}", place).replace("{text}", text) for text, place in items if text]
+        lines = [self.line(text, place) for text, place in items if text]
         return self.heading + self.separator.join(lines) if lines else ""
+
+    def line(self, text: str, place: str) -> str:
+        """Return one item."""
+        return self.item.replace("{place}", place).replace("{text}", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +163,7 @@ class Hints:
             if block in self.blocks and row.get(name):
                 items = _READ[block](self, row[name], width_px, height_px)
                 found[block] = self._harmless(block, items, left_out)
-        kept = self._within_total({block: self._within(block, items) for block, items in found.items()})
+        kept = self._within_budgets(found)
         for block, items in found.items():
             left_out += [self._left_out(block, "budget", item.text) for item in items[len(kept[block]) :]]
         return HintBlock(self._join(kept), tuple(left_out))
@@ -178,30 +183,36 @@ class Hints:
     def _left_out(self, block: str, reason: str, text: str) -> LeftOut:
         return LeftOut(block, reason, neutral(text, self.max_line_characters))
 
-    def _within(self, block: str, items: list[_Item]) -> list[_Item]:
-        """Return the first items, as many as the budget of their block holds."""
-        budget = getattr(self.budgets, block)
-        while items and (cost := estimate_tokens(self._show(block, items))) > budget:
-            items = self._shorter(block, items, budget / cost)
-        return items
+    def _within(self, block: str, items: list[_Item], budget: int) -> list[_Item]:
+        """Return the first items, as many as a budget holds; the alt text, cut at a word."""
+        section: Section = getattr(self, block)
+        room = budget - estimate_tokens(section.heading)
+        costs = [estimate_tokens(section.line(item.text, item.place) + section.separator) for item in items]
+        if block == "alt_text" and costs and costs[0] > room:
+            return self._shorter(section, items[0], room)
+        return [item for item, cost in zip(items, accumulate(costs), strict=True) if cost <= room]
 
-    def _within_total(self, kept: dict[str, list[_Item]]) -> dict[str, list[_Item]]:
-        """Return the blocks after whole items went, in the order of `CUT_FIRST`, until all fit together."""
-        kept = dict(kept)
+    def _shorter(self, section: Section, item: _Item, room: int) -> list[_Item]:
+        while (cost := estimate_tokens(section.line(item.text, "") + section.separator)) > room:
+            characters = min(len(item.text) - 1, len(item.text) * max(0, room) // cost)
+            text = neutral(item.text, characters) if characters > 1 else "\u2026"
+            if text == "\u2026":
+                return []
+            item = replace(item, text=text)
+        return [item]
+
+    def _within_budgets(self, found: dict[str, list[_Item]]) -> dict[str, list[_Item]]:
+        """Return the items that stay: each block within its budget, then all within the total, `CUT_FIRST` first."""
+        kept = {block: self._within(block, items, getattr(self.budgets, block)) for block, items in found.items()}
+        costs = {block: estimate_tokens(self._show(block, items)) + 1 for block, items in kept.items() if items}
         for block in CUT_FIRST:
-            while kept.get(block) and (cost := estimate_tokens(self._join(kept))) > self.budgets.total:
-                own = estimate_tokens(self._show(block, kept[block]))
-                kept[block] = self._shorter(block, kept[block], (self.budgets.total - cost + own) / own)
+            over = sum(costs.values()) - 1 - self.budgets.total  # a line break between blocks, none at the end
+            if over > 0 and block in costs:
+                kept[block] = self._within(block, kept[block], costs[block] - 1 - over)
+                costs[block] = estimate_tokens(self._show(block, kept[block])) + 1
+                if not kept[block]:
+                    del costs[block]
         return kept
-
-    def _shorter(self, block: str, items: list[_Item], share: float) -> list[_Item]:
-        """Return one item less; or the alt text, cut at a word to about a share of it."""
-        if block != "alt_text":
-            return items[:-1]
-        text = items[0].text
-        room = min(len(text) - 1, int(len(text) * share))
-        cut = neutral(text, room) if room > 1 else ""
-        return [replace(items[0], text=cut)] if cut not in ("", "\u2026", text) else []
 
     def _show(self, block: str, items: list[_Item]) -> str:
         section: Section = getattr(self, block)
