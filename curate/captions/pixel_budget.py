@@ -36,14 +36,17 @@ MERGE_V1: Final = Prompt(
 class Tiling:
     """How a picture is shown in tiles, and how the captions of its tiles become one.
 
-    Each tile is a request of its own, with `tag` (see `Tile.tag`) after the prompt's text and hints about the tile
-    alone. `merge` is asked of the model with the global view, the hints and the captions of the tiles, each quoted
-    and cut to `max_characters`; None joins them without a model, see `curate.captions.tile_merge`. `agreed` keeps, of
-    what a tile says, only what another view or its hints say too; it is for the join without a model.
+    The tiles of a grid are at most `max_tiles`, none with a side over `tile_px`, and show at most `max_pixels` in all:
+    the area of 3840 x 1600 px. Each tile is a request of its own, with `tag` (see `Tile.tag`) after the prompt's text
+    and hints about the tile alone. `merge` is asked of the model with the global view, the hints and the captions of
+    the tiles, each quoted and cut to `max_characters`; None joins them without a model, see
+    `curate.captions.tile_merge`. `agreed` keeps, of what a tile says, only what another view or its hints say too; it
+    is for the join without a model.
     """
 
     tile_px: int = 1008
-    max_tiles: int = 6
+    max_tiles: int = 9
+    max_pixels: int = MOST_PIXELS
     second_grid: bool = False
     tag: str = "This is part {number} of {tiles} of a larger picture (row {row} of {rows}, {place})."
     merge: Prompt | None = MERGE_V1
@@ -56,11 +59,8 @@ class Tiling:
                 f"Tiling: tile_px={self.tile_px} must be at least {PATCH_PX}, max_tiles={self.max_tiles} at least 2, "
                 f"max_characters={self.max_characters} at least 1"
             )
-        if self.tile_px**2 * self.max_tiles > MOST_PIXELS:
-            raise PlanError(
-                f"Tiling: {self.max_tiles} tiles of {self.tile_px} px are more than 3840 x 1600 px; "
-                f"give max_tiles of at most {MOST_PIXELS // self.tile_px**2}"
-            )
+        if self.max_pixels < self.tile_px**2:
+            raise PlanError(f"Tiling: max_pixels={self.max_pixels} is less than one tile of {self.tile_px} px a side")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,11 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is sent of one sample: its row with the size filled in, its tier, and the plan of its tiles, if any."""
+    """What is sent of one sample: its row with the size filled in, its tier, its scale, and the plan of its tiles."""
 
     row: Mapping[str, Any]
     tier: Tier
+    scale: float
     plan: TilePlan | None = None
 
     def views(self, image: Pixels, hints: Hints, tile_px: int) -> Iterator[View]:
@@ -40,19 +41,13 @@ class Shown:
         tiles = self.plan.tiles if self.plan else ()
         yield _view(None, image, self.row, hints, tile_px if tiles else self.tier.longest_side_px)
         for tile in tiles:
-            side = math.ceil(self._scale * max(self._cell(tile.rows, tile.columns)) / PATCH_PX) * PATCH_PX
+            side = math.ceil(self.scale * max(self._cell(tile.rows, tile.columns)) / PATCH_PX) * PATCH_PX
             yield _view(tile, crop(image, tile), within(self.row, tile), hints, min(tile_px, side))
 
-    def longest_side_px(self, tile_px: int) -> int:
-        """Return the longest side at which the picture is shown: in one piece, or by the tiles of its first grid."""
-        scale = self._scale
-        if self.plan and self.plan.tiles:
-            scale = min(scale, tile_px / max(self._cell(self.plan.first.rows, self.plan.first.columns)))
-        return round(scale * max(self._cell(1, 1)))
-
     @property
-    def _scale(self) -> float:
-        return min(1.0, self.tier.longest_side_px / max(self._cell(1, 1)))
+    def longest_side_px(self) -> int:
+        """Longest side at which the picture is shown: in one piece, or by the tiles of its first grid."""
+        return round(self.scale * (self.plan.scale if self.plan else 1.0) * max(self._cell(1, 1)))
 
     def _cell(self, rows: int, columns: int) -> tuple[float, float]:
         return self.row["image_width_px"] / columns, self.row["image_height_px"] / rows
@@ -60,16 +55,17 @@ class Shown:
 
 def show(row: Mapping[str, Any], image: Pixels, budget: PixelBudget) -> Shown:
     """Choose the tier of a sample; a size that is not known in its row is that of the decoded picture."""
-    sizes = {"image_height_px": image.shape[0], "image_width_px": image.shape[1]}
-    row = {**row, **{name: row.get(name) or size for name, size in sizes.items()}}
-    tier = budget.choose(row)
-    if not tier.tiled or budget.tiles is None:
-        return Shown(row, tier)
-    longest = max(row["image_width_px"], row["image_height_px"])
-    scale = min(1.0, tier.longest_side_px / longest)
-    width, height = (max(1, round(row[f"image_{side}_px"] * scale)) for side in ("width", "height"))
-    tiling = budget.tiles
-    return Shown(row, tier, plan_tiles(width, height, tiling.tile_px, tiling.max_tiles, second=tiling.second_grid))
+    known = {"image_width_px": image.shape[1], "image_height_px": image.shape[0]}
+    row = {**row, **{name: row.get(name) or size for name, size in known.items()}}
+    width, height = row["image_width_px"], row["image_height_px"]
+    tier, tiling = budget.choose(row), budget.tiles
+    scale = min(1.0, tier.longest_side_px / max(width, height))
+    if not tier.tiled or tiling is None:
+        return Shown(row, tier, scale)
+    scale = min(scale, math.sqrt(tiling.max_pixels / (width * height)))
+    wide, high = (max(1, round(side * scale)) for side in (width, height))
+    plan = plan_tiles(wide, high, tiling.tile_px, tiling.max_tiles, second=tiling.second_grid)
+    return Shown(row, tier, scale, plan)
 
 
 def _view(tile: Tile | None, image: Pixels, row: Mapping[str, Any], hints: Hints, longest_side_px: int) -> View:

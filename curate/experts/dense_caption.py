@@ -156,7 +156,7 @@ class DenseCaption:
             "caption_finish_reason": last.finish_reason,
             "caption_pixels_reason": shown.tier.reason,
             "caption_tier_px": shown.tier.longest_side_px,
-            "caption_longest_side_px": shown.longest_side_px(self._tiling.tile_px),
+            "caption_longest_side_px": shown.longest_side_px,
             "caption_tiles": len(parts),
             "caption_parts": _written(draft.answers[0], parts) if parts else [],
         }
