@@ -186,5 +186,5 @@ def read_quoted(answer: str) -> str:
     >>> read_quoted('It says "OPEN" and “late”.'), read_quoted("open")
     ('OPEN late', '')
     """
-    plain = answer.translate({ord(mark): '"' for mark in "\u201c\u201d\u201e\u00ab\u00bb"})
+    plain = answer.translate({ord(mark): '"' for mark in "\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d\u300e\u300f"})
     return " ".join(plain.split('"')[1::2]).strip()

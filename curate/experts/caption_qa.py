@@ -49,8 +49,8 @@ class CaptionQA:
     the caption says; one that detections contradict is not verified. `lexicon` names the classes of the detector: a
     "no" is about one that it did not see and that neither caption nor alt text names.
     Source: caption-to-QA of LEOPARD (arXiv 2410.01744) and Video-STaR (2407.06189); asking from detections after POPE
-    (Li et al. 2023, arXiv 2305.10355). Left out: questions about relations and colours from templates, several
-    candidates per question, a second model as judge.
+    (Li et al. 2023, arXiv 2305.10355). Left out: questions about relations and colours from templates, absent
+    classes that often come with the present ones (POPE's adversarial kind), a second model as judge.
     """
 
     engine: Engine

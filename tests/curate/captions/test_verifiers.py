@@ -68,7 +68,7 @@ CASES = [
     (Words(), "to be", ["to be"], ["to do"]),
     (TextMatch(), "Grand Hotel", ["grand hotel", 'The sign says "GRAND HOTEL".', "It reads grand hotel"], []),
     (TextMatch(), "Grand Hotel", [], ["hotel", 'It says "Grand Hotel and Bar"', "", "the " * 9 + "grand hotel"]),
-    (TextMatch(), "営業中", ["営業中", "「営業中」"], ["閉店"]),
+    (TextMatch(), "営業中", ["営業中", "看板は「営業中」です"], ["閉店"]),
     (Scored(same_start, "same-start"), "dog", ["d"], ["cat"]),
 ]  # fmt: skip
 
