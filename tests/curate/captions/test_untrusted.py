@@ -145,7 +145,7 @@ def test_control_tokens_are_told_from_html():
     assert not any(control_tokens(text) for text in ("<b>bold</b>", "<img src=x>", "[1]", "a < b | c > d", "<image>"))
 
 
-ORDINARY = """
+SIGNS = """
 DO NOT ENTER
 STOP
 NO SMOKING
@@ -211,7 +211,8 @@ Le petit déjeuner
 请勿拍照
 12345
 https://example.com/a.jpg
-""".split("\n")  # its first and last line are empty
+"""
+ORDINARY = SIGNS.split("\n")  # its first and last line are empty
 
 
 @pytest.mark.parametrize("text", ORDINARY)
