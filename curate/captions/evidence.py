@@ -2,8 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from curate.captions.hints import place_words
@@ -63,6 +63,15 @@ class Claims:
     def wrong(self) -> int:
         """How many claims are wrong: objects, texts, counts and places."""
         return sum(map(len, (self.unsupported, self.unsupported_texts, self.wrong_counts, self.wrong_places)))
+
+    def without_doubt_of(self, labels: Collection[str]) -> "Claims":
+        """Return the claims with some unsupported classes moved to the supported: another witness saw them."""
+        moved = tuple(label for label in self.unsupported if label in labels)
+        if not moved:
+            return self
+        supported, rest = self.supported + moved, tuple(label for label in self.unsupported if label not in labels)
+        precision = _share(len(supported), len(supported) + len(rest))
+        return replace(self, supported=supported, unsupported=rest, object_precision=precision)
 
 
 @dataclass(frozen=True)

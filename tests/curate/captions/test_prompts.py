@@ -35,9 +35,11 @@ DIGESTS = {
     "prompt_files/fusion-v1.toml": "373c890ba1469e58",
     "prompt_files/human-v1.toml": "5739b5d21b43537d",
     "prompt_files/kinds-v1.toml": "b0502f6b46911842",
+    "prompt_files/repair-v1.toml": "04b2697f1f6b82cd",
     "prompt_files/stic-misleading-v1.toml": "be605336af4f858e",
     "prompt_files/stic-neutral-v1.toml": "6ed18dc7b1704eae",
     "prompt_files/stic-steps-v1.toml": "03bfed687ef54d77",
+    "prompt_files/verify-v1.toml": "1cb5080e40007b73",
 }
 # Of the prompts that were constants in the code before they were files.
 FIRST_REPRS = {
