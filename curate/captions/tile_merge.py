@@ -12,6 +12,8 @@ __all__ = ["Part", "join_captions", "quote_captions"]
 
 ENDS: Final = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])")
 QUOTED: Final = re.compile(r'["\u201c]([^"\u201d]*)["\u201d]')
+QUOTED_CHARACTERS: Final = 120  # as long as a line of text may be in the hints
+SENTENCE_MARKS: Final = ".!?\"'\u201d\u3002\uff01\uff1f"
 # A tile that lacks a thing says nothing about the picture, and a global view misses what is small.
 ABSENCE: Final = re.compile(
     r"\b(?:no|not|none|nothing|neither|nor|never|without|cannot)\b|n['\u2019]t\b", re.IGNORECASE
@@ -57,7 +59,8 @@ def join_captions(whole: str, parts: Sequence[Part], *, agreed: bool = False) ->
     number or size) or a quoted word that no sentence before has. With `agreed` such a word must also be in the hints of
     the tile, or in what was said of a tile of the other grid that overlaps it (of the whole picture it is not, or it
     would not be new). Sentences about what is absent are left out, the whole picture's too if any tile told something
-    new: a scale at which a thing is not seen proves nothing. An unfinished last sentence of a tile is left out.
+    new: a scale at which a thing is not seen proves nothing. An unfinished last sentence of a tile is left out, and
+    so is one whose quotation does not end.
     Source: DC2 keeps an object only if child and parent patches agree (Wang et al. 2024, arXiv 2408.15556); the rest is
     ours. Left out: counts (two tiles that share a thing both count it), contradictions between scales (a colour, a
     name that a tile reads better), relations between things of different tiles, languages other than English.
@@ -66,12 +69,13 @@ def join_captions(whole: str, parts: Sequence[Part], *, agreed: bool = False) ->
     >>> join_captions("A dog on a beach.", [near])
     'A dog on a beach. In the middle left part: A red kite flies on the left.'
     """
-    told = _words(whole)
+    kept = [each for each in _sentences(whole) if not _tells_absence(each)]
+    told = _words(" ".join(kept))
     said: list[str] = []
     for part in parts:
         evidence = _evidence(part, parts) if agreed else None
         fresh = []
-        for sentence in _sentences(part.text):
+        for sentence in _finished(part.text):
             news = _words(sentence) - told
             if _tells_absence(sentence) or not news or (evidence is not None and news.isdisjoint(evidence)):
                 continue
@@ -81,15 +85,31 @@ def join_captions(whole: str, parts: Sequence[Part], *, agreed: bool = False) ->
             said.append(f"In the {part.tile.place} part: {' '.join(fresh)}")
     if not said:
         return whole
-    return " ".join([*(each for each in ENDS.split(whole) if each and not _tells_absence(each)), *said])
+    return " ".join([*kept, *said])
 
 
 def _sentences(text: str) -> list[str]:
-    """Return the finished sentences of a tile's caption; all of it if no sentence is finished."""
-    parts = [part.strip() for part in ENDS.split(text.strip()) if part.strip()]
-    if len(parts) > 1 and parts[-1][-1] not in ".!?\"'\u201d\u3002\uff01\uff1f":
-        parts.pop()
-    return parts
+    """Return the sentences of a caption whose quotations end: one that does not would swallow what comes after it."""
+    return [piece for piece in _pieces(text) if piece.count('"') % 2 == 0]
+
+
+def _finished(text: str) -> list[str]:
+    """Return the sentences of a tile's caption but for a last one that was cut short; an only one needs no end."""
+    said = _sentences(text)
+    return said[:-1] if len(said) > 1 and said[-1][-1] not in SENTENCE_MARKS else said
+
+
+def _pieces(text: str) -> list[str]:
+    """Split a text into sentences; one that ends within a short quotation goes on after it."""
+    waiting = [part.strip() for part in ENDS.split(text.strip()) if part.strip()]
+    pieces: list[str] = []
+    while waiting:
+        piece = waiting.pop(0)
+        if piece.count('"') % 2 and waiting and 0 <= " ".join(waiting).find('"') < QUOTED_CHARACTERS:
+            while piece.count('"') % 2 and waiting:
+                piece = f"{piece} {waiting.pop(0)}"
+        pieces.append(piece)
+    return pieces
 
 
 def _tells_absence(sentence: str) -> bool:

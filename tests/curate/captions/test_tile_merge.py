@@ -21,6 +21,12 @@ WHOLE = "A dog sits on a beach. There is no visible text."
             "A dog sits on a beach. In the middle left part: A red kite flies over the beach.",
         ),
         ("A kite. A kite flies. A ki", "A dog sits on a beach. In the middle left part: A kite. A kite flies."),
+        (
+            'A sign reads "GO. NOW". Far.',
+            'A dog sits on a beach. In the middle left part: A sign reads "GO. NOW". Far.',
+        ),
+        ('A sign reads "GO. A dog sits on a beach. A dog', WHOLE),
+        ('A sign reads "GO. A kite.', "A dog sits on a beach. In the middle left part: A kite."),
         ('A sign reads "NO DOG".', 'A dog sits on a beach. In the middle left part: A sign reads "NO DOG".'),
     ],
 )
