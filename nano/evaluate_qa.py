@@ -70,7 +70,7 @@ class Line:
 
 def truth_of(question: Mapping[str, Any], scene: Scene) -> str | None:
     """Return the true answer to a question from a template, as a label; None if the scene does not tell."""
-    counts, subject = scene.counts(), question["subject"]
+    counts, subject = scene.counts() | ({"sign": 1} if scene.sign else {}), question["subject"]
     if question["kind"] == "text":
         return scene.sign.text if scene.sign else None
     if subject is None:
