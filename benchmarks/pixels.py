@@ -35,7 +35,7 @@ __all__ = ["main"]
 
 NANO = Path("nano")
 TILES = Tiling(tile_px=336, max_tiles=9, merge=None, agreed=True)
-ADAPTIVE = PixelBudget(sides_px=(336,), tiles=TILES)
+ADAPTIVE = PixelBudget(sides_px=(336,), tiles=TILES, max_objects=5)  # as many as the VLM was trained on
 BUDGETS: dict[str, PixelBudget | int] = {
     "336": 336,
     "448": 448,
@@ -48,6 +48,7 @@ MORE: dict[str, PixelBudget | int] = {
     "672 in tiles": dataclasses.replace(ADAPTIVE, fixed_px=672),
     "adaptive, all that tiles say": dataclasses.replace(ADAPTIVE, tiles=dataclasses.replace(TILES, agreed=False)),
     "adaptive, two grids": dataclasses.replace(ADAPTIVE, tiles=dataclasses.replace(TILES, second_grid=True)),
+    "adaptive, any number of objects": dataclasses.replace(ADAPTIVE, max_objects=None),
     "adaptive, objects only": dataclasses.replace(ADAPTIVE, signals=("objects",)),
     "adaptive, text only": dataclasses.replace(ADAPTIVE, signals=("text",)),
 }
@@ -91,7 +92,7 @@ def perceived(pictures: Sequence[Mixed]) -> Batch:
     """Return the pictures as a batch with all that the hints and the choice of a tier read."""
     images = [np.asarray(mixed.picture) for mixed in pictures]
     bare = Batch(pa.table({"uid": [f"{i:032x}" for i in range(len(images))]}), (), images)
-    detector = Objects(Weights(str(NANO / "detector" / "nano-yolo.pt")), image_size_px=640)
+    detector = Objects(Weights(str(NANO / "detector" / "nano-yolo.pt")), image_size_px=640, max_objects=64)
     found: dict[str, Any] = {**detector.load()(bare), **Ocr().load()(bare)}
     sizes = {"image_width_px": [i.shape[1] for i in images], "image_height_px": [i.shape[0] for i in images]}
     columns = {field.name: pa.array(found[field.name], field.type) for field in (*OBJECTS, *OCR)}

@@ -104,7 +104,7 @@ CAPTION = pa.schema(
             null="not captioned",
             producer="dense_caption",
             doc="What decided on the tier: `fixed` (no choice), `plain` (nothing asks for more), `text`, `page` (dense "
-            "text), `small_objects`, or `unmeasured` (neither objects nor text lines known).",
+            "text), `small_objects`, `crowd` (many objects), or `unmeasured` (neither objects nor text lines known).",
         ),
         column(
             "caption_tier_px",

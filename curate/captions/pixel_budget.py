@@ -17,7 +17,7 @@ __all__ = ["MERGE_V1", "REASONS", "PixelBudget", "Tier", "Tiling", "fit_budget"]
 
 PATCH_PX = 28  # what one visual token of the Qwen-VL family covers; a whole number of them spares a second resize
 MOST_PIXELS: Final = 3840 * 1600  # what tiles may show in all: the 4K of InternLM-XComposer2-4KHD (arXiv 2404.06512)
-REASONS: Final = ("fixed", "page", "plain", "small_objects", "text", "unmeasured")
+REASONS: Final = ("crowd", "fixed", "page", "plain", "small_objects", "text", "unmeasured")
 """Every word that `caption_pixels_reason` may hold, sorted."""
 
 # Our wording. The tiles' captions are texts by a model that may quote the picture: data, like the hints.
@@ -81,6 +81,7 @@ class PixelBudget:
     `page_lines` lines, or text on `page_text_frac` of the area) if the 10th percentile is. A line is as high as the
     shorter side of its box. Objects are shown well enough if the smallest of score `min_object_score` has a side (the
     root of its area) of `min_object_px`; under `min_object_frac` of the picture's side it is background and not asked.
+    With `max_objects`, a view holds about so many of score `min_object_score`, and a crowd is shown in more tiles.
     Nothing is enlarged: no tier above the one that holds the original is chosen. A row with neither objects nor lines
     measured gets `unmeasured_px`; if only one is null, the other decides. `signals` names what is asked. `fixed_px`
     replaces the rule: the tier that holds this side, for every picture.
@@ -104,6 +105,7 @@ class PixelBudget:
     min_object_px: float = 28.0
     min_object_score: float = 0.4
     min_object_frac: float = 0.02
+    max_objects: int | None = None
     page_lines: int = 12
     page_text_frac: float = 0.15
     unmeasured_px: int = 448
@@ -114,7 +116,15 @@ class PixelBudget:
         sides = self.sides_px
         if not sides or list(sides) != sorted(set(sides)) or sides[0] < PATCH_PX:
             raise PlanError(f"PixelBudget: sides_px={sides}: give growing sides of at least {PATCH_PX} px")
-        for name in ("min_line_px", "min_object_px", "min_object_frac", "unmeasured_px", "page_lines", "fixed_px"):
+        for name in (
+            "min_line_px",
+            "min_object_px",
+            "min_object_frac",
+            "max_objects",
+            "unmeasured_px",
+            "page_lines",
+            "fixed_px",
+        ):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise PlanError(f"PixelBudget: {name}={value} must be greater than 0")
@@ -149,6 +159,7 @@ class PixelBudget:
             "plain": float(self.sides_px[0]),
             "page" if page else "text": longest * self._text_scale(lines or [], row, page),
             "small_objects": longest * self._object_scale(objects or [], row),
+            "crowd": self._crowd_px(objects or [], longest),
         }
         reason = max(needs, key=lambda name: needs[name])  # of equals the first
         return self._tier(min(needs[reason], longest), reason)
@@ -166,6 +177,16 @@ class PixelBudget:
         least = self.min_object_frac * math.sqrt(row["image_width_px"] * row["image_height_px"])
         sides = [side for one in sure if (side := math.sqrt(math.prod(_sides(one["box"], row)))) >= max(least, 1)]
         return self.min_object_px / min(sides) if sides else 0.0
+
+    def _crowd_px(self, objects: Sequence[Mapping[str, Any]], longest: int) -> float:
+        """Return the longest side at which tiles hold `max_objects` each, were they spread evenly; 0 if one view does.
+
+        More px in one piece are no help against a crowd: where the original is not tiled, it asks for nothing.
+        """
+        count = sum((one["score"] or 0.0) >= self.min_object_score for one in objects)
+        if self.tiles is None or longest <= self.sides_px[-1] or count <= (self.max_objects or count):
+            return 0.0
+        return max(self.tiles.tile_px * math.sqrt(count / (self.max_objects or count)), self.sides_px[-1] + 1.0)
 
     def _tier(self, needed_px: float, reason: str) -> Tier:
         """Return the smallest tier that holds so many px; the largest if none does."""

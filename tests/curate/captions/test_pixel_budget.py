@@ -104,6 +104,16 @@ def test_specks_of_the_background_are_not_asked():
     assert PixelBudget(min_object_frac=0.01).choose(row(objects=[30])) == Tier(2016, "small_objects", tiled=True)
 
 
+def test_a_crowd_is_shown_in_more_tiles():
+    crowd = PixelBudget(max_objects=8)
+    assert crowd.choose(row(objects=[400] * 8)) == Tier(336, "plain")
+    assert crowd.choose(row(objects=[400] * 9)) == Tier(2016, "crowd", tiled=True)
+    assert crowd.choose(row(4000, 3000, objects=[400] * 33)) == Tier(3024, "crowd", tiled=True)
+    assert crowd.choose(row(900, 700, objects=[300] * 9)) == Tier(336, "plain")
+    assert dataclasses.replace(crowd, tiles=None).choose(row(objects=[400] * 9)) == Tier(336, "plain")
+    assert BUDGET.choose(row(objects=[400] * 64)) == Tier(336, "plain")
+
+
 def test_without_tiles_the_largest_side_is_the_end():
     assert ONE_PIECE.choose(row(lines=[5])) == Tier(1008, "text")
 
