@@ -110,9 +110,13 @@ def _joined(text: str) -> str:
 
 
 def _few_marks(text: str) -> str:
-    kept, marks = [], 0
+    """Drop combining marks that no script needs; Latin, Greek and Cyrillic letters have composed most of theirs."""
+    kept, marks, most = [], 0, MOST_MARKS
     for c in text:
-        marks = marks + 1 if unicodedata.category(c) in ("Mn", "Me") else 0
-        if marks <= MOST_MARKS:
+        if unicodedata.category(c) not in ("Mn", "Me"):
+            marks, most = 0, (MOST_MARKS if c > "\u0530" else 1)
+        else:
+            marks += 1
+        if marks <= most:
             kept.append(c)
     return unicodedata.normalize("NFC", "".join(kept))
