@@ -163,16 +163,25 @@ def measure(rows: Iterable[Row], evidence: Evidence) -> list[dict[str, Any]]:
     ]
 
 
+def boxes(scene: Scene) -> list[dict[str, Any]]:
+    """Return the objects of a scene as a perfect detector would."""
+    size = (scene.width, scene.height) * 2
+    return [
+        {"label": t.name, "box": [v / side for v, side in zip(t.box, size, strict=True)], "score": 1.0}
+        for t in scene.objects
+    ]
+
+
+def lines(scene: Scene) -> list[dict[str, Any]]:
+    """Return the sign of a scene as perfect OCR would."""
+    return [{"text": scene.sign.text, "box": [0.0, 0.0, 1.0, 1.0], "score": 1.0}] if scene.sign else []
+
+
 def by_truth(count: int) -> Iterable[Row]:
     """Return held-out scenes with boxes and lines as drawn."""
     for i in range(count):
         scene = make_scene(HELD_OUT["vlm"] + i)[1]
-        size = (scene.width, scene.height) * 2
-        objects = [
-            {"label": t.name, "box": [v / side for v, side in zip(t.box, size, strict=True)], "score": 1.0}
-            for t in scene.objects
-        ]
-        yield scene, objects, [{"text": scene.sign.text, "box": None, "score": 1.0}] if scene.sign else []
+        yield scene, boxes(scene), lines(scene)
 
 
 def by_experts(dataset: str) -> Iterable[Row]:

@@ -1,11 +1,11 @@
 """What a caption claims against what detector and OCR saw, both ways."""
 
 import math
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from curate.captions.counts import said_counts
 from curate.captions.hints import place_words
 from curate.captions.lexicon import Lexicon, Mention, quotes, read_lexicon
 from curate.captions.matching import found_in, plain_words
@@ -151,11 +151,9 @@ class Evidence:
         supported = [label for label in judged if label in seen]
         missed = [label for label in sure if label not in named]
         places = positions(caption, mentions)
-        counts = [
-            claim
-            for label in _order(mentions)
-            if (claim := _count(label, mentions, places, len(seen.get(label, ())), len(sure.get(label, ()))))
-        ]
+        said = said_counts(caption, mentions, places, self.lexicon).items()
+        compared = [_count(label, number, len(seen.get(label, ())), len(sure.get(label, ()))) for label, number in said]
+        counts = [claim for claim in compared if claim is not None]
         spots = [self._place(mentions[place.mention].label, place, seen) for place in places]
         return {
             "object_precision": _share(len(supported), len(judged)),
@@ -208,40 +206,16 @@ def _is_box(box: Sequence[float] | None) -> bool:
     return box is not None and len(box) == 4 and all(edge is not None and math.isfinite(edge) for edge in box)
 
 
-def _order(mentions: Sequence[Mention]) -> list[str]:
-    return list(dict.fromkeys(mention.label for mention in mentions))
-
-
-def _count(
-    label: str, mentions: Sequence[Mention], places: Sequence[Position], seen: int, sure: int
-) -> CountClaim | None:
-    """Compare the number said with the boxes: `sure` of them at least, `seen` at most. Null: nothing said or seen."""
-    own = [(i, mention.count) for i, mention in enumerate(mentions) if mention.label == label]
-    said = [(i, count) for i, count in own if count is not None]
-    if not said:
-        return None
-    if all(count == 0 for _, count in said) and len(said) == len(own):
+def _count(label: str, said: tuple[int, float], seen: int, sure: int) -> CountClaim | None:
+    """Compare a number with the boxes: `sure` of them at least, `seen` at most. Null: there is none to compare."""
+    low, high = said
+    if not high:
         return CountClaim(label, 0, sure)
-    if not seen or not any(count for _, count in said):
+    if not seen:
         return None
-    low, high = _range([(i, count) for i, count in said if count], places)
     if seen < low:
         return CountClaim(label, low, seen)
     if sure > high:
-        return CountClaim(label, high, sure)
+        return CountClaim(label, int(high), sure)
     right = max(low, sure)
     return CountClaim(label, right, right)
-
-
-def _range(said: Sequence[tuple[int, int]], places: Sequence[Position]) -> tuple[int, int]:
-    """Return the least and the most objects of one class that a text claims; see `docs/evidence.md`.
-
-    "two dogs ... two dogs" is said twice of the same two; "two dogs ... three dogs" may be five; "a dog ... a dog" may
-    be one or two, but a place given to one of them says which: an earlier "a dog" without a place is the same.
-    """
-    groups = sum(number for number in Counter(count for _, count in said if count > 1))
-    where = {place.mention: place.words for place in places}
-    singles = [i for i, count in said if count == 1]
-    first = next((n for n, i in enumerate(singles) if i in where), 0)
-    ones = len({where[i] for i in singles if i in where}) + sum(i not in where for i in singles[first:])
-    return max(count for _, count in said), groups + ones

@@ -6,56 +6,32 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple
 
+from curate.captions.numbers import NUMBERS, clashes, count_before, still_denied
+from curate.captions.words import Token, joined, quotes, split_tokens
 from curate.errors import PlanError
 
 __all__ = ["Lexicon", "Mention", "Token", "quotes", "read_lexicon", "split_tokens"]
 
 KEPT: Final = Path(__file__).parent / "lexica"
 
-Token: TypeAlias = tuple[str, int, int]
-"""A word without case, its start and its end in characters."""
 
-Form: TypeAlias = tuple[str, bool | None, bool]
-"""The label ("": ignored), whether it is a plural (null: also a singular), whether it may be an adjective."""
+class Form(NamedTuple):
+    """What a word of the lexicon is: `label` is "" for an ignored one, `is_plural` null for one that is both."""
 
-WORD: Final = re.compile(r"[^\W_]+")
-# A straight apostrophe quotes only where no letter stands outside it: "dog's" and "dogs'" are no quotations.
-QUOTE: Final = re.compile(
-    r'(?<![0-9A-Za-z])"([^"\n]{1,400})"|\u201c([^\u201c\u201d\n]{1,400})\u201d|\u201e([^\u201c\u201d\u201e\n]{1,400})[\u201c\u201d]|'
-    r"\u00ab([^\u00ab\u00bb\n]{1,400})\u00bb|\u300c([^\u300c\u300d\n]{1,400})\u300d|"
-    r"(?<!\w)\u2018([^\u2018\n]{1,200}?)\u2019(?!\w)|(?<!\w)'(?=\S)([^'\n]{1,200}?)(?<=\S)'(?!\w)"
-)
-COUNTED: Final = (
-    "three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-    "nineteen twenty"
-)
-NUMBERS: Final = {
-    **dict.fromkeys(("no", "without", "zero"), 0),
-    **dict.fromkeys(("a", "an", "one", "another", "single"), 1),
-    **dict.fromkeys(("two", "both", "pair", "couple"), 2),
-    **{word: number for number, word in enumerate(COUNTED.split(), 3)},
-    "dozen": 12,
-}
-# A number on the far side of one of these belongs to another noun: "two men on a horse", "a plate with apples".
-STOP_WORDS: Final = (
-    "above across among and are around as at behind below beneath beside between but by can carries carry contain "
-    "contains each every few for from has have her his hold holds in include includes into is its like many more "
-    "my near next of off on onto or our over past reads says several show shows sit sits some stand stands than "
-    "that the their then these this those to toward towards under upon any was wear wears were where which while "
-    "who with within your"
-)
-STOP: Final = frozenset(STOP_WORDS.split())
-NEGATIONS: Final = frozenset(("not", "without", "never"))
-ABSENCES: Final = frozenset(("absence", "devoid", "empty", "free", "lack"))
+    label: str
+    is_plural: bool | None = None
+    is_adjective: bool = False
+    single: str = ""
+
+
 SOFT_WORDS: Final = (
     "are at beside beneath between behind from has in is lies lying near next on placed resting rests sits "
     "sitting that to under was which with"
 )
 SOFT: Final = frozenset(SOFT_WORDS.split())
 DETERMINERS: Final = frozenset(("a", "an", "another", "each", "half", "one", "that", "the", "this"))
-WALK: Final = 4  # so many words between a number and its noun: "two very small brown dogs"
 MOST_WORDS: Final = 6  # of one form
 
 
@@ -110,15 +86,13 @@ class Lexicon:
         while at < len(tokens):
             size = _longest(forms, tokens, at, text)
             form = forms.get(_phrase(tokens, at, size)) if size else None
-            if form is not None and form[0] and not _within(tokens[at][1], quoted):
-                label, is_plural, is_adjective = form
-                if not is_adjective or _is_noun(tokens, at, size, text):
-                    count = _count(tokens, at, last, text)
-                    if count is None and found and found[-1].count == 0:
-                        count = _denied(text[found[-1].end : tokens[at][1]])
-                    number = None if count is not None and _clash(count, is_plural) else count
-                    found.append(Mention(label, tokens[at][1], tokens[at + size - 1][2], number))
-                    last = at + size - 1
+            if form and form.label and not _within(tokens[at][1], quoted) and _is_noun(form, tokens, at, size, text):
+                count = count_before(tokens, at, last, text)
+                if count is None and found and found[-1].count == 0:
+                    count = still_denied(text[found[-1].end : tokens[at][1]])
+                number = None if count is not None and clashes(count, form.is_plural) else count
+                found.append(Mention(form.label, tokens[at][1], tokens[at + size - 1][2], number))
+                last = at + size - 1
             at += size or 1
         return found
 
@@ -130,7 +104,7 @@ class Lexicon:
         """
         words = tuple(word for word, _, _ in split_tokens(name.replace("_", " ")))
         form = _forms(self).get(words)
-        return (form[0] or None) if form else None
+        return (form.label or None) if form else None
 
     def is_plural(self, phrase: str) -> bool | None:
         """Tell whether a form is a plural; null: the lexicon does not know it, or it is both, as "sheep".
@@ -139,7 +113,12 @@ class Lexicon:
         [True, False, None]
         """
         form = _forms(self).get(tuple(word for word, _, _ in split_tokens(phrase)))
-        return form[1] if form else None
+        return form.is_plural if form else None
+
+    def singular(self, phrase: str) -> str:
+        """Return the singular of a form, or what was given: "dogs" and "dog" are one word, "puppy" is another."""
+        form = _forms(self).get(tuple(word for word, _, _ in split_tokens(phrase)))
+        return form.single if form else phrase
 
 
 def read_lexicon(where: str) -> Lexicon:
@@ -161,25 +140,10 @@ def read_lexicon(where: str) -> Lexicon:
     return lexicon
 
 
-def quotes(text: str) -> list[tuple[int, int, str]]:
-    r"""Return start, end and content of each quotation, the marks outside of content but inside of start and end.
-
-    >>> quotes('The dog\'s sign reads "STOP" or “GO”.')
-    [(21, 27, 'STOP'), (31, 35, 'GO')]
-    """
-    return [(m.start(), m.end(), next(g for g in m.groups() if g is not None)) for m in QUOTE.finditer(text)]
-
-
-def split_tokens(text: str) -> list[Token]:
-    """Return the runs of letters and digits, without case, and where they stand."""
-    return [(m.group().casefold(), m.start(), m.end()) for m in WORD.finditer(text)]
-
-
 @functools.lru_cache(maxsize=64)
 def _forms(lexicon: Lexicon) -> dict[tuple[str, ...], Form]:
-    forms: dict[tuple[str, ...], tuple[str, bool | None, bool]] = {
-        _words(p): ("", None, False) for p in lexicon.ignored
-    }
+    ignored = [words for form in lexicon.ignored for words in form.split("|")]
+    forms: dict[tuple[str, ...], Form] = {_words(words): Form("") for words in ignored}
     for label, listed in lexicon.labels:
         own = [] if any(form.partition("|")[0] == label for form in listed) else [label]
         for form in (*own, *listed):
@@ -189,9 +153,11 @@ def _forms(lexicon: Lexicon) -> dict[tuple[str, ...], Form]:
                 if not words:
                     continue
                 kind = None if single == plural else many
-                known = forms.setdefault(_words(words), (label, kind, not many and words in lexicon.adjectives))
-                if known[0] not in (label, ""):
-                    raise PlanError(f"lexicon {lexicon.name}: {words!r} stands for {known[0]!r} and for {label!r}")
+                known = forms.setdefault(
+                    _words(words), Form(label, kind, not many and words in lexicon.adjectives, single or plural)
+                )
+                if known.label not in (label, ""):
+                    raise PlanError(f"lexicon {lexicon.name}: {words!r} stands for {known.label!r} and for {label!r}")
     return forms
 
 
@@ -223,7 +189,7 @@ def _longest(forms: dict[tuple[str, ...], Any], tokens: list[Token], at: int, te
     if at and text[tokens[at - 1][2] : tokens[at][1]] == "-":
         return 0
     reach = 1
-    while reach < MOST_WORDS and at + reach < len(tokens) and _joined(tokens, at + reach, text):
+    while reach < MOST_WORDS and at + reach < len(tokens) and joined(tokens, at + reach, text):
         reach += 1
     for size in range(reach, 0, -1):
         end = at + size
@@ -234,52 +200,14 @@ def _longest(forms: dict[tuple[str, ...], Any], tokens: list[Token], at: int, te
     return 0
 
 
-def _joined(tokens: list[Token], at: int, text: str) -> bool:
-    """Tell whether only blanks or one hyphen part a token from the one before."""
-    return text[tokens[at - 1][2] : tokens[at][1]].strip() in ("", "-")
-
-
 def _within(start: int, spans: list[tuple[int, int]]) -> bool:
     return any(a <= start < b for a, b in spans)
 
 
-def _count(tokens: list[Token], at: int, last: int, text: str) -> int | None:
-    """Return the number that the words before a mention give it; `last` is the token where the one before ends."""
-    for back in range(1, WALK + 2):
-        here = at - back
-        if here <= last or not _joined(tokens, here + 1, text):
-            return None
-        word = tokens[here][0]
-        if word == "of" and here - 1 > last:
-            before = tokens[here - 1][0]
-            return 0 if before in ABSENCES else 2 if before in ("pair", "couple") else None
-        number = NUMBERS.get(word, int(word) if word.isascii() and word.isdigit() and len(word) < 4 else None)
-        if number is not None:
-            return 0 if number == 1 and _negated(tokens, here, text) else number
-        if word in STOP or word.endswith("ing") or re.search(r"[^su]s$", word):
-            return None
-    return None
-
-
-def _negated(tokens: list[Token], at: int, text: str) -> bool:
-    if not at:
-        return False
-    before, _, end = tokens[at - 1]
-    return _joined(tokens, at, text) and (before in NEGATIONS or text[:end].endswith(("n't", "n\u2019t")))
-
-
-def _denied(between: str) -> int | None:
-    """Return 0 where a denial goes on: "no cars, people or dogs"."""
-    return 0 if re.fullmatch(r"\s*(?:,\s*)?(?:or|nor)?\s*", between) else None
-
-
-def _clash(count: int, is_plural: bool | None) -> bool:
-    """Tell whether a number cannot belong to the noun: "a man riding horses"."""
-    return (count == 1 and is_plural is True) or (count > 1 and is_plural is False)
-
-
-def _is_noun(tokens: list[Token], at: int, size: int, text: str) -> bool:
+def _is_noun(form: Form, tokens: list[Token], at: int, size: int, text: str) -> bool:
     """Tell whether a form that may be an adjective is a noun: after a determiner, and with no noun behind it."""
+    if not form.is_adjective:
+        return True
     if not at or tokens[at - 1][0] not in DETERMINERS:
         return False
     end = at + size

@@ -120,6 +120,12 @@ def test_a_line_read_with_doubt_is_not_missed():
         ("A dog and a cat. A large dog is in the top left.", 1, True),
         ("A dog and a cat. A large dog is in the top left.", 2, False),
         ("No dogs.", 1, False),
+        ("A dog's face. The dog barks. A second dog is on the right.", 2, True),
+        ("A dog's face. The dog barks. A second dog is on the right.", 1, False),
+        ("Two puppies and an old hound.", 3, True),
+        ("Two dogs: a poodle and a pug.", 2, True),
+        ("Two puppies in front, dogs behind them.", 7, True),
+        ("Two puppies play. The puppies bark.", 7, False),
     ],
 )
 def test_numbers(caption, seen, right):
