@@ -154,7 +154,7 @@ def many(n, label="dog"):
 
 def big_row():
     return {
-        "alt_text": "A long walk with many words " * 20,
+        "alt_text": "A long walk " + " ".join(f"past{i} hills{i} with trees{i}" for i in range(20)),
         "objects": many(30),
         "ocr_lines": [{"text": f"line number {i} of a page", "box": [0, 0, 1, 1], "score": 1.0} for i in range(30)],
         "tags": [f"tag {i}" for i in range(30)],
