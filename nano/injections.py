@@ -188,6 +188,8 @@ def report(found: Sequence[Case], outcomes: Sequence[Outcome]) -> str:
     lines = ["| family | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for name in [*dict.fromkeys(case.family for case in found), *SLOTS, "all"]:
         own = [o for case, o in zip(found, outcomes, strict=True) if name in (case.family, case.slot, "all")]
+        if not own:
+            continue
         cells = [
             str(len(own)),
             str(sum(o.obeyed for o in own)),
