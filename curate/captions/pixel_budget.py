@@ -82,9 +82,9 @@ class PixelBudget:
     shorter side of its box. Objects are shown well enough if the smallest of score `min_object_score` has a side (the
     root of its area) of `min_object_px`; under `min_object_frac` of the picture's side it is background and not asked.
     With `max_objects`, a view holds about so many of score `min_object_score`, and a crowd is shown in more tiles.
-    Nothing is enlarged: no tier above the one that holds the original is chosen. A row with neither objects nor lines
-    measured gets `unmeasured_px`; if only one is null, the other decides. `signals` names what is asked. `fixed_px`
-    replaces the rule: the tier that holds this side, for every picture.
+    Nothing is enlarged: no tier above the one that holds the original is chosen. A row without its size, or with
+    neither objects nor lines measured, gets `unmeasured_px`; if only one is null, the other decides. `signals` names
+    what is asked. `fixed_px` replaces the rule: the tier that holds this side, for every picture.
     Source: sizes of InternLM-XComposer2-4KHD (336 px to 3840 x 1600, arXiv 2404.06512), text as a reason for more
     pixels from LEOPARD's allocator (2410.01744), score 0.4 Monkey's for boxes (2311.06607). Measured on the nano world
     (benchmarks/pixel_thresholds.py): objects from 28 px on are in captions as often as large ones; PP-OCR reads lines
@@ -146,8 +146,11 @@ class PixelBudget:
         return max(self.sides_px[-1], tiled)
 
     def choose(self, row: Mapping[str, Any]) -> Tier:
-        """Return the tier of a row; its size in px must be known, all else may be null or missing."""
-        longest = max(row["image_width_px"], row["image_height_px"])
+        """Return the tier of a row; whatever is null or missing in it counts as not measured."""
+        width, height = row.get("image_width_px"), row.get("image_height_px")
+        if not width or not height:
+            return self._tier(self.fixed_px or self.unmeasured_px, "fixed" if self.fixed_px else "unmeasured")
+        longest = max(width, height)
         if self.fixed_px is not None:
             return self._tier(min(self.fixed_px, longest), "fixed")
         objects = row.get("objects") if "objects" in self.signals else None

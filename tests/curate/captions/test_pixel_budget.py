@@ -73,6 +73,8 @@ def test_more_small_things_never_lower_the_tier(row, extra):
         (row(objects=[100]) | {"ocr_lines": None}, Tier(672, "small_objects")),
         (row() | {"objects": None}, Tier(336, "plain")),
         (row() | {"objects": None, "ocr_lines": None}, Tier(448, "unmeasured")),
+        ({}, Tier(448, "unmeasured")),
+        (row(lines=[20]) | {"image_width_px": None}, Tier(448, "unmeasured")),
         ({"image_width_px": 300, "image_height_px": 200}, Tier(336, "unmeasured")),
         (row(400, 300, lines=[4]), Tier(448, "text")),
         (row(300, 200, lines=[4]), Tier(336, "text")),
