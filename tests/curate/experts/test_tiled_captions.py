@@ -10,9 +10,11 @@ from curate.captions.hints import Hints, Section
 from curate.captions.pixel_budget import PixelBudget, Tiling
 from curate.captions.prompts import Prompt
 from curate.engines.fake import FakeEngine
-from curate.errors import SampleError
+from curate.engines.vllm_engine import Vllm
+from curate.errors import PlanError, SampleError
 from curate.experts.dense_caption import DenseCaption
 from curate.stages import Batch, stage_id
+from curate.weights import Weights
 from nano.mixed import draw_mixed, score_captions
 from pipelines.quickstart import DESCRIBE, HINTS, vllm
 from schemas.caption import CAPTION
@@ -191,6 +193,13 @@ def test_without_a_budget_the_reason_is_fixed():
     result = run(dataclasses.replace(EXPERT, budget=None, longest_side_px=112), batch("u"))
     assert (result["caption_pixels_reason"], result["caption_longest_side_px"]) == (["fixed"], [112])
     assert (result["caption_tiles"], result["caption_parts"]) == ([0], [[]])
+
+
+def test_how_many_pixels_an_engine_takes_is_identity():
+    small, large = (Vllm(Weights(str(VLM)), max_pixels=most) for most in (None, 1008 * 1008))
+    assert repr(small) != repr(large)
+    with pytest.raises(PlanError, match="max_pixels is 0"):
+        Vllm(Weights(str(VLM)), max_pixels=0)
 
 
 @pytest.mark.models
