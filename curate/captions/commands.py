@@ -20,7 +20,7 @@ __all__ = ["COMMANDS_V1", "find_command"]
 
 COMMANDS_V1: Final = "commands-v1"
 FILES: Final = Path(__file__).parent / "command_files"
-MOST_CHARACTERS: Final = 4_000  # of a text are looked at; hints quote far less
+MOST_CHARACTERS, MOST_SEEN = 65_536, 16_000  # of a text, and of what is visible of it; hints quote far less
 MOST_KEPT: Final = 64  # characters of a text whose answer is remembered
 # Ours: of 20 to 100 words under a third differ. In nano captions, full of stock phrases, 0.44 or more do.
 REPEATED_WORDS, MOST_WORDS, REPEATED_SHARE = 20, 100, 0.3
@@ -94,7 +94,7 @@ def _plain(text: str) -> str:
     """Return a text in lower case, on one line of single blanks, Latin look-alikes in mixed words made Latin."""
     folded = MARKS.sub("", visible(unicodedata.normalize("NFKC", text)).casefold())
     words = [word.translate(HOMOGLYPHS) if re.search("[a-z]", word) else word for word in folded.split()]
-    return " ".join(words).replace("\u2019", "'")
+    return " ".join(words).replace("\u2019", "'")[:MOST_SEEN]
 
 
 def _unspaced(text: str) -> str:

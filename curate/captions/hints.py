@@ -173,7 +173,8 @@ class Hints:
         characters = self.max_alt_text_characters if block == "alt_text" else self.max_line_characters
         safe = []
         for item in items:
-            kind = find_command(item.text, self.commands) if self.commands is not None else None
+            read = item.text[: 8 * characters]  # as much as `neutral` reads
+            kind = find_command(read, self.commands) if self.commands is not None else None
             if kind is not None:
                 left_out.append(self._left_out(block, kind, item.text))
             elif text := neutral(item.text, characters):

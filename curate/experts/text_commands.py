@@ -18,9 +18,10 @@ __all__ = ["TextCommands"]
 class TextCommands:
     """Add the alt text and the text lines that talk to the model, as `Hints` finds them; see `schemas.text_commands`.
 
-    `Hints` leaves such items out by itself, with the same `commands`; this stage keeps a record of them, and lets
-    `NoCommands` drop their samples. A sample without alt text and lines has an empty list. It is a list of phrases in
-    fifteen languages, not a classifier: a sign that says "ignore this sign" is found too, and new wordings are missed.
+    `Hints` leaves such items out by itself, with the same `commands`; this stage keeps a record of them (of whole
+    texts, where hints read only as much as they may quote), and lets `NoCommands` drop their samples. A sample without
+    alt text and lines has an empty list. It is a list of phrases in fifteen languages, not a classifier: a sign that
+    says "ignore this sign" is found too, and new wordings are missed.
     Source: our own.
     """
 
