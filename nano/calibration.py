@@ -1,6 +1,6 @@
 """Write a labelled set of captions of the emojiworld, with exact labels, to calibrate judges on.
 
-    python -m nano.calibration out/calibration --scenes 60
+    python -m nano.calibration out/calibration
     curate calibrate sail_caption out/calibration/set.jsonl --out out/calibration/judge.json -p vlm=nano/vlm -p gpus=0
 
 Per scene: its true dense caption, the same with one to three invented objects, with one thing wrong, another scene's,
@@ -69,7 +69,7 @@ def main() -> None:
     """Write the set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--scenes", type=int, default=60)
+    parser.add_argument("--scenes", type=int, default=40)
     args = parser.parse_args()
     print(f"{write(args.folder, args.scenes)} captions of {args.scenes} scenes in {args.folder}")
 

@@ -3,21 +3,24 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from curate.errors import PlanError
 
-__all__ = ["Agreement", "Bar", "Calibration", "agreement", "read_calibration"]
+__all__ = ["GOOD", "Agreement", "Bar", "Calibration", "agreement", "read_calibration"]
+
+GOOD: Final = 3
+"""The least label of a good caption: SAIL-VL2 calls captions below 3 of 5 unacceptable (arXiv 2509.14033)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """What keeping the scores of at least `minimum` does to a labelled set; fractions are null where nothing counts.
 
-    A caption is good when its label is at least `minimum`. One that got no score is not kept. `kept_precision` is the
+    A caption is good when its label is at least `GOOD`. One that got no score is not kept. `kept_precision` is the
     share of good ones among the kept, `kept_recall` the share of the good ones that are kept, `dropped_...` the same of
     bad ones and the dropped: a judge that likes everything has `dropped_recall` 0, whatever the set. `kappa` is Cohen's
-    over kept and dropped, `exact` the share of scored captions whose score is the label.
+    over kept and dropped, `exact` the share of scored captions whose score is the label (null for scores that are fractions).
     """
 
     column: str
@@ -95,7 +98,7 @@ def agreement(column: str, minimum: float, labels: Sequence[float], scores: Sequ
     >>> found.kept_precision, found.kept_recall, found.dropped_recall, found.unscored, found.kappa
     (0.5, 0.5, 0.5, 1, 0.0)
     """
-    good = [label >= minimum for label in labels]
+    good = [label >= GOOD for label in labels]
     kept = [score is not None and score >= minimum for score in scores]
     n, both = len(good), list(zip(good, kept, strict=True))
     right = sum(a == b for a, b in both)
@@ -113,7 +116,7 @@ def agreement(column: str, minimum: float, labels: Sequence[float], scores: Sequ
         _share(both.count((False, False)), n - sum(good)),
         _share(right, n),
         round((right / n - chance) / (1 - chance), 3) if chance < 1 else None,
-        _share(sum(label == score for label, score in scored), len(scored)),
+        None if any(score % 1 for _, score in scored) else _share(sum(a == b for a, b in scored), len(scored)),
     )
 
 

@@ -7,9 +7,10 @@ which neither detector nor OCR can check, is changed on the caption's word.
 import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
+from curate.captions.change import Change, apply
 from curate.captions.choices import Choices
 from curate.captions.evidence import Claims
 from curate.captions.lexicon import Lexicon, Mention, quotes
@@ -18,16 +19,18 @@ from curate.captions.positions import PLACE
 from curate.captions.truth import Seen
 from curate.captions.wording import ARTICLE, COLOURS, NUMBER_WORDS, OPPOSITES, SIGNS, article, is_plural, like, plural
 
-__all__ = ["Change", "apply", "make_edit"]
+__all__ = ["make_edit"]
 
+# Words that lead to a quotation and may go with it: "a sign that reads ...", "a shop called ...".
 LEAD: Final = re.compile(
-    r",?\s*(?:\b(?:that|which)\s+)?\b(?:reads?|reading|says?|saying|spells?|spelling|labell?ed|marked|titled|"
-    r"(?:with|bearing|showing|displaying|has|have|having) the (?:text|words?|inscription|letters|label|title|name))"
-    r"[:,]?\s*$",
+    r"(?P<comma>,?)\s{0,2}(?:(?:that|which)\s(?:reads?|says?|spells?)|reading|saying|spelling|labell?ed|marked|"
+    r"numbered|titled|called|named|(?:with|bearing|showing|displaying|having)\sthe\s(?:text|words?|inscription|"
+    r"letters|lettering|label|title|name|number))[:,]?\s{0,2}$",
     re.IGNORECASE,
 )
-# Without it the sentence would have no verb: "A sign reads ...", but not "a sign that reads ...".
-VERB: Final = re.compile(r",?\s*(?:reads?|says?|spells?|has|have)\b", re.IGNORECASE)
+# Verbs that the sentence cannot do without: "a sign reads ...".
+VERB: Final = re.compile(r"\b(?P<verb>reads?|says?|spells?)[:,]?\s{0,2}$", re.IGNORECASE)
+REACH: Final = 40  # characters before a quotation in which its lead stands
 THERE: Final = (
     "There is also {}.",
     "{} can be seen as well.",
@@ -37,34 +40,6 @@ THERE: Final = (
 # A noun that one of these follows is no subject: "a dog" may become "two dogs" without a verb that no longer agrees.
 LOOSE: Final = re.compile(r"\s*(?:[,.;:)]|$|(?:and|or|on|in|at|with|near|beside|under|behind|against|by)\b)")
 SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Characters `start` to `end` of a text, which are `before`, become `after`."""
-
-    start: int
-    end: int
-    before: str
-    after: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def apply(text: str, changes: Sequence[Change]) -> str:
-    """Return the text with all changes made; they are in order and do not overlap.
-
-    >>> apply("A dog and a dog.", [Change(0, 5, "A dog", "An ant"), Change(12, 15, "dog", "cat")])
-    'An ant and a cat.'
-    """
-    parts, at = [], 0
-    for change in changes:
-        assert text[change.start : change.end] == change.before
-        assert change.start >= at
-        parts += [text[at : change.start], change.after]
-        at = change.end
-    return "".join([*parts, text[at:]])
 
 
 def make_edit(kind: str, text: str, seen: Seen, choices: Choices) -> list[Change] | None:
@@ -156,16 +131,20 @@ def _renamed(case: _Case, mention: Mention, stranger: str) -> Change:
 
 
 def _missing_text(case: _Case) -> list[list[Change]]:
-    """Leave out a text that is in the picture: with the words that lead to it, or the sentence that is about it."""
+    """Leave out a text of the picture, with the words that lead to it; "reads ..." becomes "bears some text"."""
     found = []
-    for first, last, _ in case.shuffled("missing", _read(case)):
-        lead = LEAD.search(case.text, 0, first)
-        if lead and not VERB.match(lead.group()):
-            found.append([case.change(lead.start(), last, "")])
-            continue
-        start, end = _sentence(case.text, first, last)
-        if case.text[:start].strip() or case.text[end:].strip():
-            found.append([case.change(start, end, "")])
+    for start, end, _ in case.shuffled("missing", _read(case)):
+        lead = LEAD.search(case.text, max(0, start - REACH), start)
+        verb = VERB.search(case.text, max(0, start - REACH), start)
+        if lead:
+            both = lead["comma"] and case.text[end : end + 1] == ","
+            found.append([case.change(lead.start(), end + bool(both), "")])
+        elif verb:
+            bear = "bears" if verb["verb"].casefold().endswith("s") else "bear"
+            found.append([case.change(verb.start(), end, f"{bear} some text")])
+        else:
+            first = not case.text[:start].strip() or case.text[:start].rstrip()[-1] in ".!?"
+            found.append([case.change(start, end, "Some text" if first else "some text")])
     return found
 
 
@@ -203,7 +182,7 @@ def _wrong_count(case: _Case) -> list[list[Change]]:
     for label in case.shuffled("count", [name for name, said in right.items() if case.seen.sure.get(name) == said]):
         number = right[label]
         own = [m for m in case.mentions if m.label == label and m.count == number]
-        others = [n for n in range(2, max(4, number + 2) + 1) if n != number]
+        others = [n for n in range(max(2, number - 2), number + 3) if n != number]
         other = others[case.choices.index(f"count of {label}", len(others))]
         changes = [change for mention in own if (change := _recounted(case, mention, number, other))]
         if changes and (number > 1 or len(changes) == 1):
@@ -214,14 +193,15 @@ def _wrong_count(case: _Case) -> list[list[Change]]:
 def _recounted(case: _Case, mention: Mention, number: int, other: int) -> Change | None:
     words = list(re.finditer(r"\w+", case.text[max(0, mention.start - 80) : mention.start]))[-5:]
     offset = max(0, mention.start - 80)
-    values = {word: i for i, word in enumerate(NUMBER_WORDS)} | {str(i): i for i in range(21)}
+    values = {word: i for i, word in enumerate(NUMBER_WORDS)} | {str(i): i for i in range(1, 100)}
     if number == 1:
         values |= {"a": 1, "an": 1}
     word = next((m for m in reversed(words) if values.get(m.group().casefold()) == number), None)
     if word is None:
         return None
     start, end = word.start() + offset, word.end() + offset
-    written = str(other) if word.group().isdigit() else like(word.group(), NUMBER_WORDS[other])
+    spelt = not word.group().isdigit() and other < len(NUMBER_WORDS)
+    written = like(word.group(), NUMBER_WORDS[other]) if spelt else str(other)
     if number > 1:
         return case.change(start, end, written)
     if case.text[end : mention.start].strip().count(" ") > 1 or not LOOSE.match(case.text, mention.end):
@@ -284,14 +264,6 @@ def _read(case: _Case) -> list[tuple[int, int, str]]:
     """Return the quotations that stand in the picture."""
     supported = {tuple(plain_words(text)) for text in case.claims.supported_texts}
     return [quote for quote in quotes(case.text) if tuple(plain_words(quote[2])) in supported]
-
-
-def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return the span of the sentence around a place, with the blank before it, or after it if it comes first."""
-    marks = [m.end() for m in SENTENCE_END.finditer(text)]
-    first = max((mark for mark in marks if mark <= start), default=0)
-    last = next((mark for mark in marks if mark >= end), len(text))
-    return (first, last) if first else (0, len(text) - len(text[last:].lstrip()))
 
 
 EDITS: Final[dict[str, Callable[[_Case], list[list[Change]]]]] = {

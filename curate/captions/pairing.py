@@ -4,12 +4,14 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from curate.captions.choices import Choices
+from curate.captions.prompts import Prompt
 from curate.experts.text_facts import split_words
 from schemas.preference import MISLEADING_KINDS
 
-__all__ = ["best_and_worst", "in_drawn_order", "length_log_ratio", "misleading_kind"]
+__all__ = ["best_and_worst", "in_drawn_order", "length_log_ratio", "misleading_kind", "prompt_columns", "text_columns"]
 
 
 def in_drawn_order(weights: Mapping[str, float], choices: Choices) -> Iterator[str]:
@@ -49,6 +51,25 @@ def length_log_ratio(better: str, worse: str) -> float | None:
     """
     words = len(split_words(better)), len(split_words(worse))
     return math.log(words[0] / words[1]) if all(words) else None
+
+
+def prompt_columns(better: Prompt, worse: Prompt) -> dict[str, str]:
+    """Return what `schemas.preference` says of the prompts that generated both texts."""
+    return {
+        "pair_chosen_prompt": better.fill(),
+        "pair_rejected_prompt": worse.fill(),
+        "pair_chosen_prompt_id": better.id,
+        "pair_rejected_prompt_id": worse.id,
+    }
+
+
+def text_columns(better: str, worse: str) -> dict[str, Any]:
+    """Return what `schemas.preference` says of both texts."""
+    return {
+        "pair_chosen": better,
+        "pair_rejected": worse,
+        "pair_length_log_ratio": length_log_ratio(better, worse),
+    }
 
 
 def misleading_kind(prompt_id: str) -> str | None:

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from curate.captions.lexicon import NUMBERS, Lexicon
+from curate.captions.lexicon import Lexicon
 
 __all__ = ["ARTICLE", "COLOURS", "NUMBER_WORDS", "OPPOSITES", "SIGNS", "article", "is_plural", "like", "plural"]
 
@@ -11,10 +11,9 @@ ARTICLE: Final = re.compile(r"\b[Aa]n? $")
 """An article at the end of a text, with its blank."""
 
 NUMBER_WORDS: Final = (
-    "no",
-    "one",
-    *(word for word, n in NUMBERS.items() if n >= 2 and word not in {"both", "pair", "couple", "dozen"}),
-)
+    "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+)  # fmt: skip
 """The word of each number, 0 to 20."""
 
 COLOURS: Final[dict[str, frozenset[str]]] = {

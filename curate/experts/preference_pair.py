@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 
+from curate.captions.change import apply
 from curate.captions.choices import Choices
 from curate.captions.corrupt import pixels_sha256
 from curate.captions.corruptions import Corruptions
-from curate.captions.edits import apply, make_edit
+from curate.captions.edits import make_edit
 from curate.captions.evidence import Evidence
-from curate.captions.pairing import best_and_worst, in_drawn_order, length_log_ratio, misleading_kind
+from curate.captions.pairing import best_and_worst, in_drawn_order, misleading_kind, prompt_columns, text_columns
 from curate.captions.prompts import MISLEADING_V1, NEUTRAL_V1, STEP_BY_STEP_V1, Prompt
 from curate.captions.truth import Seen
 from curate.engines.engine import Completion, Engine, Generate, Request
@@ -172,7 +173,7 @@ class PreferencePair:
         }
         if kind == "ranked_samples":
             numbers = [f"candidate {i}" for i in range(self.samples)]
-            draft = _Draft(sample, row | {"pair_candidates": self.samples} | _prompts(stored, stored))
+            draft = _Draft(sample, row | {"pair_candidates": self.samples} | prompt_columns(stored, stored))
             draft.requests = [self._request(draft, what, stored, clean, self.sample_temperature) for what in numbers]
             return draft
         prompt, shown = self.neutral[sample.choices.index("neutral", len(self.neutral))], clean
@@ -185,7 +186,7 @@ class PreferencePair:
             row["pair_rejected_image_sha256"] = pixels_sha256(shown)
         else:
             return None
-        draft = _Draft(sample, row | _prompts(self.chosen, prompt))
+        draft = _Draft(sample, row | prompt_columns(self.chosen, prompt))
         draft.requests = [
             self._request(draft, "chosen", self.chosen, clean, self.temperature),
             self._request(draft, "rejected", prompt, shown, self.temperature),
@@ -202,7 +203,7 @@ class PreferencePair:
             "pair_kind": kind,
             "pair_prompt": self.neutral[sample.choices.index("stored prompt", len(self.neutral))].fill(),
             "pair_edits": [change.to_dict() for change in changes],
-            **_texts(text, apply(text, changes)),
+            **text_columns(text, apply(text, changes)),
             **dict.fromkeys(("pair_prompt_tokens", "pair_completion_tokens"), 0),
             "pair_finish_reasons": [],
         }
@@ -233,7 +234,7 @@ class PreferencePair:
                 if best is None:
                     return False
                 sides = [answers[i] for i in best]
-            row |= _texts(*(side.text.strip() for side in sides)) | {
+            row |= text_columns(*(side.text.strip() for side in sides)) | {
                 "pair_finish_reasons": [side.finish_reason for side in sides],
                 "pair_prompt_tokens": sum(answer.prompt_tokens for answer in answers),
                 "pair_completion_tokens": sum(answer.completion_tokens for answer in answers),
@@ -285,23 +286,6 @@ def _samples(batch: Batch, pair: PreferencePair, stage: str) -> list[_Sample]:
         choices = Choices(pair.seed, stage, row["uid"])
         found.append(_Sample(row["uid"], row, image, choices, in_drawn_order(pair.weights, choices)))
     return found
-
-
-def _prompts(better: Prompt, worse: Prompt) -> dict[str, str]:
-    return {
-        "pair_chosen_prompt": better.fill(),
-        "pair_rejected_prompt": worse.fill(),
-        "pair_chosen_prompt_id": better.id,
-        "pair_rejected_prompt_id": worse.id,
-    }
-
-
-def _texts(better: str, worse: str) -> dict[str, Any]:
-    return {
-        "pair_chosen": better,
-        "pair_rejected": worse,
-        "pair_length_log_ratio": length_log_ratio(better, worse),
-    }
 
 
 def _ask_nobody(requests: Iterable[Request]) -> list[Completion]:

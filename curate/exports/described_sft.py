@@ -107,7 +107,9 @@ def with_description(row: dict[str, Any], description: str) -> dict[str, Any] | 
         ("messages", "role", "user", "content"),
     ):
         listed = row.get(turns)
-        for i, turn in enumerate(listed if isinstance(listed, list) else ()):
+        if not isinstance(listed, list):
+            continue
+        for i, turn in enumerate(listed):
             if isinstance(turn, dict) and turn.get(who) == human and isinstance(turn.get(said), str):
                 fresh = {**turn, said: _described(turn[said], description)}
                 return {**row, turns: [*listed[:i], fresh, *listed[i + 1 :]]}

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.captions.change import apply
 from curate.captions.choices import Choices
-from curate.captions.edits import EDITS, apply, make_edit
+from curate.captions.edits import EDITS, make_edit
 from curate.captions.evidence import Evidence
 from curate.captions.lexicon import read_lexicon
 from curate.captions.truth import Seen
@@ -70,10 +71,11 @@ def test_an_object_that_nobody_saw_is_not_swapped():
 @pytest.mark.parametrize(
     ("text", "without"),
     [
-        ('A shop. A red sign reads "Fresh bread". A man walks.', "A shop. A man walks."),
+        ('A shop. A red sign reads "Fresh bread". A man walks.', "A shop. A red sign bears some text. A man walks."),
         ('A shop with a sign that says "Fresh bread" and a man.', "A shop with a sign and a man."),
-        ('A shop, labeled "Fresh bread", is open.', "A shop, is open."),
-        ('"Fresh bread" is on the wall. A man walks.', "A man walks."),
+        ('A shop, labeled "Fresh bread", is open.', "A shop is open."),
+        ('"Fresh bread" is on the wall. A man walks.', "Some text is on the wall. A man walks."),
+        ("Signs say “Fresh bread” and two dogs play.", "Signs bear some text and two dogs play."),
     ],
 )
 def test_a_missing_text_takes_its_words_with_it(text, without):
@@ -102,6 +104,13 @@ def test_a_count_is_changed_only_where_the_detector_is_sure_of_it():
     assert len(found) == 2
     assert every("wrong_count", "Two cats sit.", [*cats, box("cat", 0.5, score=0.3)]) == {None}
     assert every("wrong_count", "Three cats sit.", cats) == {None}
+
+
+def test_large_numbers_are_written_too():
+    many = [box("bird", 0.5)] * 20
+    found = every("wrong_count", "Twenty birds fly.", many) | every("wrong_count", "20 birds fly.", many)
+    assert "22 birds fly." in found
+    assert "Nineteen birds fly." in found
 
 
 def test_one_becomes_several_only_where_no_verb_would_disagree():

@@ -132,6 +132,7 @@ def test_the_gate_accepts_what_reaches_the_threshold_on_both_axes():
 def test_any_score_can_be_held_to_a_label(labels):
     found = measured(GOOD, labels, read_gates(["vir:caption_ita:5"]))
     assert found.axes["vir"].kept_precision == 1.0
+    assert measured(GOOD, labels, (Gate("vir", "caption_ita", 6),)).axes["vir"].kept_recall == 0
     with pytest.raises(PlanError, match="no expert of the recipe adds clip_score"):
         measured(GOOD, labels, (Gate("vir", "clip_score", 0.2),))
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from curate.captions.change import Change, apply
 from curate.captions.corrupt import color_jitter, low_resolution, pixels_sha256
 from curate.captions.corruptions import CORRUPTIONS, Corruptions, corrupt_again
-from curate.captions.edits import Change, apply
 from curate.captions.prompts import Prompt
 from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
@@ -271,8 +271,8 @@ def test_samples_that_are_all_the_same_text_are_no_pair():
 
 
 def test_lengths_are_compared():
-    rows = by_row(PreferencePair(None, kinds=(("missing_text", 1),)).load()(facts_batch(4)))
-    assert all(row["pair_length_log_ratio"] > 0 for row in rows)
+    rows = by_row(PreferencePair(None, kinds=(("added_object", 1),)).load()(facts_batch(4)))
+    assert all(row["pair_length_log_ratio"] < 0 for row in rows)
 
 
 @pytest.mark.parametrize(
