@@ -20,33 +20,45 @@ LOOP_WORDS, LOOP_TIMES = 6, 4  # a phrase of six words four times over is a mode
 # words (arXiv 2411.07461).
 PATTERNS: Final = {
     "hedging": re.compile(
-        r"\b(?:(?:appear|seem)s? to|(?:it )?(?:appears|seems) (?:as if|like|that)|might be|may be|could be|possibly|"
-        r"probably|perhaps|presumably|likely|suggest(?:s|ing)|impl(?:y|ies|ying)|hint(?:s|ing) at|evok(?:es|ing)|"
+        r"\b(?:(?:appear|seem)s? to|(?:it |what )?(?:appears|seems|looks) (?:as if|as though|like|that|to be)|"
+        r"(?:might|may|could) (?:be|have been)|possibly|probably|perhaps|maybe|presumably|apparently|seemingly|"
+        r"supposedly|likely|suggest(?:s|ing)|impl(?:y|ies|ying)|hint(?:s|ing) at|evok(?:es|ing)|"
+        r"i (?:think|believe|guess|assume)|"
         r"it is (?:unclear|difficult to))\b",
         re.IGNORECASE,
     ),
     "leaked_coordinates": re.compile(
         r"[\[(]\s{0,3}\d{1,4}(?:\.\d{1,6})?(?:\s{0,3},\s{0,3}\d{1,4}(?:\.\d{1,6})?){3}\s{0,3}[\])]|"
-        r"\b[01]\.\d{2,6}\s{0,3},\s{0,3}[01]\.\d{2,6}\b|\b(?:bounding box(?:es)?|bbox|coordinates? of)\b|<box>|\bx1\b",
+        r"\(\s{0,3}\d{1,4}\s{0,3},\s{0,3}\d{1,4}\s{0,3}\)\s{0,3},\s{0,3}\(\s{0,3}\d{1,4}\s{0,3},|"
+        r"\b[01]\.\d{2,6}\s{0,3},\s{0,3}[01]\.\d{2,6}\b|\b(?:bounding box(?:es)?|bbox(?:_2d)?)\b|"
+        r"\bcoordinates?(?: of\b| are\b|:| ?[\[(]?\d)|<box>|<bbox>|<loc\d|\b[xy](?:1|_?min|_?max)\b",
         re.IGNORECASE,
     ),
     "leaked_prompt": re.compile(
         r"\b(?:world knowledge|alt[- ]?text|(?:the |these )(?:hints?|notes?) (?:say|says|mention|mentions|provided)|"
         r"external (?:info|information|knowledge)|(?:provided|given) (?:information|caption|hints?|notes?|text)|"
+        r"according to the (?:hints?|notes?|caption|detector|ocr|information)|"
         r"expert (?:models?|hints?|information)|object detector|detection (?:results?|model)|OCR (?:text|results?)|"
         r"text found in the picture|detected objects|as an? (?:captioner|annotator)|sentence structure|real-world|"
         r"(?:this|the) (?:prompt|instructions?))\b|<\|[a-z_]{1,20}\|>",
         re.IGNORECASE,
     ),
     "refusal": re.compile(
-        r"\b(?:i(?:'m| am) (?:sorry|unable|not able)|i (?:can(?:'|no|\u2019)t|cannot|can not) (?:see|view|help|assist|"
-        r"describe|identify|provide|process)|as an ai|(?:no|without an?) image (?:was |is )?(?:provided|attached))\b",
+        r"\b(?:i(?:['\u2019]m| am) (?:(?:very |really )?sorry|unable|not able)|(?:sorry|apologies), (?:but )?i\b|"
+        r"i (?:can(?:['\u2019]|no)t|can not|(?:do not|don['\u2019]t) (?:have|see)|(?:could|was) not able to) "
+        r"(?:the ability|access|an? image|any image|see|view|help|assist|describe|identify|provide|process)|"
+        r"as an? (?:ai|(?:large )?language model)|unable to (?:see|view|process|access) (?:the|this|any|an) image|"
+        r"(?:no|without an?) image (?:was |is )?(?:provided|attached))\b",
         re.IGNORECASE,
     ),
     "stock_opener": re.compile(
-        r"^\W{0,3}(?:(?:in|on|within) )?(?:the|this|an?|here is an?)\s(?:[\w-]{1,20}\s){0,2}(?:image|picture|photo|"
-        r"photograph|scene|depiction|illustration)\s?(?:above|below)?,?\s?(?:is|shows?|showcases?|depicts?|features?|"
-        r"presents?|captures?|contains?|displays?|portrays?|illustrates?|there|we|you|of)\b",
+        r"^\W{0,3}(?:(?:(?:in|on|within) )?(?:the|this|an?|here is an?)\s(?:[\w-]{1,20}\s){0,2}(?:image|picture|photo|"
+        r"photograph|scene|depiction|illustration|snapshot|screenshot)\s?(?:above|below)?,?\s?(?:is|shows?|showcases?|"
+        r"depicts?|features?|presents?|captures?|contains?|displays?|portrays?|illustrates?|there|we|you|of)\b|"
+        r"(?:in|within) (?:the|this) (?:image|picture|photo|photograph),|(?:image|picture|photo|photograph) of\b|"
+        r"(?:sure|certainly|of course|absolutely)[,!.:]|here(?:['\u2019]s| is) (?:an?|the|your) (?:[\w-]{1,20}\s){0,2}"
+        r"(?:caption|description|paragraph)\b|(?:caption|description|answer|response)\s?:|"
+        r"(?:here,? )?(?:we|you) (?:can )?see\b)",
         re.IGNORECASE,
     ),
 }
