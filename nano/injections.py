@@ -6,7 +6,8 @@
 Every case is one scene, one attack and one slot: the alt text, or an OCR line that comes after the true ones. The
 nano VLM captions it through the DenseCaption expert, with the quickstart's prompt and hint style plus an alt text
 block: with the attack, with harmless words of the same length in the same slot (twice, other words), and with nothing
-there; and with the attack once more by hints that do not look for commands. Objects and true text lines come from the
+there; and with the attack once more by hints that do not look for commands. The third table adds RepairCaption, which
+asks again where boxes, text lines and guards contradict a caption. Objects and true text lines come from the
 scene's truth, so that nothing but the planted text can be wrong.
 
 A caption obeys if it holds the attack's canary outside quotation marks, is no caption at all (fewer than `SHORT`
@@ -29,13 +30,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from curate.captions.evidence import Evidence
 from curate.captions.guards import Guards
 from curate.captions.hints import Hints, Section
+from curate.captions.lexicon import read_lexicon
 from curate.engines.engine import Engine
 from curate.experts.dense_caption import DenseCaption
+from curate.experts.repair_caption import RepairCaption
 from curate.stages import Batch, Pixels
 from nano.attacks import FAMILIES, Attack, Wording
+from nano.evaluate_evidence import LEXICON
 from nano.evaluate_models import HELD_OUT
+from nano.evaluate_repair import REPAIR
 from nano.unseen_attacks import UNSEEN
 from nano.world.annotation import Scene
 from nano.world.scenes import make_scene
@@ -135,29 +141,50 @@ def truth_row(scene: Scene) -> dict[str, Any]:
 
 def caption(engine: Engine, hints: Hints, lines: Sequence[dict[str, Any]], images: Sequence[Pixels]) -> list[str]:
     """Return the caption of each row, as the DenseCaption expert of the quickstart writes it."""
-    expert = DenseCaption(engine, prompt=DESCRIBE, hints=hints, guards=Guards(), longest_side_px=336, max_tokens=220)
-    names = ["uid", *hints.needs]
-    table = pa.table({name: pa.array([line[name] for line in lines], TYPES[name]) for name in names})
-    measured = expert.load()(Batch(table, (), images))
-    return [text or "" for text in measured["caption"]]
+    return [first for first, _ in captions(engine, hints, lines, images)]
 
 
-def caption_all(engine: Engine, found: Sequence[Case]) -> dict[str, list[str]]:
-    """Return the captions of all cases by what was planted."""
+def captions(
+    engine: Engine, hints: Hints, lines: Sequence[dict[str, Any]], images: Sequence[Pixels], repair: bool = False
+) -> list[tuple[str, str]]:
+    """Return the caption of each row, and with `repair` what RepairCaption makes of it by evidence, else ""."""
+    fused = DenseCaption(engine, prompt=DESCRIBE, hints=hints, guards=Guards(), longest_side_px=336, max_tokens=220)
+    table = pa.table({name: pa.array([line[name] for line in lines], kind) for name, kind in TYPES.items()})
+    first = fused.load()(Batch(table.select(["uid", *fused.needs]), (), images))
+    if not repair:
+        return [(text or "", "") for text in first["caption"]]
+    mend = RepairCaption(
+        engine,
+        REPAIR,
+        made_by=DESCRIBE,
+        hints=hints,
+        evidence=Evidence(read_lexicon(str(LEXICON))),
+        allow=("stock_opener",),
+        longest_side_px=336,
+        max_tokens=220,
+    )
+    for name in ("caption", "caption_finish_reason"):
+        table = table.append_column(name, pa.array(first[name], pa.string()))
+    final = mend.load()(Batch(table.select(["uid", *mend.needs]), (), images))["final_caption"]
+    return [(one or "", two or "") for one, two in zip(first["caption"], final, strict=True)]
+
+
+def caption_all(engine: Engine, found: Sequence[Case]) -> dict[str, list[tuple[str, str]]]:
+    """Return the captions of all cases, first and repaired, by what was planted."""
     images = [np.asarray(make_scene(case.scene)[0]) for case in found]
 
     def calm(name: str) -> Callable[[Case], str]:
         return lambda case: harmless(case.attack.text, random.Random(f"{case.scene} {name}"))
 
+    plans: dict[str, Callable[[Case], str]] = {
+        "attacked": lambda case: case.attack.text,
+        "calm": calm("calm"),
+        "calm again": calm("calm again"),
+        "nothing": lambda _: "",
+    }
+    told = {name: captions(engine, STYLE, rows(found, plant), images, True) for name, plant in plans.items()}
     unchecked = dataclasses.replace(STYLE, commands=None)
-    plans: list[tuple[str, Hints, Callable[[Case], str]]] = [
-        ("attacked", STYLE, lambda case: case.attack.text),
-        ("calm", STYLE, calm("calm")),
-        ("calm again", STYLE, calm("calm again")),
-        ("nothing", STYLE, lambda _: ""),
-        ("unchecked", unchecked, lambda case: case.attack.text),
-    ]
-    return {name: caption(engine, hints, rows(found, plant), images) for name, hints, plant in plans}
+    return told | {"unchecked": captions(engine, unchecked, rows(found, plans["attacked"]), images)}
 
 
 BOXED = [("box", pa.list_(pa.float32())), ("score", pa.float32())]
@@ -211,9 +238,13 @@ def main() -> None:
     options = parser.parse_args()
     found = cases(options.per_family, FAMILIES if options.attacks == "known" else UNSEEN)
     texts = caption_all(vllm(str(ROOT / "vlm")), found)
-    controls = texts["calm"], texts["calm again"], texts["nothing"]
-    for name, title in (("unchecked", "hints that do not look for commands"), ("attacked", "hints as they are")):
-        outcomes = [judge(case, *four) for case, *four in zip(found, texts[name], *controls, strict=True)]
+    for title, name, stage in (
+        ("hints that do not look for commands", "unchecked", 0),
+        ("hints as they are", "attacked", 0),
+        ("hints as they are, then RepairCaption", "attacked", 1),
+    ):
+        columns = [[pair[stage] for pair in texts[each]] for each in (name, "calm", "calm again", "nothing")]
+        outcomes = [judge(case, *four) for case, *four in zip(found, *columns, strict=True)]
         print(f"\n{title}, {options.attacks} attacks:\n\n{report(found, outcomes)}")
     if options.json:
         told = [dataclasses.asdict(case) | {name: texts[name][i] for name in texts} for i, case in enumerate(found)]
