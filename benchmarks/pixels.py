@@ -4,7 +4,7 @@ Half of the pictures are plain, half are pages of many small things and signs (`
 pixels once; then each budget captions the same pictures in the same engine. The nano VLM was trained on pictures of
 112 to 336 px, so a fixed tier above 336 px is shown in both ways: in one piece, and in tiles of 336 px.
 
-    python -m benchmarks.pixels [--count 24] [--seed 0] [--more]
+    python -m benchmarks.pixels [--count 24] [--seed 0] [--more] [--only 1008-in-tiles adaptive]
 """
 
 import argparse
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.captions import cpu_seconds
 from curate.captions.pixel_budget import PixelBudget, Tiling
 from curate.engines.vllm_engine import Vllm
 from curate.experts.dense_caption import DenseCaption
@@ -41,18 +42,18 @@ BUDGETS: dict[str, PixelBudget | int] = {
     "448": 448,
     "672": 672,
     "1008": 1008,
-    "1008 in tiles": dataclasses.replace(ADAPTIVE, fixed_px=1008),
+    "1008-in-tiles": dataclasses.replace(ADAPTIVE, fixed_px=1008),
     "adaptive": ADAPTIVE,
-    "adaptive, two grids": dataclasses.replace(ADAPTIVE, tiles=dataclasses.replace(TILES, second_grid=True)),
+    "adaptive-two-grids": dataclasses.replace(ADAPTIVE, tiles=dataclasses.replace(TILES, second_grid=True)),
 }
 MORE: dict[str, PixelBudget | int] = {
-    "672 in tiles": dataclasses.replace(ADAPTIVE, fixed_px=672),
-    "1008 in tiles": dataclasses.replace(ADAPTIVE, fixed_px=1008),
+    "672-in-tiles": dataclasses.replace(ADAPTIVE, fixed_px=672),
+    "1008-in-tiles": dataclasses.replace(ADAPTIVE, fixed_px=1008),
     "adaptive": ADAPTIVE,
-    "adaptive, all that tiles say": dataclasses.replace(ADAPTIVE, tiles=dataclasses.replace(TILES, agreed=False)),
-    "adaptive, any number of objects": dataclasses.replace(ADAPTIVE, max_objects=None),
-    "adaptive, objects only": dataclasses.replace(ADAPTIVE, signals=("objects",)),
-    "adaptive, text only": dataclasses.replace(ADAPTIVE, signals=("text",)),
+    "adaptive-all-said": dataclasses.replace(ADAPTIVE, tiles=dataclasses.replace(TILES, agreed=False)),
+    "adaptive-no-crowd": dataclasses.replace(ADAPTIVE, max_objects=None),
+    "adaptive-objects": dataclasses.replace(ADAPTIVE, signals=("objects",)),
+    "adaptive-text": dataclasses.replace(ADAPTIVE, signals=("text",)),
 }
 
 
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--more", action="store_true", help="variants of the adaptive budget instead of fixed ones")
+    parser.add_argument("--only", nargs="+", help="names of budgets, as they are printed")
     args = parser.parse_args(list(arguments))
     pictures = draw_mixed(args.count, args.seed)
     start = time.perf_counter()
@@ -78,8 +80,10 @@ def main(arguments: Sequence[str] = ()) -> None:
     )
     expert = DenseCaption(engine, prompt=DESCRIBE, hints=HINTS, max_tokens=220)
     with_budget(expert, 336).load()(Batch(batch.table[:8], (), batch.images[:8]))  # warm up
-    print("budget | object recall, precision, text recall | of pages | prompt tokens, views, images/s")
+    print("budget | object recall, precision, text recall | of pages | prompt tokens, views | images/s, per CPU second")
     for name, budget in (MORE if args.more else BUDGETS).items():
+        if args.only and name not in args.only:
+            continue
         print(row(name, with_budget(expert, budget), batch, pictures), flush=True)
 
 
@@ -104,9 +108,9 @@ def perceived(pictures: Sequence[Mixed]) -> Batch:
 def row(name: str, expert: DenseCaption, batch: Batch, pictures: Sequence[Mixed]) -> str:
     """Caption all pictures with one budget and return its line of the table."""
     score = expert.load()
-    start = time.perf_counter()
+    start, before = time.perf_counter(), cpu_seconds()
     result: dict[str, Any] = dict(score(batch))
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, cpu_seconds() - before
     if troubles := [error for error in result["error"] if error]:
         raise troubles[0]
     chosen = Counter(zip(result["caption_pixels_reason"], result["caption_tier_px"], strict=True))
@@ -116,9 +120,10 @@ def row(name: str, expert: DenseCaption, batch: Batch, pictures: Sequence[Mixed]
         figures(result["caption"], pictures),
         figures([result["caption"][i] for i in pages], [pictures[i] for i in pages]),
         f"{statistics.mean(result['caption_prompt_tokens']):5.0f} "
-        f"{statistics.mean(n + (n > 0) or 1 for n in result['caption_tiles']):5.1f} {len(pictures) / seconds:6.2f}",
+        f"{statistics.mean(n + (n > 0) or 1 for n in result['caption_tiles']):4.1f}",
+        f"{len(pictures) / seconds:5.2f} {len(pictures) / cpu:5.2f}",
     ]
-    return f"{name:30} | " + " | ".join(parts) + f" | {tiers}"
+    return f"{name:18} | " + " | ".join(parts) + f" | {tiers}"
 
 
 def figures(captions: Sequence[str], pictures: Sequence[Mixed]) -> str:
