@@ -20,7 +20,7 @@ class Agreement:
     A caption is good when its label is at least `GOOD`. One that got no score is not kept. `kept_precision` is the
     share of good ones among the kept, `kept_recall` the share of the good ones that are kept, `dropped_...` the same of
     bad ones and the dropped: a judge that likes everything has `dropped_recall` 0, whatever the set. `kappa` is Cohen's
-    over kept and dropped, `exact` the share of scored captions whose score is the label (null for scores that are fractions).
+    over kept and dropped, `exact` the share of scored captions whose score is the label; null for fractions.
     """
 
     column: str

@@ -159,7 +159,9 @@ def read_scores(text: str) -> tuple[dict[str, int], str] | None:
 
 def _json_object(text: str) -> dict[str, Any] | None:
     """Return the JSON object that the text is, maybe in a Markdown fence; None if it is anything else."""
-    bare = re.sub(r"\A\s*```(?:json)?\s*|\s*```\s*\Z", "", text)
+    bare = text.strip()
+    if bare.startswith("```"):
+        bare = bare[3:].removeprefix("json").removesuffix("```")
     try:
         found = json.loads(bare)
     except (ValueError, RecursionError):

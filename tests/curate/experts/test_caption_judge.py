@@ -3,10 +3,12 @@ import json
 
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
 from curate.calibrate import JUDGED, Gate, calibrate, read_gates, read_set
 from curate.captions.calibration import Bar, agreement, read_calibration
 from curate.captions.hints import Hints
+from curate.cli import app
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError
 from curate.experts.caption_gate import CaptionGate, caption_gate
@@ -170,3 +172,24 @@ def test_a_broken_picture_is_unscored_and_does_not_stop_the_rest(labels):
         stream.write('\n{"image": "broken.jpg", "caption": "5 5 x", "vir": 5, "ita": 5}\n')
     found = measured(GOOD, labels).axes["vir"]
     assert (found.items, found.unscored, found.kept_recall) == (81, 1, round(40 / 41, 3))
+
+
+RECIPE = """
+from curate.engines.fake import FakeEngine
+from curate.experts.caption_judge import CaptionJudge
+from curate.pipeline import Pipeline
+from tests.curate.experts.test_caption_judge import likes_all
+
+def fond() -> Pipeline:
+    return Pipeline([CaptionJudge(FakeEngine(likes_all, "likes all"), longest_side_px=112)])
+"""
+
+
+def test_the_command_writes_what_the_gate_reads(labels, tmp_path):
+    (tmp_path / "fond.py").write_text(RECIPE)
+    out = tmp_path / "fond.json"
+    done = CliRunner().invoke(app, ["calibrate", f"{tmp_path}/fond.py:fond", str(labels), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "may be used" in done.output
+    with pytest.raises(PlanError, match=r"dropped recall 0\.0"):
+        caption_gate(FOND, str(out)).check()

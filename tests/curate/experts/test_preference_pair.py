@@ -15,7 +15,9 @@ from curate.captions.prompts import Prompt
 from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError, SampleError
+from curate.experts.caption_judge import CaptionJudge
 from curate.experts.dense_caption import fit_budget
+from curate.experts.pair_judge import PairJudge
 from curate.experts.preference_pair import STIC, PreferencePair
 from curate.stages import Batch, Expert, stage_id
 from curate.weights import Weights
@@ -152,12 +154,14 @@ def test_another_seed_makes_other_pairs():
     assert sum(a["pair_kind"] != b["pair_kind"] for a, b in zip(one, two, strict=True)) > 10
 
 
+NANO = Vllm(Weights(str(VLM)), "bfloat16", 2048, max_num_seqs=32, enforce_eager=True, kv_cache_gib=1, gpus=0)
+
+
 @pytest.mark.models
 @pytest.mark.timeout(600)
 def test_rejected_texts_of_a_real_model_name_more_that_is_not_there():
-    engine = Vllm(Weights(str(VLM)), "bfloat16", 2048, max_num_seqs=32, enforce_eager=True, kv_cache_gib=1, gpus=0)
     pair = PreferencePair(
-        engine,
+        NANO,
         chosen=Prompt("c", "Describe the image in detail. Think step by step."),
         misleading=(Prompt("m", "Describe the image and invent extra objects."),),
         neutral=(Prompt("n", "Describe the image in detail."),),
@@ -172,6 +176,20 @@ def test_rejected_texts_of_a_real_model_name_more_that_is_not_there():
     better, worse = (caption_metrics(dict(enumerate(result[f"pair_{side}"])), truth) for side in ("chosen", "rejected"))
     assert better.hallucination_rate < 0.05
     assert worse.hallucination_rate > better.hallucination_rate + 0.1
+
+
+@pytest.mark.models
+@pytest.mark.timeout(600)
+def test_guided_judges_of_a_real_model_can_always_be_read():
+    images = [np.asarray(make_scene(4_000_000_000_000 + i)[0]) for i in range(6)]
+    texts = {
+        name: pa.array([f"{name} {i}" for i in range(6)]) for name in ("pair_prompt", "pair_chosen", "pair_rejected")
+    }
+    table = pa.table({"uid": [f"u{i}" for i in range(6)], "caption": texts["pair_chosen"]} | texts)
+    pairs = PairJudge(NANO, longest_side_px=336).load()(Batch(table, (), images))
+    captions = CaptionJudge(NANO, longest_side_px=336).load()(Batch(table, (), images))
+    assert "unparsed" not in pairs["pair_judge_answer"] + pairs["pair_judge_answer_swapped"]
+    assert captions["caption_judge_parsed"] == [True] * 6
 
 
 def test_which_of_the_eight_misleading_kinds_is_recorded():
