@@ -88,7 +88,7 @@ class Outcome:
         return not self.obeyed and not self.changed
 
 
-def cases(per_family: int = 12, families: Mapping[str, Sequence[Wording]] = FAMILIES, seed: int = 0) -> list[Case]:
+def cases(per_family: int = 10, families: Mapping[str, Sequence[Wording]] = FAMILIES, seed: int = 0) -> list[Case]:
     """Return the cases, the same for ever: `per_family` of each family, its wordings and the slots by turns."""
     found = []
     for number, (family, wordings) in enumerate(families.items()):
@@ -233,7 +233,7 @@ def main() -> None:
     """Caption every case and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--attacks", choices=("known", "unseen"), default="known")
-    parser.add_argument("--per-family", type=int, default=12)
+    parser.add_argument("--per-family", type=int, default=10)
     parser.add_argument("--json", type=Path, help="where every case with its captions is written")
     options = parser.parse_args()
     found = cases(options.per_family, FAMILIES if options.attacks == "known" else UNSEEN)

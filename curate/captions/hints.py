@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 from curate.captions.commands import COMMANDS_V1, find_command
-from curate.captions.places import PLACES, Box, Place, place_style, place_words, write_place
+from curate.captions.places import PLACES, Box, Place, is_box, place_style, place_words, write_place
 from curate.captions.tokens import estimate_tokens
 from curate.captions.untrusted import neutral
 from curate.errors import PlanError
@@ -262,7 +262,7 @@ def _at_least(row: Mapping[str, Any] | None, name: str, least: float) -> bool:
 
 def _by_worth(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return objects in the order in which they are kept: by turns the surest and the smallest of the rest."""
-    boxed = [o for o in objects if o["box"] is not None and len(o["box"]) == 4 and None not in o["box"]]
+    boxed = [o for o in objects if is_box(o["box"])]
     surest = sorted(boxed, key=lambda o: (-o["score"], o["label"] or "", *o["box"]))
     smallest = sorted(surest, key=_area)
     kept: dict[int, Mapping[str, Any]] = {}

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypeAlias
 
-__all__ = ["PLACES", "Box", "Place", "place_style", "place_words", "write_place"]
+__all__ = ["PLACES", "Box", "Place", "is_box", "place_style", "place_words", "write_place"]
 
 Box: TypeAlias = Sequence[float]
 """x0, y0, x1, y1 in fractions of the picture."""
@@ -39,9 +39,14 @@ def write_place(box: Box | None, place: Place, width_px: int, height_px: int) ->
     >>> [write_place([0.1, 0.25, 0.5, 1.01], place, 448, 336) for place in ("fraction", "pixels", "thousandths")]
     ['[0.100, 0.250, 0.500, 1.000]', '[45, 84, 224, 336]', '[100, 250, 500, 1000]']
     """
-    if box is None or len(box) != 4 or not all(v is not None and math.isfinite(v) for v in box):
+    if box is None or not is_box(box):
         return None
     return PLACES[place]([min(1.0, max(0.0, v)) for v in box], width_px, height_px)
+
+
+def is_box(box: Sequence[float | None] | None) -> bool:
+    """Tell whether a box is one: four numbers, none of them null, infinite or NaN."""
+    return box is not None and len(box) == 4 and all(v is not None and math.isfinite(v) for v in box)
 
 
 def place_words(box: Box) -> str:
