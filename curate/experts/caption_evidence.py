@@ -18,7 +18,7 @@ class CaptionEvidence:
     """Add what a caption claims rightly, wrongly and not at all; see `schemas.caption_evidence`.
 
     `column` is the text that is judged: the caption, or another one (`final_caption`, `alt_text`, ...); the added
-    columns then begin with its name. Costs no model: under a millisecond a caption.
+    columns then begin with its name. Asks no model: about 5 ms a caption.
     Source: `curate.captions.evidence`. Left out: whatever detector and OCR do not see, such as attributes and actions.
     """
 
