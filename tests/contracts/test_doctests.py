@@ -4,7 +4,8 @@ import pytest
 
 from tests.contracts.walk import modules
 
-MODULES = [module for package in ("filters", "curate.experts", "schemas") for module in modules(package)]
+PACKAGES = ("filters", "curate.captions", "curate.experts", "schemas")
+MODULES = [module for package in PACKAGES for module in modules(package)]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
