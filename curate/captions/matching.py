@@ -12,7 +12,7 @@ MOST_CHARACTERS: Final = 8000  # that are searched: hostile input stays cheap
 
 
 def found_in(part: str, whole: str, similarity: float) -> bool:
-    """Tell whether a text holds another, give or take some letters, whatever the case, blanks and punctuation.
+    """Tell whether a text holds another, give or take some letters, whatever case, accents, blanks and punctuation.
 
     >>> found_in("NO SWIMMING", "Beach Rules: no swimmlng after dark", 0.8), found_in("art", "a cart", 0.8)
     (True, False)
@@ -61,5 +61,10 @@ def _begins(words: Sequence[str], wanted: str) -> bool:
 
 
 def plain_words(text: str) -> list[str]:
-    """Return the runs of letters and digits, without case and in compatibility form."""
-    return re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
+    """Return the runs of letters and digits, without case, accents and width.
+
+    >>> plain_words("Caf\u00e9, \uff21\uff22!")
+    ['cafe', 'ab']
+    """
+    letters = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    return re.findall(r"[^\W_]+", "".join(letters).casefold())

@@ -83,6 +83,7 @@ def test_broken_boxes_are_passed_over():
         ("Welcome home", ["Goodbye home"], False),
         ("ART", ["CART"], False),
         ("Go", ["go", "on"], True),
+        ("Caf\u00e9", ["CAFE"], True),
         ("停车", ["请停车入位"], True),
         ("\uff2f\uff30\uff25\uff2e", ["open"], True),
         ("Grand Hotel Paris", ["Grand", "1923", "Paris", "Hotel"], True),
