@@ -63,8 +63,8 @@ def _begins(words: Sequence[str], wanted: str) -> bool:
 def plain_words(text: str) -> list[str]:
     """Return the runs of letters and digits, without case, accents and width.
 
-    >>> plain_words("Caf\u00e9, \uff21\uff22!")
-    ['cafe', 'ab']
+    >>> plain_words("\u00c9T\u00c9, \uff21\uff22!")
+    ['ete', 'ab']
     """
     letters = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     return re.findall(r"[^\W_]+", "".join(letters).casefold())
