@@ -179,7 +179,7 @@ def test_the_wheel_holds_the_files_and_works_from_a_zip_of_nothing_else(tmp_path
     subprocess.run(command, check=True, capture_output=True, timeout=250)
     wheel = next(tmp_path.glob("*.whl"))
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {f"curate/captions/{name}" for name in DIGESTS} <= names
+    assert {f"curate/captions/{name}" for name in (*DIGESTS, "lexica/coco80.toml")} <= names
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = "from curate.captions.prompts import BUNDLED; import json; print(json.dumps(sorted(BUNDLED)))"
     done = subprocess.run(
