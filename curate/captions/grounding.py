@@ -68,7 +68,8 @@ def ground(caption: str, objects: Sequence[Mapping[str, Any]], evidence: Evidenc
 def swift_objects(caption: str, phrases: Sequence[Phrase]) -> tuple[str, dict[str, Any]]:
     """Return a caption with ms-swift's placeholders, and its `objects`; phrases without boxes stay words.
 
-    `bbox` holds fractions (`bbox_type` "norm1"), in the order of the placeholders; every box is of the first picture.
+    A row of the `caption_phrases` column is `Phrase(**row)`. `bbox` holds fractions (`bbox_type` "norm1") in the order
+    of the placeholders; every box is of the first picture.
     A placeholder that the caption itself spells gets other brackets, or all boxes after it would move.
     Source: ms-swift's Custom-dataset.md, grounding format.
 
@@ -80,7 +81,7 @@ def swift_objects(caption: str, phrases: Sequence[Phrase]) -> tuple[str, dict[st
     for phrase in told:
         parts += [_harmless(caption[at : phrase.start]), "<ref-object>", "<bbox>" * len(phrase.boxes)]
         at = phrase.end
-    boxes = [list(box) for phrase in told for box in phrase.boxes]
+    boxes = [[round(edge, 4) for edge in box] for phrase in told for box in phrase.boxes]  # columns are float32
     objects = {
         "ref": [phrase.phrase for phrase in told],
         "bbox": boxes,

@@ -29,7 +29,9 @@ QUOTED = 4000  # characters of the caption that are shown again
 
 @dataclass(frozen=True)
 class RepairCaption:
-    """Add the final caption: the first one, or a second one that was asked for with what was wrong; see `schemas`.
+    """Add the final caption: the first, or a second that was asked for with what was wrong.
+
+    See `schemas.repair_caption` for the columns.
 
     Asked again is where guards mark the caption (but for `allow`), evidence contradicts it, or it misses more of what
     was seen for sure than `min_object_recall` and `min_text_recall` let pass. With `verified`, classes that

@@ -63,5 +63,11 @@ def test_swift_refs_and_boxes_are_as_many_as_their_placeholders():
     assert text.count("<ref-object>") == len(objects["ref"])
 
 
+def test_a_row_of_the_column_is_a_phrase():
+    row = {"phrase": "dog", "start": 2, "end": 5, "label": "dog", "boxes": [[0.10000000149011612, 0.25, 0.5, 1.0]]}
+    text, objects = swift_objects("A dog.", [Phrase(**row)])
+    assert (text, objects["bbox"]) == ("A <ref-object><bbox>.", [[0.1, 0.25, 0.5, 1.0]])
+
+
 def test_a_caption_without_boxes_stays_what_it_is():
     assert swift_objects("A cat.", [Phrase("cat", 2, 5, "cat")])[0] == "A cat."
