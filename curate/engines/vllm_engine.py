@@ -3,7 +3,6 @@
 import asyncio
 import atexit
 import functools
-import importlib.metadata
 import itertools
 import math
 import multiprocessing
@@ -18,6 +17,8 @@ from typing import Any
 
 from curate.engines.engine import Completion, Generate, Request
 from curate.engines.leash import leash
+from curate.engines.vllm_process import event_loop, plugins
+from curate.engines.vllm_request import messages, sampling
 from curate.errors import EngineError, PlanError, SampleError
 from curate.extras import check_extra
 from curate.stages import Resources
@@ -27,6 +28,7 @@ __all__ = ["Vllm"]
 
 GIB = 1 << 30
 BATCH_SECONDS = 3600.0  # for the 128 captions of a batch: a slow CPU is not a hang
+CPU_FIX = "curate.engines.vllm_cpu.RewindSeeds"
 CPU_CACHE_GIB = 2.0  # vLLM's CPU build takes 92 % of the machine's memory unless it is told how much
 
 
@@ -40,8 +42,12 @@ class Vllm:
     handled as by `vllm.LLM.chat`. A request that the engine refuses becomes `Completion.error`; an engine that dies
     raises EngineError in every call.
 
+    `deterministic` makes an answer independent of what else the engine has in work, and of order: without prefix
+    caching, on a GPU with vLLM's batch-invariant kernels, on a CPU, which has none, one request at a time. What it
+    costs is in docs/engines.md; bytes still depend on the machine, the versions and the number of cores.
+
     A picture of more than `max_pixels`, or what the model's own processor sets, is scaled down by that processor.
-    The fields after `seed` are placement: they may change low-order bits, but not what is asked of which model.
+    What follows `deterministic` is placement: it may change low-order bits, but not what is asked of which model.
     """
 
     model: Weights
@@ -50,6 +56,7 @@ class Vllm:
     trust_remote_code: bool = False
     max_pixels: int | None = None  # area a picture may have, for processors that know the word (Qwen-VL); None: its own
     seed: int = 0
+    deterministic: bool = False
     max_num_seqs: int = field(default=256, repr=False)
     requests: int | None = field(default=None, repr=False)
     enforce_eager: bool = field(default=False, repr=False)
@@ -111,7 +118,7 @@ class _Running:
         self.slots = threading.BoundedSemaphore(config.requests or 2 * config.max_num_seqs)
         self.rendering = threading.Lock()
         self.numbers = itertools.count()
-        self.loop = _event_loop()
+        self.loop = event_loop()
         threading.Thread(target=self.loop.run_forever, name="vllm-loop", daemon=True).start()
         atexit.register(self.stop)
 
@@ -128,6 +135,7 @@ class _Running:
 
     def stop(self) -> None:
         """End the engine's processes."""
+        atexit.unregister(self.stop)
         handler = self.engine.output_handler
         if handler is not None:  # or it would log that its engine died
             self.loop.call_soon_threadsafe(handler.cancel)
@@ -168,7 +176,7 @@ class _Running:
         try:
             with self.rendering:
                 tokens = renderer.default_chat_tok_params.with_kwargs(add_special_tokens=False)
-                _, (prompt,) = renderer.render_chat([_messages(request)], params, tokens)
+                _, (prompt,) = renderer.render_chat([messages(request)], params, tokens)
         except (VLLMClientError, ValueError) as error:
             raise SampleError("engine_rejected", _sentence(error)) from error
         return prompt
@@ -180,7 +188,7 @@ class _Running:
         number = f"{next(self.numbers)}-{request.id}"
         output: Any = None
         try:
-            async for output in self.engine.generate(prompt, _sampling(request), number):  # noqa: B007 (the last one counts)
+            async for output in self.engine.generate(prompt, sampling(request), number):  # noqa: B007 (the last one counts)
                 pass
         except EngineDeadError as error:
             raise EngineError(
@@ -207,16 +215,20 @@ def _start(config: Vllm) -> Any:
     settings = {
         "VLLM_LOGGING_LEVEL": "ERROR",
         "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_PLUGINS": _plugins(),
+        "VLLM_PLUGINS": plugins(),
         "VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS": "1",  # a worker has nothing to save
     }
     for name, value in settings.items():
         os.environ.setdefault(name, value)  # read when vLLM is imported, here and in its processes
     from vllm import AsyncEngineArgs
+    from vllm.config import StructuredOutputsConfig
     from vllm.exceptions import VLLMError
     from vllm.platforms import current_platform
     from vllm.v1.engine.async_llm import AsyncLLM
 
+    # Its kernels are Triton's: on a CPU they end the engine. Read by the engine's process, which starts below.
+    os.environ["VLLM_BATCH_INVARIANT"] = str(int(config.deterministic and not current_platform.is_cpu()))
+    one_by_one = config.deterministic and current_platform.is_cpu()  # oneDNN picks a kernel by the rows of a batch
     cache_gib = config.kv_cache_gib or (CPU_CACHE_GIB if current_platform.is_cpu() else None)
     arguments = AsyncEngineArgs(
         model=str(config.model.path()) if config.model.is_local() else config.model.where,
@@ -224,7 +236,7 @@ def _start(config: Vllm) -> Any:
         max_model_len=config.max_model_len,
         trust_remote_code=config.trust_remote_code,
         seed=config.seed,
-        max_num_seqs=config.max_num_seqs,
+        max_num_seqs=1 if one_by_one else config.max_num_seqs,
         enforce_eager=config.enforce_eager,
         tensor_parallel_size=config.tensor_parallel_size,
         gpu_memory_utilization=config.gpu_memory_utilization,
@@ -232,7 +244,11 @@ def _start(config: Vllm) -> Any:
         limit_mm_per_prompt={"image": 1, "video": 0},
         mm_processor_kwargs={"max_pixels": config.max_pixels} if config.max_pixels else None,
         mm_processor_cache_gb=0,  # no picture comes twice; the cache would only cost memory
-        enable_prefix_caching=True,
+        worker_extension_cls=CPU_FIX if current_platform.is_cpu() else "",
+        enable_chunked_prefill=True,
+        enable_prefix_caching=not config.deterministic,
+        # Between the tokens of JSON any blanks are allowed by default, and a small model writes them for ever.
+        structured_outputs_config=StructuredOutputsConfig(backend="xgrammar", disable_any_whitespace=True),
         disable_log_stats=True,
         use_tqdm_on_load=False,
     )
@@ -240,55 +256,6 @@ def _start(config: Vllm) -> Any:
         return AsyncLLM.from_engine_args(arguments)
     except (RuntimeError, ValueError, OSError, VLLMError) as error:
         raise EngineError(f"vLLM cannot start {config.name}: {_sentence(error)}") from error
-
-
-def _event_loop() -> asyncio.AbstractEventLoop:
-    """Return the loop that vLLM's own server runs on; measured: 4.6 instead of 5.3 ms of our CPU per caption."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
-
-
-def _plugins() -> str:
-    """Return the names of vLLM's installed plugins but PaddleX's: without its own serving extra it only raises.
-
-    It comes with PaddleOCR, and costs a traceback and four seconds in each of vLLM's three processes.
-    """
-    groups = ("vllm.general_plugins", "vllm.platform_plugins")
-    found = [plugin for group in groups for plugin in importlib.metadata.entry_points(group=group)]
-    return ",".join(sorted({plugin.name for plugin in found if not plugin.value.startswith("paddlex")}))
-
-
-def _messages(request: Request) -> list[dict[str, Any]]:
-    from PIL import Image
-
-    content: list[dict[str, Any]] = [{"type": "text", "text": request.prompt}]
-    if request.image is not None:
-        content.insert(0, {"type": "image_pil", "image_pil": Image.fromarray(request.image)})
-    system = [{"role": "system", "content": request.system}] if request.system else []
-    return [*system, {"role": "user", "content": content}]
-
-
-def _sampling(request: Request) -> Any:
-    from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
-
-    form = None
-    if request.choices:
-        form = StructuredOutputsParams(choice=list(request.choices))
-    elif request.json_schema:
-        form = StructuredOutputsParams(json=request.json_schema)
-    return SamplingParams(
-        temperature=request.temperature,
-        top_p=request.top_p,
-        max_tokens=request.max_tokens,
-        seed=request.seed if request.temperature > 0 else None,
-        output_kind=RequestOutputKind.FINAL_ONLY,
-        structured_outputs=form,
-        logprobs=0 if request.choices else None,  # of the tokens it chose
-    )
 
 
 def _sentence(error: BaseException) -> str:

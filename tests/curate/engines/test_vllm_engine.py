@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,8 @@ def generate():
         running([request(0)])
 
 
+@pytest.mark.models
+@pytest.mark.timeout(600)
 def test_a_guided_answer_is_one_of_the_choices_or_json_of_the_form(generate):
     schema = '{"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}'
     free, chosen, formed = generate(
@@ -80,6 +83,11 @@ def test_bad_settings_and_missing_weights_are_named():
 class TestRunning:
     def test_an_equal_configuration_is_the_same_engine(self, generate):
         assert generate is Vllm(**vars(ENGINE)).load()
+
+    def test_chunked_prefill_and_prefix_caching_are_on(self, generate):
+        config = generate.engine.vllm_config
+        assert config.scheduler_config.enable_chunked_prefill
+        assert config.cache_config.enable_prefix_caching
 
     def test_the_prompt_is_what_the_models_own_processor_makes(self, generate):
         from PIL import Image
@@ -127,6 +135,15 @@ class TestRunning:
         (other,) = generate([request(0, temperature=1.0, seed=6)])
         assert other.text != one.text
 
+    def test_a_seeded_prompt_that_is_prefilled_in_parts_does_not_end_the_engine(self, generate):
+        alone = [generate([request(n, temperature=0.8, seed=n)])[0] for n in range(3)]
+        long = [Request(f"long-{n}", "word " * 300, max_tokens=2, temperature=0.8, seed=n) for n in range(8)]
+        answers = generate([*long, *(request(n, temperature=0.8, seed=n) for n in range(3))])
+        assert not any(answer.error for answer in answers)
+        steps = generate.engine.vllm_config.scheduler_config.max_num_batched_tokens
+        assert sum(answer.prompt_tokens for answer in answers[:8]) > steps  # or none is prefilled in parts
+        assert [answer.text for answer in answers[8:]] == [answer.text for answer in alone]
+
     @pytest.mark.parametrize(
         "bad",
         [
@@ -155,3 +172,18 @@ class TestRunning:
         (tmp_path / "config.json").write_text("{}")
         with pytest.raises(EngineError, match="vLLM cannot start"):
             Vllm(Weights(str(tmp_path)), kv_cache_gib=0.5).load()
+
+
+@pytest.mark.slow
+@pytest.mark.models
+@pytest.mark.timeout(600)
+def test_deterministic_answers_depend_on_neither_order_nor_neighbours():
+    generate = dataclasses.replace(ENGINE, deterministic=True).load()
+    options = [{"max_tokens": 24}, {"max_tokens": 24, "temperature": 0.8, "seed": 3}]
+    asked = [request(n, **options[n % 2]) for n in range(16)]
+    forwards = generate(asked)
+    turned = asked[::-1]
+    backwards = [answer for at in range(0, 16, 3) for answer in generate(turned[at : at + 3])]
+    assert [answer.text for answer in forwards] == [answer.text for answer in backwards[::-1]]
+    assert len({answer.text for answer in forwards}) > 1
+    generate.stop()
