@@ -17,6 +17,7 @@ from curate.experts.dense_caption import DenseCaption
 from curate.pipeline import Pipeline
 from curate.stages import Batch, stage_id
 from filters.caption_accepted import CaptionAccepted
+from tests.curate.dataset_folder import make_dataset
 from tests.curate.experts.test_preference_pair import pictures
 from tests.pictures import jpeg
 
@@ -193,3 +194,14 @@ def test_the_command_writes_what_the_gate_reads(labels, tmp_path):
     assert "may be used" in done.output
     with pytest.raises(PlanError, match=r"dropped recall 0\.0"):
         caption_gate(FOND, str(out)).check()
+
+
+def test_pictures_may_be_samples_of_a_dataset(tmp_path):
+    folder = make_dataset(tmp_path)
+    uid = list(folder.pictures)[4]
+    (tmp_path / "set.jsonl").write_text(json.dumps({"uid": uid, "caption": "5 5 x", "vir": 5, "ita": 5}))
+    (item,) = read_set(tmp_path / "set.jsonl", folder.store)
+    assert item.picture == folder.pictures[uid]
+    (tmp_path / "set.jsonl").write_text(json.dumps({"uid": "0" * 32, "caption": "5 5 x", "vir": 5}))
+    with pytest.raises(PlanError, match="no sample"):
+        read_set(tmp_path / "set.jsonl", folder.store)
