@@ -30,6 +30,7 @@ from curate.tables import plain
 
 __all__ = ["write_webdataset"]
 
+TEXTS = ("final_caption", "caption", "alt_text")  # the `txt` member by default: the first that there is
 OMITTED = {"dropped_by", "error"}  # null for every exported sample
 
 
@@ -98,7 +99,7 @@ def write_webdataset(selection: Selection, store: Store, options: ExportOptions)
 def _layout(selection: Selection, options: ExportOptions) -> Layout:
     formats = selection.formats()
     names = selection.columns.names
-    text = options.text or ("caption" if "caption" in names else "alt_text")
+    text = options.text or next(name for name in TEXTS if name in names)
     if text not in names:
         raise PlanError(f"there is no column {text!r} for the txt member; columns: {', '.join(names)}")
     image_key = options.image_key or (formats[0] if len(formats) == 1 else "jpg")
