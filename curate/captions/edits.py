@@ -261,8 +261,10 @@ def _wrong_position(case: _Case) -> list[list[Change]]:
 
 
 def _read(case: _Case) -> list[tuple[int, int, str]]:
-    """Return the quotations that stand in the picture."""
-    supported = {tuple(plain_words(text)) for text in case.claims.supported_texts}
+    """Return the quotations that stand in the picture, in lines that the OCR is sure of."""
+    seen = case.seen
+    sure = [line for line in seen.lines or () if (line["score"] or 0) >= seen.evidence.sure_line_score]
+    supported = {tuple(plain_words(text)) for text in seen.evidence.measure(case.text, None, sure).supported_texts}
     return [quote for quote in quotes(case.text) if tuple(plain_words(quote[2])) in supported]
 
 

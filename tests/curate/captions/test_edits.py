@@ -86,6 +86,7 @@ def test_a_text_that_is_not_in_the_picture_is_left_alone():
     for kind in ("missing_text", "changed_text"):
         assert every(kind, 'A man. A sign reads "Fresh bread".', (), [line("taxi")]) == {None}
         assert every(kind, 'A man. A sign reads "Fresh bread".') == {None}
+        assert every(kind, 'A man. A sign reads "Fresh bread".', (), [line("Fresh bread", 0.7)]) == {None}
 
 
 def test_a_changed_text_keeps_its_form():
