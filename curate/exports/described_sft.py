@@ -50,10 +50,11 @@ def write_described_sft(selection: Selection, store: Store, options: ExportOptio
     """
     if not options.sft:
         raise PlanError("described_sft needs -p sft=rows.jsonl: the training rows that get a description")
-    column = options.text or ("description" if "description" in selection.columns.names else "caption")
+    names = selection.columns.names
+    column = options.text or next((name for name in ("description", "final_caption") if name in names), "caption")
     for name in (column, options.sft_join):
-        if name not in selection.columns.names:
-            raise PlanError(f"there is no column {name!r}; columns: {', '.join(selection.columns.names)}")
+        if name not in names:
+            raise PlanError(f"there is no column {name!r}; columns: {', '.join(names)}")
     rows = read_rows(Path(options.sft))
     known = Known(column, options.sft_join, f"{options.name}.jsonl", {key for row in rows for key in _keys(row)})
 
