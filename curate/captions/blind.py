@@ -130,12 +130,15 @@ class BlindRate:
     over: float  # answered blind by more inspectors than allowed
 
 
-def blind_rates(rows: Iterable[Mapping[str, Any]], share: float = 0.25) -> list[BlindRate]:
-    """Return the rates of a pool by kind, then over all kinds; empty if nothing was asked blind."""
+def blind_rates(rows: Iterable[Mapping[str, Any]], share: float = 0.25, share_yes_no: float = 0.5) -> list[BlindRate]:
+    """Return the rates of a pool by kind, then over all kinds; empty if nothing was asked blind.
+
+    The shares are those of SelectQuestions; guessers count here.
+    """
     sums: dict[str, list[float]] = {}
     for question, blind in _pairs(rows):
         number = len(blind["right"])
-        over = blind["hits"] > allowed_hits(number, share)
+        over = blind["hits"] > allowed_hits(number, share_yes_no if question["kind"] == "yes_no" else share)
         for kind in (question["kind"], "all"):
             old = sums.setdefault(kind, [0.0] * 4)
             new = (1, bool(question["verified"]), blind["hits"] / number, over)
