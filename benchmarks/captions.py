@@ -2,13 +2,19 @@
 
 Both engines run in this process, the one that works has both cores. Bare vLLM gets decoded pictures at their final
 size; Curate starts from the tar, and decodes, resizes, guards the text and commits its columns on the way.
+
+Another model, on a GPU that holds both engines: `python -m benchmarks.captions --model FOLDER --gpu-share 0.45
+--side-px 448 --tokens 200`.
 """
 
+import argparse
+import os
 import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +26,7 @@ from PIL import Image
 from benchmarks.contest import print_table
 from benchmarks.data import BENCH
 from curate.captions.hints import Hints
-from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB
+from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB, Vllm
 from curate.experts.dense_caption import DenseCaption, fit_budget
 from curate.measure import Worker
 from curate.pipeline import Pipeline
@@ -28,26 +34,41 @@ from curate.pixels import decode
 from curate.runner import Order, prepare
 from curate.sources import scan
 from curate.sources.shard import Shard
+from curate.weights import Weights
 from nano.make_shards import draw_clean, scene_seed, write_shards
 from pipelines.quickstart import DESCRIBE, vllm
 
 __all__ = ["main"]
 
 OUT = BENCH / "captions"
-PICTURES, ROUNDS, SIDE_PX, MAX_TOKENS = 512, 5, 336, 64
-MODEL = Path("nano/vlm")
+PICTURES, ROUNDS = 512, 5
 Contestant = Callable[[int], tuple[float, int]]
 """Captions all pictures, in the n-th round; returns seconds and tokens written."""
 Result = tuple[float, float, int]
 """Seconds, processor seconds of this process and its engines, tokens."""
 
 
-def main(rounds: int = ROUNDS) -> None:
+@dataclass(frozen=True)
+class Setting:
+    """The model and its work; `gpu_share` is what each of the two engines may take of a GPU, 0 means the CPU."""
+
+    model: str = "nano/vlm"
+    side_px: int = 336
+    tokens: int = 64
+    gpu_share: float = 0.0
+
+    def engine(self) -> Vllm:
+        if not self.gpu_share:
+            return vllm(self.model)
+        return Vllm(Weights(self.model), dtype="bfloat16", gpu_memory_utilization=self.gpu_share)
+
+
+def main(rounds: int = ROUNDS, setting: Setting = Setting()) -> None:
     """Print captions and tokens per second of both, past engine start."""
     shutil.rmtree(OUT, ignore_errors=True)
     shards = tars()
-    contestants = {"Curate": caption_stage(shards), "LLM.chat": bare_chat(shards)}
-    print(f"captions: {PICTURES} pictures, {SIDE_PX} px, at most {MAX_TOKENS} tokens, nano VLM, {rounds} rounds")
+    contestants = {"Curate": caption_stage(shards, setting), "LLM.chat": bare_chat(shards, setting)}
+    print(f"captions: {PICTURES} pictures, {setting}, {rounds} rounds, load {os.getloadavg()[0]:.1f}")
     taken: dict[str, list[Result]] = {name: [] for name in contestants}
     for number in range(-1, rounds):  # the first round warms up
         for name, contestant in contestants.items():
@@ -63,9 +84,20 @@ def main(rounds: int = ROUNDS) -> None:
 
 
 def cpu_seconds() -> float:
-    """Return the processor seconds that this process and its engines have used so far."""
+    """Return the processor seconds that this process and its engines have used so far.
+
+    Less those of an engine core whose model runs in a worker of its own: it waits by polling, and so uses whatever
+    nobody else wants.
+    """
     own = psutil.Process()
-    times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
+    running = [own, *own.children(recursive=True)]
+    names = [process.name() for process in running]
+    polls = any(name.startswith("VLLM::Worker") for name in names)
+    times = [
+        process.cpu_times()
+        for process, name in zip(running, names, strict=True)
+        if not (polls and name.startswith("VLLM::EngineCor"))
+    ]
     return sum(each.user + each.system for each in times)
 
 
@@ -92,10 +124,14 @@ def tars() -> list[Path]:
     return sorted(folder.glob("*.tar"))
 
 
-def caption_stage(paths: list[Path]) -> Contestant:
+def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
     """Return Curate's caption segment: one worker with two shards in flight, as a Ray actor runs it."""
     expert = DenseCaption(
-        vllm(str(MODEL)), prompt=DESCRIBE, hints=Hints(blocks=()), longest_side_px=SIDE_PX, max_tokens=MAX_TOKENS
+        setting.engine(),
+        prompt=DESCRIBE,
+        hints=Hints(blocks=()),
+        longest_side_px=setting.side_px,
+        max_tokens=setting.tokens,
     )
     expert.engine.load()
 
@@ -115,24 +151,25 @@ def caption_stage(paths: list[Path]) -> Contestant:
     return run
 
 
-def bare_chat(paths: list[Path]) -> Contestant:
+def bare_chat(paths: list[Path], setting: Setting) -> Contestant:
     """Return the plain use of vLLM: all messages made beforehand, one call."""
-    engine = vllm(str(MODEL))
+    engine = setting.engine()
     engine.load()  # its settings hold for the whole process
     from vllm import LLM, SamplingParams
 
     model = LLM(
-        str(MODEL),
+        setting.model,
         dtype=engine.dtype,
         max_model_len=engine.max_model_len,
         max_num_seqs=engine.max_num_seqs,
         enforce_eager=engine.enforce_eager,
-        kv_cache_memory_bytes=int(CPU_CACHE_GIB * GIB),
+        gpu_memory_utilization=engine.gpu_memory_utilization,
+        kv_cache_memory_bytes=None if setting.gpu_share else int(CPU_CACHE_GIB * GIB),
         limit_mm_per_prompt={"image": 1, "video": 0},
         mm_processor_cache_gb=0,
     )
-    messages = [[message(payload)] for payload in pictures(paths)]
-    sampling = SamplingParams(temperature=0.0, max_tokens=MAX_TOKENS)
+    messages = [[message(payload, setting.side_px)] for payload in pictures(paths)]
+    sampling = SamplingParams(temperature=0.0, max_tokens=setting.tokens)
 
     def run(_: int) -> tuple[float, int]:
         start = time.perf_counter()
@@ -148,12 +185,19 @@ def pictures(paths: list[Path]) -> Iterator[bytes]:
         yield from (sample.image for sample in scan(Shard(path.stem, "tar", str(path), path.stat().st_size)))
 
 
-def message(payload: bytes) -> dict[str, Any]:
+def message(payload: bytes, side_px: int) -> dict[str, Any]:
     """Return the chat turn that Curate makes of a picture."""
-    picture = Image.fromarray(fit_budget(decode(payload, SIDE_PX), SIDE_PX))
+    picture = Image.fromarray(fit_budget(decode(payload, side_px), side_px))
     content = [{"type": "image_pil", "image_pil": picture}, {"type": "text", "text": DESCRIBE.fill()}]
     return {"role": "user", "content": content}
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--model", default=Setting.model)
+    parser.add_argument("--side-px", type=int, default=Setting.side_px)
+    parser.add_argument("--tokens", type=int, default=Setting.tokens)
+    parser.add_argument("--gpu-share", type=float, default=Setting.gpu_share)
+    given = parser.parse_args()
+    main(given.rounds, Setting(given.model, given.side_px, given.tokens, given.gpu_share))
