@@ -40,14 +40,13 @@ class Handler(BaseHTTPRequestHandler):
             number = len(b.seen)
             b.open += 1
             b.most_open = max(b.most_open, b.open)
-        try:
-            self.act(b, body, text, b.how(text, number))
-        finally:
-            with b.lock:
-                b.open -= 1
-
-    def act(self, b, body, text, what):
         time.sleep(b.seconds)
+        what = b.how(text, number)
+        with b.lock:
+            b.open -= 1  # before the reply: the next request comes at once
+        self.act(b, text, what)
+
+    def act(self, b, text, what):
         if isinstance(what, int | tuple):
             status, value = what if isinstance(what, tuple) else (what, {"error": {"message": "not now"}})
             return self.reply(status, value)
