@@ -123,9 +123,8 @@ def beside_driver() -> Any:
 
 def chain(job: Job, permit: Permit, shards: list[Shard], tally: Any) -> Any:
     """Return the lazy Ray dataset: one row per shard, one actor pool per segment."""
-    for stage in job.pipeline.stages:
-        if type(stage).__module__.startswith(FILE_MODULE):
-            ray.cloudpickle.register_pickle_by_value(sys.modules[type(stage).__module__])
+    for name in [name for name in sys.modules if name.startswith(FILE_MODULE)]:  # classes and functions of recipe files
+        ray.cloudpickle.register_pickle_by_value(sys.modules[name])
     rows = [{"shard": json.dumps(asdict(shard)), "trouble": None, "left": False} for shard in shards]
     dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), MAX_BLOCKS))
     segments = job.pipeline.segments()

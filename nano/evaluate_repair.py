@@ -18,7 +18,7 @@ import pyarrow as pa
 from curate.captions.evidence import Evidence
 from curate.captions.hints import Hints
 from curate.captions.lexicon import read_lexicon
-from curate.captions.prompts import Prompt
+from curate.captions.prompts import read_prompt
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.repair_caption import RepairCaption
 from curate.experts.verify_objects import VerifyObjects
@@ -33,12 +33,8 @@ from pipelines.quickstart import HINTS, MISLEADING, vllm
 from schemas.objects import OBJECTS
 from schemas.ocr import OCR
 
-VERIFY = Prompt("nano-verify-v1", "Is there {object} in the image? Answer yes or no.")
-REPAIR = Prompt(
-    "nano-repair-v1",
-    "Describe the image in detail. Do not mention anything that is not visible. Quote any text exactly.",
-    lead="Hints:",
-)
+PROMPTS = Path(__file__).resolve().parent / "prompts"
+VERIFY, REPAIR = read_prompt(str(PROMPTS / "verify.toml")), read_prompt(str(PROMPTS / "repair.toml"))
 WEIGHTS = Path(__file__).resolve().parent / "vlm"
 
 

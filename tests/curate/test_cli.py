@@ -20,11 +20,19 @@ def long_texts(shortest: int = 3) -> Pipeline:
 
 OWN = """
 
+from curate.captions.hints import Hints
+from curate.engines.fake import FakeEngine
+from curate.experts.dense_caption import DenseCaption
 from curate.pipeline import Pipeline
 
 
+def reply(request):
+    return "A caption."
+
+
 def own() -> Pipeline:
-    return Pipeline([TextLength(), AtLeast("text_length", 3)])
+    caption = DenseCaption(FakeEngine(reply, "own"), hints=Hints(blocks=()))
+    return Pipeline([TextLength(), AtLeast("text_length", 3), caption])
 """
 
 
@@ -71,7 +79,7 @@ def test_a_plan_says_that_a_raised_threshold_runs_no_model(done):
     assert "only decisions are missing: no model will run" in curate("plan", recipe, *rest, "-p", "shortest=4").stdout
 
 
-def test_a_recipe_file_may_define_its_own_expert_and_filter(tmp_path):
+def test_a_recipe_file_may_define_its_own_expert_filter_and_reply(tmp_path):
     (tmp_path / "own.py").write_text((ROOT / "tests" / "stages.py").read_text() + OWN)
     write_shard(tmp_path / "in" / "00000.tar", ["a", "bb", "ccc", "dddd"])
 
@@ -79,6 +87,7 @@ def test_a_recipe_file_may_define_its_own_expert_and_filter(tmp_path):
 
     assert told.returncode == 0, told.stderr
     assert "dropped by AtLeast(name='text_length', bound=3)" in told.stdout
+    assert "captioned" in told.stdout
 
 
 def test_status_tells_recipe_parameters_and_funnel(done):

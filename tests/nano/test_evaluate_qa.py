@@ -89,6 +89,7 @@ def test_one_who_knows_the_truth_is_verified_wherever_the_evidence_is_right():
     assert line.answers_right == line.verified_right
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.timeout(600)
 class TestNanoVlm:

@@ -178,6 +178,7 @@ def test_rejected_texts_of_a_real_model_name_more_that_is_not_there():
     assert worse.hallucination_rate > better.hallucination_rate + 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.timeout(600)
 def test_guided_judges_of_a_real_model_can_always_be_read():

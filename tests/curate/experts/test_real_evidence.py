@@ -12,7 +12,7 @@ from nano.world.scenes import make_scene
 from nano.world.texts import dense_caption, hallucinated
 from pipelines.quickstart import vllm
 
-pytestmark = [pytest.mark.models, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.models, pytest.mark.timeout(600)]
 
 
 def test_invented_objects_are_denied_and_repair_takes_them_out():

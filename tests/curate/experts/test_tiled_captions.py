@@ -202,6 +202,7 @@ def test_how_many_pixels_an_engine_takes_is_identity():
         Vllm(Weights(str(VLM)), max_pixels=0)
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.timeout(600)
 def test_a_real_model_finds_in_tiles_what_it_misses_in_one_piece():
