@@ -31,8 +31,9 @@ def plan_table(plan: Plan) -> RenderableType:
     """Return the plan as a table: shards by state, then per expert how many rows wait for it first."""
     states = Counter(each.state for each in plan.shards)
     about = "" if plan.exact() else "about "
+    noun = "shard" if len(plan.shards) == 1 else "shards"
     head = Text(
-        f"{len(plan.shards):,} {'shard' if len(plan.shards) == 1 else 'shards'}: {states['done']:,} done, {states['open']:,} to go on with, "
+        f"{len(plan.shards):,} {noun}: {states['done']:,} done, {states['open']:,} to go on with, "
         f"{states['new']:,} new; {about}{plan.rows():,} samples in the unfinished ones"
     )
     table = Table(box=None, pad_edge=False)
@@ -110,7 +111,8 @@ def run_report(order: Order, manifest: Manifest) -> RenderableType:
         f"{curate} show {folder} {_first_kept(store, manifest)}",
         f"{curate} export {folder} {shards} --to webdataset",
     ]
-    lines = [f"\nrun {manifest.id}: {manifest.seconds} s; output in {order.dataset} (columns/, errors/, runs/)", "try next:"]
+    where = f"output in {order.dataset} (columns/, errors/, runs/)"
+    lines = [f"\nrun {manifest.id}: {manifest.seconds} s; {where}", "try next:"]
     return Group(funnel_table(funnel(store, manifest)), Text("\n".join(lines + [f"  {step}" for step in next_steps])))
 
 

@@ -25,7 +25,7 @@ TEXTS = ["a", "bb", "ccc", "dddd", "eeeee", "ffffff", "ggggggg", "hhhhhhhh"]
 
 @dataclass(frozen=True)
 class Deadly(TextLength):
-    """Kills its own process on one text, reads address 0 on another, sleeps for ever on a third; measures all others."""
+    """Kills its own process on one text, reads address 0 on another, sleeps for ever on a third; measures the rest."""
 
     kill: str = field(default="", repr=False)
     fault: str = field(default="", repr=False)
