@@ -25,7 +25,7 @@ from PIL import Image
 
 from benchmarks.contest import print_table
 from benchmarks.data import BENCH
-from curate.captions.hints import Hints
+from curate.captions.prompting.hints import Hints
 from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB, Vllm
 from curate.experts.dense_caption import DenseCaption, fit_budget
 from curate.measure import Worker

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from curate.captions.hints import Hints
+from curate.captions.prompting.hints import Hints
 from curate.engines.engine import Engine
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.ocr import Ocr

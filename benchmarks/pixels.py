@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.captions import cpu_seconds
-from curate.captions.pixel_budget import PixelBudget, Tiling
+from curate.captions.viewing.pixel_budget import PixelBudget, Tiling
 from curate.engines.vllm_engine import Vllm
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.objects import Objects

@@ -11,8 +11,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from curate.captions.prompts import BUNDLED
-from curate.captions.tokens import estimate_tokens
+from curate.captions.prompting.prompts import BUNDLED
+from curate.captions.prompting.tokens import estimate_tokens
 from nano.world.hints import hint_block
 from nano.world.scenes import make_scene
 from nano.world.texts import dense_caption, web_alt_text

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from curate.captions.blind import BlindRate, blind_rates, gain, leakage, scores
+from curate.captions.questioning.blind import BlindRate, blind_rates, gain, leakage, scores
 from curate.errors import PlanError
 from curate.store import Store
 from curate.tables import printable

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.table import Table
 
-from curate.captions.calibration import Bar, Calibration, agreement
+from curate.captions.judging.calibration import Bar, Calibration, agreement
 from curate.errors import PlanError, SampleError
 from curate.experts.caption_judge import CaptionJudge
 from curate.pipeline import Pipeline

@@ -172,7 +172,7 @@ def calibrate(
 ) -> None:
     """Measure a recipe's judge, or another score of captions, against labels."""
     from curate import calibrate as calibration
-    from curate.captions.calibration import Bar
+    from curate.captions.judging.calibration import Bar
     from curate.recipe import build, find_recipe
     from curate.store import Store
 

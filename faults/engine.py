@@ -13,7 +13,7 @@ def captions(max_tokens: int = 40) -> Pipeline:
     """Return the quickstart's caption stage alone, behind its cheapest expert."""
     from dataclasses import replace
 
-    from curate.captions.hints import Hints
+    from curate.captions.prompting.hints import Hints
     from curate.experts.dense_caption import DenseCaption
     from curate.experts.image_facts import ImageFacts
 

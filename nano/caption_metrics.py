@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from curate.captions.lexicon import read_lexicon
+from curate.captions.checking.lexicon import read_lexicon
 from nano.world.annotation import Scene
 from nano.world.texts import mentioned, sign_found
 

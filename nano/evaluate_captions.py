@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.pixels import ADAPTIVE
-from curate.captions.evidence import Evidence
-from curate.captions.hints import Hints
-from curate.captions.lexicon import read_lexicon
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.lexicon import read_lexicon
+from curate.captions.prompting.hints import Hints
 from curate.engines.vllm_engine import Vllm
 from curate.experts.caption_evidence import CaptionEvidence
 from curate.experts.dense_caption import DenseCaption

@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from curate.captions.evidence import Claims, Evidence
-from curate.captions.lexicon import read_lexicon
+from curate.captions.checking.evidence import Claims, Evidence
+from curate.captions.checking.lexicon import read_lexicon
 from curate.errors import CurateError
 from curate.query import query
 from curate.store import Store

@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from curate.captions.corruptions import CORRUPTIONS, Corruptions
-from curate.captions.evidence import Evidence
-from curate.captions.hints import Hints, Section
-from curate.captions.judging import position_bias
-from curate.captions.lexicon import read_lexicon
-from curate.captions.prompts import read_prompts
-from curate.captions.truth import Seen
-from curate.captions.wording import COLOURS
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.lexicon import read_lexicon
+from curate.captions.checking.truth import Seen
+from curate.captions.judging.judges import position_bias
+from curate.captions.pairing.wording import COLOURS
+from curate.captions.prompting.hints import Hints, Section
+from curate.captions.prompting.prompts import read_prompts
+from curate.captions.viewing.corruptions import CORRUPTIONS, Corruptions
 from curate.engines.engine import Engine
 from curate.engines.vllm_engine import Vllm
 from curate.experts.dense_caption import DenseCaption

@@ -21,11 +21,11 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageOps
 
-from curate.captions.blind import BlindPrompt, blind_rates, gain, scores
-from curate.captions.lexicon import read_lexicon
-from curate.captions.phrases import read_phrases
-from curate.captions.questions import Templates
-from curate.captions.verifiers import holds
+from curate.captions.checking.lexicon import read_lexicon
+from curate.captions.questioning.blind import BlindPrompt, blind_rates, gain, scores
+from curate.captions.questioning.phrases import read_phrases
+from curate.captions.questioning.questions import Templates
+from curate.captions.questioning.verifiers import holds
 from curate.engines.engine import Engine
 from curate.errors import CurateError
 from curate.experts.blind_answers import BlindAnswers

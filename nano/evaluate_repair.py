@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from curate.captions.evidence import Evidence
-from curate.captions.hints import Hints
-from curate.captions.lexicon import read_lexicon
-from curate.captions.prompts import read_prompt
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.lexicon import read_lexicon
+from curate.captions.prompting.hints import Hints
+from curate.captions.prompting.prompts import read_prompt
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.repair_caption import RepairCaption
 from curate.experts.verify_objects import VerifyObjects

@@ -5,8 +5,8 @@ curate calibrate nano/gates.py:evidence out/calibration/set.jsonl --out out/cali
 --gate ita:caption_object_precision:1 --gate vir:caption_object_recall:1
 """
 
-from curate.captions.evidence import Evidence
-from curate.captions.lexicon import read_lexicon
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.lexicon import read_lexicon
 from curate.experts.caption_evidence import CaptionEvidence
 from curate.experts.objects import Objects
 from curate.experts.ocr import Ocr

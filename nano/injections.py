@@ -30,10 +30,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from curate.captions.evidence import Evidence
-from curate.captions.guards import Guards
-from curate.captions.hints import Hints, Section
-from curate.captions.lexicon import read_lexicon
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.guards import Guards
+from curate.captions.checking.lexicon import read_lexicon
+from curate.captions.prompting.hints import Hints, Section
 from curate.engines.engine import Engine
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.repair_caption import RepairCaption

@@ -1,11 +1,11 @@
 """Questions and answers about pictures, verified against experts and asked of models without eyes."""
 
-from curate.captions.blind import BLIND_V1, BlindPrompt
-from curate.captions.hints import Hints
-from curate.captions.lexicon import read_lexicon
-from curate.captions.phrases import Phrases, read_phrases
-from curate.captions.questions import Templates
-from curate.captions.written import WRITER_V1
+from curate.captions.checking.lexicon import read_lexicon
+from curate.captions.prompting.hints import Hints
+from curate.captions.questioning.blind import BLIND_V1, BlindPrompt
+from curate.captions.questioning.phrases import Phrases, read_phrases
+from curate.captions.questioning.questions import Templates
+from curate.captions.questioning.written import WRITER_V1
 from curate.engines.engine import Engine
 from curate.engines.openai_server import OpenAIServer
 from curate.engines.vllm_engine import Vllm

@@ -1,12 +1,12 @@
 """DenseFusion: dense captions from picture, web text and perception experts."""
 
-from curate.captions.evidence import Evidence
-from curate.captions.guards import Languages
-from curate.captions.hints import Hints
-from curate.captions.lexicon import read_lexicon
-from curate.captions.pixel_budget import PixelBudget
-from curate.captions.places import Place, place_style
-from curate.captions.prompts import BUNDLED, FUSION_V1, read_prompt
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.guards import Languages
+from curate.captions.checking.lexicon import read_lexicon
+from curate.captions.prompting.hints import Hints
+from curate.captions.prompting.places import Place, place_style
+from curate.captions.prompting.prompts import BUNDLED, FUSION_V1, read_prompt
+from curate.captions.viewing.pixel_budget import PixelBudget
 from curate.engines.vllm_engine import Vllm
 from curate.experts.caption_evidence import CaptionEvidence
 from curate.experts.clip import Clip

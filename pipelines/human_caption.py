@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from curate.captions.guards import Guards
-from curate.captions.hints import Hints, place_style
-from curate.captions.kinds import Kind
-from curate.captions.prompts import BUNDLED
+from curate.captions.checking.guards import Guards
+from curate.captions.prompting.hints import Hints, place_style
+from curate.captions.prompting.kinds import Kind
+from curate.captions.prompting.prompts import BUNDLED
 from curate.engines.vllm_engine import Vllm
 from curate.experts.caption_kinds import CaptionKinds
 from curate.experts.drawn_caption import DrawnCaption

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from curate.captions.guards import Guards
-from curate.captions.hints import Hints, Section
-from curate.captions.prompts import Prompt
+from curate.captions.checking.guards import Guards
+from curate.captions.prompting.hints import Hints, Section
+from curate.captions.prompting.prompts import Prompt
 from curate.engines.engine import Engine
 from curate.engines.vllm_engine import Vllm
 from curate.experts.clip import Clip

@@ -1,8 +1,8 @@
 """SAIL-Caption: captions from picture and web text, and a judge that drops the poor ones."""
 
-from curate.captions.guards import Guards
-from curate.captions.hints import Hints
-from curate.captions.prompts import FUSION_V1, read_prompts
+from curate.captions.checking.guards import Guards
+from curate.captions.prompting.hints import Hints
+from curate.captions.prompting.prompts import FUSION_V1, read_prompts
 from curate.engines.vllm_engine import Vllm
 from curate.experts.caption_gate import caption_gate
 from curate.experts.caption_judge import CAPTION_JUDGE_V1, CaptionJudge

@@ -1,10 +1,10 @@
 """STIC: preference pairs and descriptions that a model makes for its own training."""
 
-from curate.captions.corruptions import STIC_CORRUPTIONS, Corruptions
-from curate.captions.evidence import Evidence
-from curate.captions.hints import Hints
-from curate.captions.lexicon import read_lexicon
-from curate.captions.prompts import FUSION_V1, MISLEADING_V1, NEUTRAL_V1, STEP_BY_STEP_V1, read_prompts
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.lexicon import read_lexicon
+from curate.captions.prompting.hints import Hints
+from curate.captions.prompting.prompts import FUSION_V1, MISLEADING_V1, NEUTRAL_V1, STEP_BY_STEP_V1, read_prompts
+from curate.captions.viewing.corruptions import STIC_CORRUPTIONS, Corruptions
 from curate.engines.vllm_engine import Vllm
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.description import Description

@@ -20,7 +20,7 @@ CAPTION_MARKS = (
     "too_short",
     "truncated",
 )
-"""Every mark that `caption_marks` may hold, sorted; `curate.captions.guards` says how each is found."""
+"""Every mark that `caption_marks` may hold, sorted; `curate.captions.checking.guards` says how each is found."""
 
 CAPTION = pa.schema(
     [

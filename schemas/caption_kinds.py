@@ -66,7 +66,7 @@ CAPTION_KINDS = pa.schema(
             pa.list_(pa.string()),
             "names",
             "no rewrite of the alt text",
-            "Names and numbers of the alt text, as far as capitals and digits tell them (`curate.captions.names`).",
+            "Names and numbers of the alt text, as far as capitals and digits tell them.",
         ),
         _column(
             "alt_text_names_kept",

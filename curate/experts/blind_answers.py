@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from curate.captions.blind import BLIND_V1, BlindPrompt
-from curate.captions.phrases import Phrases, Question
-from curate.captions.verifiers import holds
+from curate.captions.questioning.blind import BLIND_V1, BlindPrompt
+from curate.captions.questioning.phrases import Phrases, Question
+from curate.captions.questioning.verifiers import holds
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError
 from curate.experts.caption_qa import QaVerifiers

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from curate.captions.evidence import Claims, Evidence
+from curate.captions.checking.evidence import Claims, Evidence
 from curate.errors import PlanError
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.caption_evidence import CAPTION_EVIDENCE
@@ -19,7 +19,8 @@ class CaptionEvidence:
 
     `column` is the text that is judged: the caption, or another one (`final_caption`, `alt_text`, ...); the added
     columns then begin with its name. Asks no model: about 5 ms a caption.
-    Source: `curate.captions.evidence`. Left out: whatever detector and OCR do not see, such as attributes and actions.
+    Source: `curate.captions.checking.evidence`. Left out: whatever detector and OCR do not see, such as
+    attributes and actions.
     """
 
     column: str = "caption"

@@ -6,7 +6,7 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.captions.calibration import Bar, read_calibration
+from curate.captions.judging.calibration import Bar, read_calibration
 from curate.errors import PlanError
 from curate.experts.caption_judge import CaptionJudge
 from curate.stages import Batch, Measurement, Resources, Scorer, stage_id

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from curate.captions.guards import Guards, Languages
-from curate.captions.prompts import FUSION_V1, Prompt
+from curate.captions.checking.guards import Guards, Languages
+from curate.captions.prompting.prompts import FUSION_V1, Prompt
 from curate.errors import PlanError
 from curate.experts.text_facts import Detect, load_detector
 from curate.extras import check_extra
@@ -23,7 +23,7 @@ class CaptionGuards:
     `DenseCaption` marks too, but its guards are part of its identity: another length band there captions everything
     again. Here it costs a second. `column` is the text that is judged and names the added columns; `finish_column`
     says why its model stopped, if any does; `prompt` is what made it; without wanted languages no extra is needed.
-    Source: DenseFusion's rules (arXiv 2407.08303), and `curate.captions.guards`.
+    Source: DenseFusion's rules (arXiv 2407.08303), and `curate.captions.checking.guards`.
     """
 
     column: str = "caption"

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 
-from curate.captions.judging import SCORE_SCHEMA, read_scores, score_prompt
-from curate.captions.prompts import Prompt
+from curate.captions.judging.judges import SCORE_SCHEMA, read_scores, score_prompt
+from curate.captions.prompting.prompts import Prompt
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError
 from curate.experts.dense_caption import fit_budget

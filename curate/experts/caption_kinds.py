@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from curate.captions.choices import Choices
-from curate.captions.commands import find_command
-from curate.captions.kinds import KINDS, Kind, parse_tags
-from curate.captions.names import kept, names_and_numbers
-from curate.captions.pixel_budget import PATCH_PX, fit_budget
+from curate.captions.prompting.commands import find_command
+from curate.captions.prompting.kinds import KINDS, Kind, parse_tags
+from curate.captions.prompting.names import kept, names_and_numbers
+from curate.captions.viewing.pixel_budget import PATCH_PX, fit_budget
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError
 from curate.experts.text_facts import split_words
@@ -24,9 +24,9 @@ __all__ = ["CaptionKinds"]
 class CaptionKinds:
     """Add several texts per picture: dense, short, a rewrite of the alt text, tags; see `schemas.caption_kinds`.
 
-    Kinds are data (`curate.captions.kinds`): each has a prompt, hints, guards, a bound and a sampling weight; the
-    kind named `tags` is also parsed. All kinds of a picture are asked one after the other, picture before question, so
-    that an engine with a prefix cache reads system text and picture once. A text that an engine cannot write is an
+    Kinds are data (`curate.captions.prompting.kinds`): each has a prompt, hints, guards, a bound and a sampling
+    weight; the kind named `tags` is also parsed. All kinds of a picture are asked one after the other, picture before
+    question, so that an engine with a prefix cache reads system text and picture once. A text that an engine cannot write is an
     error of its sample. Drawing one of them is `DrawnCaption`'s.
     Source: our own; several captions per image with sampling are common (VeCLIP, arXiv 2310.07699; Recap-DataComp,
     arXiv 2406.08478), the rewrite that keeps knowledge of the alt text is CapsFusion's idea (arXiv 2310.20550). Left

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from curate.captions.checking.lexicon import Lexicon, read_lexicon
 from curate.captions.choices import Choices
-from curate.captions.lexicon import Lexicon, read_lexicon
-from curate.captions.phrases import Question
-from curate.captions.questions import Sight, Templates, balanced, see, without_repeats
-from curate.captions.verifiers import Count, TextMatch, Verifier, Words, YesNo, holds
-from curate.captions.written import WRITER_V1, Writer
+from curate.captions.questioning.phrases import Question
+from curate.captions.questioning.questions import Sight, Templates, balanced, see, without_repeats
+from curate.captions.questioning.verifiers import Count, TextMatch, Verifier, Words, YesNo, holds
+from curate.captions.questioning.written import WRITER_V1, Writer
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError
 from curate.experts.dense_caption import fit_budget

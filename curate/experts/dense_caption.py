@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from curate.captions.checking.guards import Guards
 from curate.captions.choices import Choices
-from curate.captions.guards import Guards
-from curate.captions.hints import Hints
-from curate.captions.pixel_budget import PATCH_PX, PixelBudget, Tiling, fit_budget
-from curate.captions.prompts import FUSION_V1, Prompt
-from curate.captions.tile_merge import Part, join_captions, quote_captions
-from curate.captions.views import Shown, View, show
+from curate.captions.prompting.hints import Hints
+from curate.captions.prompting.prompts import FUSION_V1, Prompt
+from curate.captions.viewing.pixel_budget import PATCH_PX, PixelBudget, Tiling, fit_budget
+from curate.captions.viewing.tile_merge import Part, join_captions, quote_captions
+from curate.captions.viewing.views import Shown, View, show
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError, SampleError
 from curate.experts.text_facts import split_words

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from curate.captions.choices import Choices
-from curate.captions.prompts import NEUTRAL_V1, Prompt
+from curate.captions.prompting.prompts import NEUTRAL_V1, Prompt
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError
 from curate.experts.dense_caption import fit_budget

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from curate.captions.kinds import draw
+from curate.captions.prompting.kinds import draw
 from curate.errors import PlanError
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.caption_kinds import DRAWN_CAPTION

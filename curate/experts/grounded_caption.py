@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from curate.captions.evidence import Evidence
-from curate.captions.grounding import ground
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.grounding import ground
 from curate.errors import PlanError
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.grounded_caption import GROUNDED_CAPTION

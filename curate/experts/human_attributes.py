@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from curate.captions.attributes import ATTRIBUTES, PARTS, Attribute
-from curate.captions.pixel_budget import PATCH_PX, fit_budget
+from curate.captions.prompting.attributes import ATTRIBUTES, PARTS, Attribute
+from curate.captions.viewing.pixel_budget import PATCH_PX, fit_budget
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from curate.captions.choices import Choices
-from curate.captions.labelled import LABELLED_V1, LabelPrompt, Reply, leans_on_label, read_field
-from curate.captions.verifiers import Verifier, Words, holds, repeats
+from curate.captions.questioning.labelled import LABELLED_V1, LabelPrompt, Reply, leans_on_label, read_field
+from curate.captions.questioning.verifiers import Verifier, Words, holds, repeats
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError
 from curate.experts.dense_caption import fit_budget

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from curate.captions.evidence import Evidence
-from curate.captions.truth import Seen
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.truth import Seen
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.pair_evidence import PAIR_EVIDENCE
 
@@ -15,8 +15,9 @@ __all__ = ["PairEvidence"]
 
 @dataclass(frozen=True)
 class PairEvidence:
-    """Add the evidence score of both texts of a pair, and the margin between them; see `curate.captions.truth`.
+    """Add the evidence score of both texts of a pair, and the margin between them.
 
+    The score is that of `curate.captions.checking.truth`.
     Objects, numbers, places and quoted texts are checked; a colour, an action or a mood is not, so a pair that differs
     in those alone has a margin of 0.
     Source: our own; the score is an F1 over what CHAIR (Rohrbach et al. 2018, arXiv 1809.02156) counts, widened to

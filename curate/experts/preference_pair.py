@@ -8,15 +8,21 @@ from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 
-from curate.captions.change import apply
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.truth import Seen
 from curate.captions.choices import Choices
-from curate.captions.corrupt import pixels_sha256
-from curate.captions.corruptions import Corruptions
-from curate.captions.edits import make_edit
-from curate.captions.evidence import Evidence
-from curate.captions.pairing import best_and_worst, in_drawn_order, misleading_kind, prompt_columns, text_columns
-from curate.captions.prompts import MISLEADING_V1, NEUTRAL_V1, STEP_BY_STEP_V1, Prompt
-from curate.captions.truth import Seen
+from curate.captions.pairing.change import apply
+from curate.captions.pairing.choosing import (
+    best_and_worst,
+    in_drawn_order,
+    misleading_kind,
+    prompt_columns,
+    text_columns,
+)
+from curate.captions.pairing.edits import make_edit
+from curate.captions.prompting.prompts import MISLEADING_V1, NEUTRAL_V1, STEP_BY_STEP_V1, Prompt
+from curate.captions.viewing.corrupt import pixels_sha256
+from curate.captions.viewing.corruptions import Corruptions
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError, SampleError
 from curate.experts.dense_caption import fit_budget

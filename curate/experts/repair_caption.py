@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.guards import Guards, Languages
+from curate.captions.checking.repair import Faults, better, fill
 from curate.captions.choices import Choices
-from curate.captions.evidence import Evidence
-from curate.captions.guards import Guards, Languages
-from curate.captions.hints import Hints
-from curate.captions.prompts import BUNDLED, FUSION_V1, Prompt
-from curate.captions.repair import Faults, better, fill
+from curate.captions.prompting.hints import Hints
+from curate.captions.prompting.prompts import BUNDLED, FUSION_V1, Prompt
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError
 from curate.experts.dense_caption import fit_budget
@@ -36,7 +36,7 @@ class RepairCaption:
     Asked again is where guards mark the caption (but for `allow`), evidence contradicts it, or it misses more of what
     was seen for sure than `min_object_recall` and `min_text_recall` let pass. With `verified`, classes that
     `VerifyObjects` denied count as wrong and those it confirmed as right, whatever the detector saw. The second
-    caption is judged alike, and kept if `curate.captions.repair.better` says so; a row that stays bad is for filters.
+    caption is judged alike, and kept if `captions.checking.repair.better` says so; a row that stays bad is for filters.
     `prompt` holds {caption} or {faults}, or neither, and is followed by the hints; `made_by` is the first prompt.
     Source: re-asking with the faults is our own; Volcano (Lee et al. 2023, arXiv 2311.07362) and Woodpecker (Yin et al.
     2023, arXiv 2310.16045) revise from feedback and detections alike. Left out: more than one round.

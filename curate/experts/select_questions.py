@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from curate.captions.blind import allowed_hits, guessers
-from curate.captions.phrases import Question
-from curate.captions.questions import balanced
+from curate.captions.questioning.blind import allowed_hits, guessers
+from curate.captions.questioning.phrases import Question
+from curate.captions.questioning.questions import balanced
 from curate.errors import PlanError
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.question import KEPT_QUESTION, KEPT_QUESTIONS

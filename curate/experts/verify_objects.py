@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
+from curate.captions.checking.evidence import Evidence
 from curate.captions.choices import Choices
-from curate.captions.evidence import Evidence
-from curate.captions.prompts import BUNDLED, Prompt
-from curate.captions.zoom import crop, tiles, widen
+from curate.captions.prompting.prompts import BUNDLED, Prompt
+from curate.captions.viewing.zoom import crop, tiles, widen
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError
 from curate.experts.dense_caption import fit_budget

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.captions.hints import neutral
-from curate.captions.questions import turns
+from curate.captions.prompting.hints import neutral
+from curate.captions.questioning.questions import turns
 from curate.errors import PlanError, SampleError
 from curate.exports.index import INDEX, Place, Places, write_manifest, write_shards
 from curate.exports.options import ExportOptions

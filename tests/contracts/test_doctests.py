@@ -4,7 +4,7 @@ import pytest
 
 from tests.contracts.walk import modules
 
-PACKAGES = ("filters", "curate.captions", "curate.experts", "schemas")
+PACKAGES = ("filters", "curate", "pipelines", "schemas")
 MODULES = [module for package in PACKAGES for module in modules(package)]
 
 

@@ -26,8 +26,8 @@ def stages(package: str, method: str) -> list[type]:
 
 def modules(package: str) -> Iterator[typing.Any]:
     place = importlib.import_module(package).__path__
-    for info in pkgutil.iter_modules(place):
-        yield importlib.import_module(f"{package}.{info.name}")
+    for info in pkgutil.walk_packages(place, f"{package}."):
+        yield importlib.import_module(info.name)
 
 
 def known_columns() -> dict[str, pa.Field]:

@@ -20,7 +20,7 @@ def long_texts(shortest: int = 3) -> Pipeline:
 
 OWN = """
 
-from curate.captions.hints import Hints
+from curate.captions.prompting.hints import Hints
 from curate.engines.fake import FakeEngine
 from curate.experts.dense_caption import DenseCaption
 from curate.pipeline import Pipeline

@@ -1,5 +1,5 @@
-from curate.captions.evidence import Evidence
-from curate.captions.lexicon import read_lexicon
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.lexicon import read_lexicon
 from nano.evaluate_evidence import LEXICON, PLANTS, by_truth, measure
 
 

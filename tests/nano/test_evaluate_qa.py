@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.captions.labelled import LabelPrompt
-from curate.captions.verifiers import YesNo
+from curate.captions.questioning.labelled import LabelPrompt
+from curate.captions.questioning.verifiers import YesNo
 from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
 from curate.experts.label_verified import LabelVerified

@@ -3,8 +3,8 @@ import pickle
 import pyarrow as pa
 import pytest
 
-from curate.captions.evidence import Evidence
-from curate.captions.lexicon import read_lexicon
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.lexicon import read_lexicon
 from curate.errors import PlanError
 from curate.experts.caption_evidence import CaptionEvidence
 from curate.stages import Batch, stage_id

@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
-from curate.captions.guards import Guards, Languages
-from curate.captions.prompts import Prompt
+from curate.captions.checking.guards import Guards, Languages
+from curate.captions.prompting.prompts import Prompt
 from curate.errors import PlanError
 from curate.experts.caption_guards import CaptionGuards
 from curate.stages import Batch

@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from curate.calibrate import JUDGED, Gate, calibrate, read_gates, read_set
-from curate.captions.calibration import Bar, agreement, read_calibration
-from curate.captions.hints import Hints
+from curate.captions.judging.calibration import Bar, agreement, read_calibration
+from curate.captions.prompting.hints import Hints
 from curate.cli import app
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError

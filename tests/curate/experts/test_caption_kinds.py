@@ -5,10 +5,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.captions.guards import Guards
-from curate.captions.hints import Hints
-from curate.captions.kinds import ALT_TEXT, DENSE, KINDS, SHORT, TAGS, Kind
-from curate.captions.prompts import Prompt
+from curate.captions.checking.guards import Guards
+from curate.captions.prompting.hints import Hints
+from curate.captions.prompting.kinds import ALT_TEXT, DENSE, KINDS, SHORT, TAGS, Kind
+from curate.captions.prompting.prompts import Prompt
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError
 from curate.experts.caption_kinds import CaptionKinds

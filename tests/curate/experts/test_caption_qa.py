@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.captions.questions import Templates
+from curate.captions.questioning.questions import Templates
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError
 from curate.experts.caption_qa import CaptionQA

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.captions.hints import Hints, Section
-from curate.captions.prompts import Prompt
+from curate.captions.prompting.hints import Hints, Section
+from curate.captions.prompting.prompts import Prompt
 from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError, SampleError

@@ -5,8 +5,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.captions.attributes import ATTRIBUTES, BACKGROUND, FACE, Attribute
-from curate.captions.hints import Hints
+from curate.captions.prompting.attributes import ATTRIBUTES, BACKGROUND, FACE, Attribute
+from curate.captions.prompting.hints import Hints
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError
 from curate.experts.drawn_caption import DrawnCaption

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.captions.labelled import LabelPrompt, read_field
-from curate.captions.verifiers import Count, Number, Words
+from curate.captions.questioning.labelled import LabelPrompt, read_field
+from curate.captions.questioning.verifiers import Count, Number, Words
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError
 from curate.experts.label_verified import LabelVerified

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.captions.change import Change, apply
-from curate.captions.corrupt import color_jitter, low_resolution, pixels_sha256
-from curate.captions.corruptions import CORRUPTIONS, Corruptions, corrupt_again
-from curate.captions.prompts import Prompt
+from curate.captions.pairing.change import Change, apply
+from curate.captions.prompting.prompts import Prompt
+from curate.captions.viewing.corrupt import color_jitter, low_resolution, pixels_sha256
+from curate.captions.viewing.corruptions import CORRUPTIONS, Corruptions, corrupt_again
 from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError, SampleError

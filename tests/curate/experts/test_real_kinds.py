@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.captions.attributes import Attribute
-from curate.captions.guards import Guards
-from curate.captions.hints import Hints
-from curate.captions.kinds import Kind
-from curate.captions.prompts import Prompt
+from curate.captions.checking.guards import Guards
+from curate.captions.prompting.attributes import Attribute
+from curate.captions.prompting.hints import Hints
+from curate.captions.prompting.kinds import Kind
+from curate.captions.prompting.prompts import Prompt
 from curate.experts.caption_kinds import CaptionKinds
 from curate.experts.human_attributes import HumanAttributes
 from curate.stages import Batch

@@ -5,8 +5,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.captions.guards import Guards
-from curate.captions.hints import Hints
+from curate.captions.checking.guards import Guards
+from curate.captions.prompting.hints import Hints
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError
 from curate.experts.repair_caption import RepairCaption

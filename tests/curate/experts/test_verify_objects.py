@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.captions.prompts import Prompt
+from curate.captions.prompting.prompts import Prompt
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError
 from curate.experts.verify_objects import VerifyObjects

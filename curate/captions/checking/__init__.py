@@ -1,0 +1,1 @@
+"""What a text claims, held against what experts saw."""

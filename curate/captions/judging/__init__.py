@@ -1,0 +1,1 @@
+"""What judges are asked, and whether they may be believed."""

@@ -1,0 +1,1 @@
+"""How the worse side of a preference pair is made and chosen."""

@@ -1,0 +1,277 @@
+"""The hint block: what experts measured and the web page said, as text for the captioner."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any, Final
+
+from curate.captions.prompting.commands import COMMANDS_V1, find_command
+from curate.captions.prompting.places import PLACES, Box, Place, is_box, place_style, place_words, write_place
+from curate.captions.prompting.tokens import estimate_tokens
+from curate.captions.prompting.untrusted import neutral
+from curate.errors import PlanError
+
+__all__ = [
+    "BLOCKS",
+    "CUT_FIRST",
+    "Box",
+    "Budgets",
+    "HintBlock",
+    "Hints",
+    "LeftOut",
+    "Section",
+    "neutral",
+    "place_style",
+    "place_words",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One line to be: its text, its place ("" for none), and where it stands among those that are shown."""
+
+    text: str
+    place: str = ""
+    order: float = 0.0
+
+
+BLOCKS: Final = {
+    "alt_text": "alt_text",
+    "objects": "objects",
+    "ocr": "ocr_lines",
+    "attributes": "human_attributes",
+    "tags": "tags",
+}
+"""The blocks in the order of the prompt, and the column that each reads."""
+
+CUT_FIRST: Final = ("tags", "objects", "ocr", "attributes", "alt_text")
+"""What gives way first over the total budget: tags say least, names of the alt text cannot be seen at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """How one block is written: a heading, then its items; a block without items is left out, heading too.
+
+    `item` may hold {text} (quoted or not: the text has no quotes of its own) and {place}.
+    """
+
+    heading: str
+    item: str
+    separator: str = "\n"
+
+    def render(self, items: Iterable[tuple[str, str]]) -> str:
+        """Return the block of (text, place) pairs, "" for none."""
+        lines = [self.line(text, place) for text, place in items if text]
+        return self.heading + self.separator.join(lines) if lines else ""
+
+    def line(self, text: str, place: str) -> str:
+        """Return one item."""
+        return self.item.replace("{place}", place).replace("{text}", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Most tokens of each block, heading included, and of all together, as `estimate_tokens` counts them.
+
+    Ours: thirty boxes of DenseFusion's form are about 1,000 tokens, more than a picture of 448 px has.
+    """
+
+    alt_text: int = 400
+    objects: int = 1_000
+    ocr: int = 600
+    attributes: int = 300
+    tags: int = 200
+    total: int = 1_400
+
+    def __post_init__(self) -> None:
+        if bad := [name for name in self.__dataclass_fields__ if getattr(self, name) < 0]:
+            raise PlanError(f"Budgets: {bad[0]} is {getattr(self, bad[0])}; it must be at least 0")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An item that was wanted and is not in the block: `reason` is "budget" or the kind of command it spells."""
+
+    block: str
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HintBlock:
+    """The text for the prompt, and what is not in it."""
+
+    text: str
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """Writes the hint block of a sample: world knowledge (the alt text), objects, text lines, attributes, tags.
+
+    `blocks` names those that are wanted; what was not measured or is empty is left out. `place` says how boxes are
+    written: "fraction" 0-1 with three decimals (DenseFusion), "pixels" of the picture that the model sees,
+    "thousandths", or "words" of a nine-way grid; `place_style` knows model families. Texts are untrusted: see
+    `neutral`; one that talks to the model (`find_command`, with the list `commands`; None: no check) is left out. Of
+    objects, every other place goes to the highest score and to the smallest of the rest; they are listed largest first.
+    Over a budget whole items go, the last first; the alt text alone is shortened, by whole words.
+    Source: order and box format DenseFusion (Li et al. 2024, arXiv 2407.08303, C.2), which favours small objects but
+    does not disclose its thresholds; `min_line_score` is Monkey's for PP-OCR (arXiv 2311.06607);
+    `min_attribute_probability` HumanCaption's. The budgets are ours.
+    """
+
+    blocks: tuple[str, ...] = ("alt_text", "objects", "ocr")
+    place: Place = "fraction"
+    alt_text: Section = Section("World knowledge (text of the web page):\n", '"{text}"')
+    objects: Section = Section("Objects found by a detector:\n", "- {text}: {place}")
+    ocr: Section = Section("Text found in the picture:\n", '- "{text}"')
+    attributes: Section = Section("Attributes found by a classifier: ", "{text}", " | ")
+    tags: Section = Section("Tags: ", "{text}", " | ")
+    min_object_score: float = 0.0
+    min_line_score: float = 0.85
+    min_attribute_probability: float = 0.85
+    max_objects: int = 30
+    max_lines: int = 30
+    max_tags: int = 30
+    max_alt_text_characters: int = 400
+    max_line_characters: int = 120
+    budgets: Budgets = Budgets()
+    commands: str | None = COMMANDS_V1
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.blocks) - set(BLOCKS):
+            raise PlanError(f"Hints: unknown blocks {sorted(unknown)}; there are {list(BLOCKS)}")
+        if self.place not in PLACES:
+            raise PlanError(f"Hints: place is {self.place!r}; it must be one of {sorted(PLACES)}")
+        if self.commands is not None:
+            find_command("", self.commands)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the columns that the wanted blocks read."""
+        return tuple(name for block, name in BLOCKS.items() if block in self.blocks)
+
+    def render(self, row: Mapping[str, Any], width_px: int, height_px: int) -> str:
+        """Return the block for one row, "" if nothing is known; the size is that of the picture the model sees."""
+        return self.write(row, width_px, height_px).text
+
+    def write(self, row: Mapping[str, Any], width_px: int, height_px: int) -> HintBlock:
+        """Return the block for one row as `render` does, and what was left out of it."""
+        left_out: list[LeftOut] = []
+        found: dict[str, list[_Item]] = {}
+        for block, name in BLOCKS.items():
+            if block in self.blocks and row.get(name):
+                items = _READ[block](self, row[name], width_px, height_px)
+                found[block] = self._harmless(block, items, left_out)
+        kept = self._within_budgets(found)
+        for block, items in found.items():
+            left_out += [self._left_out(block, "budget", item.text) for item in items[len(kept[block]) :]]
+        return HintBlock(self._join(kept), tuple(left_out))
+
+    def _harmless(self, block: str, items: list[_Item], left_out: list[LeftOut]) -> list[_Item]:
+        """Return the items as they may be quoted, less those that are commands and those of which nothing is left."""
+        characters = self.max_alt_text_characters if block == "alt_text" else self.max_line_characters
+        safe = []
+        for item in items:
+            read = item.text[: 8 * characters]  # as much as `neutral` reads
+            kind = find_command(read, self.commands) if self.commands is not None else None
+            if kind is not None:
+                left_out.append(self._left_out(block, kind, item.text))
+            elif text := neutral(item.text, characters):
+                safe.append(replace(item, text=text))
+        return safe
+
+    def _left_out(self, block: str, reason: str, text: str) -> LeftOut:
+        return LeftOut(block, reason, neutral(text, self.max_line_characters))
+
+    def _within(self, block: str, items: list[_Item], budget: int) -> list[_Item]:
+        """Return the first items, as many as a budget holds; the alt text, cut at a word."""
+        section: Section = getattr(self, block)
+        room = budget - estimate_tokens(section.heading)
+        costs = [estimate_tokens(section.line(item.text, item.place) + section.separator) for item in items]
+        if block == "alt_text" and costs and costs[0] > room:
+            return self._shorter(section, items[0], room)
+        return [item for item, cost in zip(items, accumulate(costs), strict=True) if cost <= room]
+
+    def _shorter(self, section: Section, item: _Item, room: int) -> list[_Item]:
+        while (cost := estimate_tokens(section.line(item.text, "") + section.separator)) > room:
+            characters = min(len(item.text) - 1, len(item.text) * max(0, room) // cost)
+            text = neutral(item.text, characters) if characters > 1 else "\u2026"
+            if text == "\u2026":
+                return []
+            item = replace(item, text=text)
+        return [item]
+
+    def _within_budgets(self, found: dict[str, list[_Item]]) -> dict[str, list[_Item]]:
+        """Return the items that stay: each block within its budget, then all within the total, `CUT_FIRST` first."""
+        kept = {block: self._within(block, items, getattr(self.budgets, block)) for block, items in found.items()}
+        costs = {block: estimate_tokens(self._show(block, items)) + 1 for block, items in kept.items() if items}
+        for block in CUT_FIRST:
+            over = sum(costs.values()) - 1 - self.budgets.total  # a line break between blocks, none at the end
+            if over > 0 and block in costs:
+                kept[block] = self._within(block, kept[block], costs[block] - 1 - over)
+                costs[block] = estimate_tokens(self._show(block, kept[block])) + 1
+                if not kept[block]:
+                    del costs[block]
+        return kept
+
+    def _show(self, block: str, items: list[_Item]) -> str:
+        section: Section = getattr(self, block)
+        return section.render((item.text, item.place) for item in sorted(items, key=lambda item: item.order))
+
+    def _join(self, kept: Mapping[str, list[_Item]]) -> str:
+        texts = (self._show(block, items) for block, items in kept.items())
+        return "\n".join(text for text in texts if text)
+
+    def _alt_text(self, text: str, _width: int, _height: int) -> list[_Item]:
+        return [_Item(text)]
+
+    def _objects(self, objects: Sequence[Mapping[str, Any]], width_px: int, height_px: int) -> list[_Item]:
+        items = []
+        for each in _by_worth([o for o in objects if _at_least(o, "score", self.min_object_score)]):
+            place = write_place(each["box"], self.place, width_px, height_px)
+            if place is not None and each["label"]:
+                items.append(_Item(each["label"], place, -_area(each)))
+        return items[: self.max_objects]
+
+    def _ocr(self, lines: Sequence[Mapping[str, Any]], width_px: int, height_px: int) -> list[_Item]:
+        read = [line for line in lines if _at_least(line, "score", self.min_line_score) and line["text"]]
+        places = [write_place(line["box"], self.place, width_px, height_px) or "" for line in read]
+        return [_Item(line["text"], place) for line, place in zip(read, places, strict=True)][: self.max_lines]
+
+    def _attributes(self, attributes: Sequence[Mapping[str, Any]], _width: int, _height: int) -> list[_Item]:
+        sure = [a for a in attributes if _at_least(a, "probability", self.min_attribute_probability) and a["present"]]
+        return [_Item(f"{a['part']}: {a['name']}" if a["part"] else a["name"]) for a in sure]
+
+    def _tags(self, tags: Sequence[str | None], _width: int, _height: int) -> list[_Item]:
+        return [_Item(tag) for tag in tags if tag][: self.max_tags]
+
+
+_READ: Final[dict[str, Callable[[Hints, Any, int, int], list[_Item]]]] = {
+    "alt_text": Hints._alt_text,
+    "objects": Hints._objects,
+    "ocr": Hints._ocr,
+    "attributes": Hints._attributes,
+    "tags": Hints._tags,
+}
+
+
+def _at_least(row: Mapping[str, Any] | None, name: str, least: float) -> bool:
+    return row is not None and row[name] is not None and row[name] >= least
+
+
+def _by_worth(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return objects in the order in which they are kept: by turns the surest and the smallest of the rest."""
+    boxed = [o for o in objects if is_box(o["box"])]
+    surest = sorted(boxed, key=lambda o: (-o["score"], o["label"] or "", *o["box"]))
+    smallest = sorted(surest, key=_area)
+    kept: dict[int, Mapping[str, Any]] = {}
+    for pair in zip(surest, smallest, strict=True):
+        for each in pair:
+            kept.setdefault(id(each), each)
+    return list(kept.values())
+
+
+def _area(item: Mapping[str, Any]) -> float:
+    x0, y0, x1, y1 = item["box"]
+    return float((x1 - x0) * (y1 - y0))

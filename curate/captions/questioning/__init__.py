@@ -1,0 +1,1 @@
+"""Questions about a picture, and whether an answer is right."""

@@ -1,0 +1,221 @@
+"""How many pixels a captioner is given: a tier for each picture, from what experts saw in it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from curate.captions.prompting.prompts import Prompt
+from curate.captions.viewing.tiles import is_box
+from curate.errors import PlanError
+from curate.pixels import resize
+from curate.stages import Pixels
+
+__all__ = ["MERGE_V1", "REASONS", "PixelBudget", "Tier", "Tiling", "fit_budget"]
+
+PATCH_PX = 28  # what one visual token of the Qwen-VL family covers; a whole number of them spares a second resize
+MOST_PIXELS: Final = 3840 * 1600  # what tiles may show in all: the 4K of InternLM-XComposer2-4KHD (arXiv 2404.06512)
+REASONS: Final = ("crowd", "fixed", "page", "plain", "small_objects", "text", "unmeasured")
+"""Every word that `caption_pixels_reason` may hold, sorted."""
+
+# Our wording. The tiles' captions are texts by a model that may quote the picture: data, like the hints.
+MERGE_V1: Final = Prompt(
+    id="merge-v1",
+    text=(
+        "Describe this picture. Parts of it were looked at from close by, and each was described on its own. Write one "
+        "description of the whole picture: take over objects, details and text from the close-ups where the picture "
+        "allows it, say where they are in the whole picture, and name a thing that is in several close-ups once."
+    ),
+    lead="Notes:",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How a picture is shown in tiles, and how the captions of its tiles become one.
+
+    The tiles of a grid are at most `max_tiles`, none with a side over `tile_px`, and show at most `max_pixels` in all:
+    the area of 3840 x 1600 px. Each tile is a request of its own, with `tag` (see `Tile.tag`) after the prompt's text
+    and hints about the tile alone. `merge` is asked of the model with the global view, the hints and the captions of
+    the tiles, each quoted and cut to `max_characters`; None joins them without a model, see
+    `curate.captions.viewing.tile_merge`. `agreed` keeps, of what a tile says, only what another view or its hints say
+    too; it is for the join without a model.
+    """
+
+    tile_px: int = 1008
+    max_tiles: int = 9
+    max_pixels: int = MOST_PIXELS
+    second_grid: bool = False
+    tag: str = "This is part {number} of {tiles} of a larger picture (row {row} of {rows}, {place})."
+    merge: Prompt | None = MERGE_V1
+    agreed: bool = False
+    max_characters: int = 1200
+
+    def __post_init__(self) -> None:
+        if self.tile_px < PATCH_PX or self.max_tiles < 2 or self.max_characters < 1:
+            raise PlanError(
+                f"Tiling: tile_px={self.tile_px} must be at least {PATCH_PX}, max_tiles={self.max_tiles} at least 2, "
+                f"max_characters={self.max_characters} at least 1"
+            )
+        if self.max_pixels < self.tile_px**2:
+            raise PlanError(f"Tiling: max_pixels={self.max_pixels} is less than one tile of {self.tile_px} px a side")
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """What was chosen: the longest side in px that is shown, in tiles or in one piece, and why (one of REASONS)."""
+
+    longest_side_px: int
+    reason: str
+    tiled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PixelBudget:
+    """Chooses for each picture the smallest tier that shows its text and its small objects well enough.
+
+    The tiers are `sides_px`, the longest side in one piece; then, unless `tiles` is None, multiples of `tiles.tile_px`
+    in tiles. Text is shown well enough if the median line, after scaling, is `min_line_px` high; on a page (at least
+    `page_lines` lines, or text on `page_text_frac` of the area) if the 10th percentile is. A line is as high as the
+    shorter side of its box. Objects are shown well enough if the smallest of score `min_object_score` has a side (the
+    root of its area) of `min_object_px`; under `min_object_frac` of the picture's side it is background and not asked.
+    With `max_objects`, a view holds about so many of score `min_object_score`, and a crowd is shown in more tiles.
+    Nothing is enlarged: no tier above the one that holds the original is chosen. A row without its size, or with
+    neither objects nor lines measured, gets `unmeasured_px`; if only one is null, the other decides. `signals` names
+    what is asked. `fixed_px` replaces the rule: the tier that holds this side, for every picture.
+    Source: sizes of InternLM-XComposer2-4KHD (336 px to 3840 x 1600, arXiv 2404.06512), text as a reason for more
+    pixels from LEOPARD's allocator (2410.01744), score 0.4 Monkey's for boxes (2311.06607). Measured on the nano world
+    (benchmarks/pixel_thresholds.py): objects from 28 px on are in captions as often as large ones; PP-OCR reads lines
+    from 10 px on, and 14 px is a patch of the common vision towers. What makes a page, and what is background, is ours.
+    Left out: how relevant an object is, and text that OCR missed.
+
+    >>> sign = {"text": "SALE", "box": [0.1, 0.1, 0.3, 0.12], "score": 0.9}
+    >>> row = {"image_width_px": 1200, "image_height_px": 900, "objects": [], "ocr_lines": [sign]}
+    >>> PixelBudget().choose(row)
+    Tier(longest_side_px=1008, reason='text', tiled=False)
+    >>> PixelBudget().choose(row | {"ocr_lines": []})
+    Tier(longest_side_px=336, reason='plain', tiled=False)
+    """
+
+    sides_px: tuple[int, ...] = (336, 448, 672, 1008)
+    tiles: Tiling | None = field(default_factory=Tiling)
+    min_line_px: float = 14.0
+    min_object_px: float = 28.0
+    min_object_score: float = 0.4
+    min_object_frac: float = 0.02
+    max_objects: int | None = None
+    page_lines: int = 12
+    page_text_frac: float = 0.15
+    unmeasured_px: int = 448
+    signals: tuple[Literal["objects", "text"], ...] = ("objects", "text")
+    fixed_px: int | None = None
+
+    def __post_init__(self) -> None:
+        sides = self.sides_px
+        if not sides or list(sides) != sorted(set(sides)) or sides[0] < PATCH_PX:
+            raise PlanError(f"PixelBudget: sides_px={sides}: give growing sides of at least {PATCH_PX} px")
+        for name in (
+            "min_line_px",
+            "min_object_px",
+            "min_object_frac",
+            "max_objects",
+            "unmeasured_px",
+            "page_lines",
+            "fixed_px",
+        ):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise PlanError(f"PixelBudget: {name}={value} must be greater than 0")
+        if unknown := set(self.signals) - {"objects", "text"}:
+            raise PlanError(f"PixelBudget: unknown signals {sorted(unknown)}; there are objects and text")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the columns that `choose` reads."""
+        sizes = ("image_width_px", "image_height_px")
+        seen = {"objects": ("objects",), "text": ("ocr_lines", "ocr_text_area_frac")}
+        asked = self.signals if self.fixed_px is None else ()
+        return sizes + tuple(name for signal, names in seen.items() if signal in asked for name in names)
+
+    @property
+    def decode_px(self) -> int:
+        """Shortest side that a decoded picture must keep; of r x c tiles, min(r, c) is at most the root of r c."""
+        tiled = self.tiles.tile_px * math.isqrt(self.tiles.max_tiles) if self.tiles else 0
+        return max(self.sides_px[-1], tiled)
+
+    def choose(self, row: Mapping[str, Any]) -> Tier:
+        """Return the tier of a row; whatever is null or missing in it counts as not measured."""
+        width, height = row.get("image_width_px"), row.get("image_height_px")
+        if not width or not height:
+            return self._tier(self.fixed_px or self.unmeasured_px, "fixed" if self.fixed_px else "unmeasured")
+        longest = max(width, height)
+        if self.fixed_px is not None:
+            return self._tier(min(self.fixed_px, longest), "fixed")
+        objects = row.get("objects") if "objects" in self.signals else None
+        lines = row.get("ocr_lines") if "text" in self.signals else None
+        if objects is None and lines is None:
+            return self._tier(min(self.unmeasured_px, longest), "unmeasured")
+        page = self._is_page(lines or [], row.get("ocr_text_area_frac"))
+        needs = {
+            "plain": float(self.sides_px[0]),
+            "page" if page else "text": longest * self._text_scale(lines or [], row, page),
+            "small_objects": longest * self._object_scale(objects or [], row),
+            "crowd": self._crowd_px(objects or [], longest),
+        }
+        reason = max(needs, key=lambda name: needs[name])  # of equals the first
+        return self._tier(min(needs[reason], longest), reason)
+
+    def _is_page(self, lines: Sequence[Any], text_frac: float | None) -> bool:
+        return len(lines) >= self.page_lines or (bool(lines) and (text_frac or 0.0) >= self.page_text_frac)
+
+    def _text_scale(self, lines: Sequence[Mapping[str, Any]], row: Mapping[str, Any], page: bool) -> float:
+        """Return by how much the picture must be scaled so that its lines are high enough; 0 without lines."""
+        heights = [height for line in lines if (height := min(_sides(line["box"], row))) >= 1]
+        return self.min_line_px / float(np.quantile(heights, 0.1 if page else 0.5)) if heights else 0.0
+
+    def _object_scale(self, objects: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> float:
+        sure = [one for one in objects if (one["score"] or 0.0) >= self.min_object_score]
+        least = self.min_object_frac * math.sqrt(row["image_width_px"] * row["image_height_px"])
+        sides = [side for one in sure if (side := math.sqrt(math.prod(_sides(one["box"], row)))) >= max(least, 1)]
+        return self.min_object_px / min(sides) if sides else 0.0
+
+    def _crowd_px(self, objects: Sequence[Mapping[str, Any]], longest: int) -> float:
+        """Return the longest side at which tiles hold `max_objects` each, were they spread evenly; 0 if one view does.
+
+        More px in one piece are no help against a crowd: where the original is not tiled, it asks for nothing.
+        """
+        count = sum((one["score"] or 0.0) >= self.min_object_score for one in objects)
+        if self.tiles is None or longest <= self.sides_px[-1] or count <= (self.max_objects or count):
+            return 0.0
+        return max(self.tiles.tile_px * math.sqrt(count / (self.max_objects or count)), self.sides_px[-1] + 1.0)
+
+    def _tier(self, needed_px: float, reason: str) -> Tier:
+        """Return the smallest tier that holds so many px; the largest if none does."""
+        for side in self.sides_px:
+            if needed_px <= side:
+                return Tier(side, reason)
+        if self.tiles is None:
+            return Tier(self.sides_px[-1], reason)
+        tile_px = self.tiles.tile_px
+        return Tier(tile_px * min(self.tiles.max_tiles, math.ceil(needed_px / tile_px)), reason, tiled=True)
+
+
+def fit_budget(image: Pixels, longest_side_px: int) -> Pixels:
+    """Return the picture within a square of so many px, its sides whole numbers of 28 px patches, at least one.
+
+    It is scaled down as far as needed, and up by less than one patch a side.
+    """
+    height, width = image.shape[:2]
+    scale = min(1.0, longest_side_px / max(height, width))
+    most = longest_side_px // PATCH_PX
+    columns, rows = (min(most, max(1, round(side * scale / PATCH_PX))) for side in (width, height))
+    return resize(image, columns * PATCH_PX, rows * PATCH_PX)
+
+
+def _sides(box: Sequence[float] | None, row: Mapping[str, Any]) -> tuple[float, float]:
+    """Return width and height of a box in px of the original; of what is no box 0 and 0."""
+    if box is None or not is_box(box):
+        return 0.0, 0.0
+    return (box[2] - box[0]) * row["image_width_px"], (box[3] - box[1]) * row["image_height_px"]

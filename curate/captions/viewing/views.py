@@ -1,0 +1,73 @@
+"""What a captioner is shown of a picture: the whole, and its tiles where its tier is tiled."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from curate.captions.prompting.hints import Hints
+from curate.captions.viewing.pixel_budget import PATCH_PX, PixelBudget, Tier, fit_budget
+from curate.captions.viewing.tiles import Tile, TilePlan, crop, plan_tiles, within
+from curate.stages import Pixels
+
+__all__ = ["Shown", "View", "show"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One picture to send: a tile, or the whole where `tile` is None; `hints` is the block about it alone."""
+
+    tile: Tile | None
+    picture: Pixels = field(repr=False)
+    hints: str
+
+    @property
+    def name(self) -> str:
+        """Nothing for the whole picture, else "-tile-GRID-NUMBER"."""
+        return f"-tile-{self.tile.grid}-{self.tile.number}" if self.tile else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is sent of one sample: its row with the size filled in, its tier, its scale, and the plan of its tiles."""
+
+    row: Mapping[str, Any]
+    tier: Tier
+    scale: float
+    plan: TilePlan | None = None
+
+    def views(self, image: Pixels, hints: Hints, tile_px: int) -> Iterator[View]:
+        """Yield the whole picture, then its tiles, made one by one; with tiles, no view is over `tile_px`."""
+        tiles = self.plan.tiles if self.plan else ()
+        yield _view(None, image, self.row, hints, tile_px if tiles else self.tier.longest_side_px)
+        for tile in tiles:
+            side = math.ceil(self.scale * max(self._cell(tile.rows, tile.columns)) / PATCH_PX) * PATCH_PX
+            yield _view(tile, crop(image, tile), within(self.row, tile), hints, min(tile_px, side))
+
+    @property
+    def longest_side_px(self) -> int:
+        """Longest side at which the picture is shown: in one piece, or by the tiles of its first grid."""
+        return round(self.scale * (self.plan.scale if self.plan else 1.0) * max(self._cell(1, 1)))
+
+    def _cell(self, rows: int, columns: int) -> tuple[float, float]:
+        return self.row["image_width_px"] / columns, self.row["image_height_px"] / rows
+
+
+def show(row: Mapping[str, Any], image: Pixels, budget: PixelBudget) -> Shown:
+    """Choose the tier of a sample; a size that is not known in its row is that of the decoded picture."""
+    known = {"image_width_px": image.shape[1], "image_height_px": image.shape[0]}
+    row = {**row, **{name: row.get(name) or size for name, size in known.items()}}
+    width, height = row["image_width_px"], row["image_height_px"]
+    tier, tiling = budget.choose(row), budget.tiles
+    scale = min(1.0, tier.longest_side_px / max(width, height))
+    if not tier.tiled or tiling is None:
+        return Shown(row, tier, scale)
+    scale = min(scale, math.sqrt(tiling.max_pixels / (width * height)))
+    wide, high = (max(1, round(side * scale)) for side in (width, height))
+    plan = plan_tiles(wide, high, tiling.tile_px, tiling.max_tiles, second=tiling.second_grid)
+    return Shown(row, tier, scale, plan)
+
+
+def _view(tile: Tile | None, image: Pixels, row: Mapping[str, Any], hints: Hints, longest_side_px: int) -> View:
+    picture = fit_budget(image, longest_side_px)
+    return View(tile, picture, hints.render(row, picture.shape[1], picture.shape[0]))
