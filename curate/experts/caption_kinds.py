@@ -26,8 +26,8 @@ class CaptionKinds:
 
     Kinds are data (`curate.captions.prompting.kinds`): each has a prompt, hints, guards, a bound and a sampling
     weight; the kind named `tags` is also parsed. All kinds of a picture are asked one after the other, picture before
-    question, so that an engine with a prefix cache reads system text and picture once. A text that an engine cannot write is an
-    error of its sample. Drawing one of them is `DrawnCaption`'s.
+    question, so that an engine with a prefix cache reads system text and picture once. A text that an engine
+    cannot write is an error of its sample. Drawing one of them is `DrawnCaption`'s.
     Source: our own; several captions per image with sampling are common (VeCLIP, arXiv 2310.07699; Recap-DataComp,
     arXiv 2406.08478), the rewrite that keeps knowledge of the alt text is CapsFusion's idea (arXiv 2310.20550). Left
     out: grounded captions and questions, which are stages of their own.
