@@ -8,6 +8,7 @@ from curate.measure import Worker
 from curate.pipeline import Pipeline
 from curate.settle import Job
 from curate.sources import find_shards
+from curate.stages import Resources
 from tests.shards import write_shard
 from tests.stages import AtLeast, TextLength
 
@@ -59,8 +60,9 @@ def test_a_wrong_limit_says_what_is_allowed(wrong):
 def test_a_run_is_stopped_and_a_wider_guard_keeps_every_identity(tmp_path):
     path = write_shard(tmp_path / "in" / "00000.tar", ["a", "bb", "ccc", "dddd"])
     (shard,) = find_shards([str(path)])
-    failing, strict = TextLength(crash=("a", "bb", "ccc")), Guard(min_rows=2)
-    dropping = [TextLength(), AtLeast("text_length", 4)]
+    one = Resources(batch_rows=3, in_flight=1)  # one batch after the other, so that the guard sees the first alone
+    failing, strict = TextLength(crash=("a", "bb", "ccc"), resources=one), Guard(min_rows=2)
+    dropping = [TextLength(resources=one), AtLeast("text_length", 4)]
 
     with pytest.raises(GuardError, match="the model fell over"):
         Worker(Job(Pipeline([failing], strict), str(tmp_path / "a"), "1"), 0, lambda tick: None).measure(shard)
