@@ -7,7 +7,7 @@ which neither detector nor OCR can check, is changed on the caption's word.
 import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from curate.captions.checking.evidence import Claims
@@ -271,10 +271,10 @@ def _wrong_position(case: _Case) -> list[list[Change]]:
 
 
 def _read(case: _Case) -> list[tuple[int, int, str]]:
-    """Return the quotations that stand in the picture, in lines that the OCR is sure of."""
-    seen = case.seen
+    """Return the quotations that stand in the picture, letter by letter, in lines that the OCR is sure of."""
+    seen, exact = case.seen, replace(case.seen.evidence, min_similarity=1.0)
     sure = [line for line in seen.lines or () if (line["score"] or 0) >= seen.evidence.sure_line_score]
-    supported = {tuple(plain_words(text)) for text in seen.evidence.measure(case.text, None, sure).supported_texts}
+    supported = {tuple(plain_words(text)) for text in exact.measure(case.text, None, sure).supported_texts}
     return [quote for quote in quotes(case.text) if tuple(plain_words(quote[2])) in supported]
 
 
