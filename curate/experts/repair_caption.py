@@ -1,7 +1,7 @@
 """Ask once more, saying what was wrong, and keep the better caption."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -35,9 +35,11 @@ class RepairCaption:
 
     Asked again is where guards mark the caption (but for `allow`), evidence contradicts it, or it misses more of what
     was seen for sure than `min_object_recall` and `min_text_recall` let pass. With `verified`, classes that
-    `VerifyObjects` denied count as wrong and those it confirmed as right, whatever the detector saw. The second
-    caption is judged alike, and kept if `captions.checking.repair.better` says so; a row that stays bad is for filters.
-    `prompt` holds {caption} or {faults}, or neither, and is followed by the hints; `made_by` is the first prompt.
+    `VerifyObjects` denied count as wrong and those it confirmed as right, whatever the detector saw. Where the marks
+    are such as a command among the hints would cause (too short, empty, refused, ...), alt text and text lines are
+    left out of the second request. The second caption is judged alike, and kept if `captions.checking.repair.better`
+    says so; a row that stays bad is for filters. `prompt` holds {caption} or {faults}, or neither, and is followed by
+    the hints; `made_by` is the first prompt.
     Source: re-asking with the faults is our own; Volcano (Lee et al. 2023, arXiv 2311.07362) and Woodpecker (Yin et al.
     2023, arXiv 2310.16045) revise from feedback and detections alike. Left out: more than one round.
     """
@@ -110,7 +112,8 @@ class RepairCaption:
                 continue
             picture: Pixels = fit_budget(image, self.longest_side_px)
             text = fill(self.prompt.text, draft.caption, draft.faults, QUOTED)
-            hints = self.hints.render(draft.row, picture.shape[1], picture.shape[0])
+            wanted = self._calm if draft.faults.led_astray else self.hints
+            hints = wanted.render(draft.row, picture.shape[1], picture.shape[0])
             yield Request(
                 id=draft.row["uid"],
                 prompt=Prompt(self.prompt.id, text, lead=self.prompt.lead).fill(hints),
@@ -120,6 +123,11 @@ class RepairCaption:
                 temperature=self.temperature,
                 seed=Choices(self.seed, stage, draft.row["uid"]).seed("repair"),
             )
+
+    @property
+    def _calm(self) -> Hints:
+        """The hints without what strangers wrote."""
+        return replace(self.hints, blocks=tuple(each for each in self.hints.blocks if each not in ("alt_text", "ocr")))
 
     def _draft(self, row: dict[str, Any], detect: Detect | None) -> "_Draft | None":
         if row["caption"] is None:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from curate.captions.checking.evidence import Claims
+from curate.captions.prompting.commands import find_command
 from curate.captions.prompting.hints import neutral
 
 __all__ = ["Faults", "better", "fill"]
 
 LISTED: Final = 10  # of each kind are told; a text has at most so many characters
 CHARACTERS: Final = 80
+LED_ASTRAY: Final = frozenset(("empty", "leaked_prompt", "refusal", "too_short", "wrong_language"))
+"""Marks that a stranger's text among the hints may have caused."""
 FATAL: Final = frozenset(("empty", "refusal", "truncated", "wrong_language"))
 SAID: Final = {
     "empty": "it is empty",
@@ -65,6 +68,11 @@ class Faults:
         denied = set(self.denied) - set(claims.unsupported)
         return len(self.marks) + claims.wrong + len(denied) + len(claims.missed) + len(claims.missed_texts)
 
+    @property
+    def led_astray(self) -> bool:
+        """Whether a mark is one that a command among the hints would cause; strangers' texts are then kept away."""
+        return not LED_ASTRAY.isdisjoint(self.marks)
+
     def lines(self) -> list[str]:
         """Return what is wrong in plain words, one fault a line; texts of others are quoted as data."""
         claims = self.claims
@@ -80,7 +88,8 @@ class Faults:
             for claim in claims.wrong_places[:LISTED]
         ]
         said += _list("this quoted text could not be read in the picture: ", _quoted(claims.unsupported_texts))
-        said += _list("this text of the picture is missing: ", _quoted(claims.missed_texts))
+        if not self.led_astray:
+            said += _list("this text of the picture is missing: ", _quoted(claims.missed_texts))
         said += _list("these were found and are not mentioned: ", claims.missed)
         return [f"- {line}" for line in said]
 
@@ -109,7 +118,8 @@ def _fatal(faults: Faults) -> int:
 
 
 def _quoted(texts: Sequence[str]) -> list[str]:
-    return [f'"{neutral(text, CHARACTERS)}"' for text in texts]
+    """Return texts as quotations; those that talk to the model are left out, as they are of the hints."""
+    return [f'"{neutral(text, CHARACTERS)}"' for text in texts if find_command(text) is None]
 
 
 def _list(head: str, things: Collection[str]) -> list[str]:
