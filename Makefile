@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= out
 
-.PHONY: setup lock quickstart test test-slow check evaluate faults bench docs clean
+.PHONY: setup lock quickstart test test-slow check evaluate evaluate-captions faults bench docs clean
 
 setup: $(READY)
 
@@ -47,6 +47,10 @@ docs: $(READY)
 
 evaluate: $(READY)
 	$(BIN)/python -m nano.evaluate $(OUT)/quickstart
+
+evaluate-captions: $(READY)
+	$(BIN)/python -m nano.evaluate_captions
+	$(BIN)/python -m nano.injections
 
 faults: $(READY)
 	$(BIN)/python -m faults.kills --kills 100 --engine-kills 5
