@@ -7,6 +7,9 @@ from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.places import Place, place_style
 from curate.captions.prompting.prompts import BUNDLED, FUSION_V1, read_prompt
 from curate.captions.viewing.pixel_budget import PixelBudget
+from curate.engines.cached import Cached
+from curate.engines.engine import Engine
+from curate.engines.openai_server import OpenAIServer
 from curate.engines.vllm_engine import Vllm
 from curate.experts.caption_evidence import CaptionEvidence
 from curate.experts.clip import Clip
@@ -34,6 +37,8 @@ __all__ = ["densefusion"]
 
 def densefusion(
     vlm: str = "Qwen/Qwen3-VL-8B-Instruct",
+    servers: tuple[str, ...] = (),
+    answers: str = "",
     clip: str = "ViT-L-14",
     clip_weights: str = "datacomp_xl_s13b_b90k",
     detector: str = "yolo11x.pt",
@@ -78,10 +83,16 @@ def densefusion(
     trained caption engine.
 
     The weights come from their hubs by the models' ordinary loaders. One GPU holds the writer; perception takes
-    `gpus_for_perception` of another; 0 for both runs on CPUs.
+    `gpus_for_perception` of another; 0 for both runs on CPUs. With `servers` (addresses such as http://host:8000/v1)
+    the writer is a model behind OpenAI's API; `answers` is a local folder that keeps what was paid for, see
+    docs/engines.md.
     """
     on_gpu = Resources(gpus=gpus_for_perception / 2, batch_rows=64)
-    engine = Vllm(Weights(vlm), max_model_len=max_model_len, gpus=gpus, enforce_eager=gpus == 0)
+    engine: Engine = Vllm(Weights(vlm), max_model_len=max_model_len, gpus=gpus, enforce_eager=gpus == 0)
+    if servers:
+        engine = OpenAIServer(servers, vlm)
+    if answers:
+        engine = Cached(engine, answers)
     caption = DenseCaption(
         engine,
         prompt=read_prompt(prompt) if prompt else FUSION_V1,

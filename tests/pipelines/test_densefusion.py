@@ -1,8 +1,11 @@
 """The recipe fits together, with and without its checks, and on the nano world."""
 
+from curate.engines.cached import Cached
+from curate.engines.openai_server import OpenAIServer
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.repair_caption import RepairCaption
 from curate.recipe import build, find_recipe
+from curate.stages import stage_id
 from filters.caption_clean import CaptionClean
 
 NANO = [
@@ -55,3 +58,12 @@ def test_without_checks_the_first_caption_is_judged():
 
 def test_the_nano_world_is_a_matter_of_parameters():
     assert stage(DenseCaption, *NANO).prompt.id == "nano-describe-v1"
+
+
+def test_the_writer_may_be_servers_behind_a_cache_which_is_no_identity(tmp_path):
+    urls = '["http://a:8000/v1", "http://b:8000/v1"]'
+    plain = stage(DenseCaption, f"servers={urls}")
+    cached = stage(DenseCaption, f"servers={urls}", f"answers={tmp_path}/answers")
+    assert isinstance(plain.engine, OpenAIServer)
+    assert isinstance(cached.engine, Cached)
+    assert stage_id(plain) == stage_id(cached)
