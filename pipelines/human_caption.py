@@ -37,6 +37,9 @@ def human_caption(
     min_probability: float = 0.85,
     more_attributes_than: int = 5,
     longest_side_px: int = 672,
+    detector_px: int = 640,
+    max_model_len: int = 8192,
+    gpus: float = 1.0,
     gpus_for_perception: float = 0.25,
 ) -> Pipeline:
     """Describe people as HumanCaption does (HumanVLM, arXiv 2411.03034), with models of today.
@@ -52,14 +55,15 @@ def human_caption(
     probability is the confidence); the template sentence that the paper's language model rewrites (attributes are
     hints instead); GPT-4V; resolution cut and body experts, undisclosed. Asks about 60 short questions a face.
     """
-    engine = Vllm(Weights(vlm), max_model_len=8192)
+    engine = Vllm(Weights(vlm), max_model_len=max_model_len, gpus=gpus, enforce_eager=gpus == 0)
+    on_gpu = Resources(gpus=gpus_for_perception, batch_rows=64)
     hints = Hints(blocks=("alt_text", "attributes"), place=place_style(vlm), min_attribute_probability=min_probability)
     return Pipeline(
         [
             TextFacts(),
             ImageFacts(),
             NotAnimated(),
-            Objects(Weights(detector), resources=Resources(gpus=gpus_for_perception, batch_rows=64)),
+            Objects(Weights(detector), image_size_px=detector_px, resources=on_gpu),
             MainFace(_labels(face_labels), _labels(person_labels)),
             MinFace(min_face_px, min_face_score),
             HumanAttributes(engine),
