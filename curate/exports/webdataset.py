@@ -30,7 +30,8 @@ from curate.tables import plain
 
 __all__ = ["write_webdataset"]
 
-TEXTS = ("drawn_caption", "final_caption", "caption", "alt_text")  # the `txt` member by default: the first that there is
+TEXTS = ("drawn_caption", "final_caption", "caption", "alt_text")
+"""What the `txt` member holds by default: the first column that there is."""
 OMITTED = {"dropped_by", "error"}  # null for every exported sample
 
 
