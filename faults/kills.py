@@ -154,7 +154,7 @@ def ready(command: Command, target: str) -> bool:
 
 
 STEPS = {"settle": 30, "engine": 1}  # files that may still be written before a kill; a settling run writes one a shard
-DELAYS = {"settle": 0.01, "engine": 30.0}  # seconds; an engine is up for twenty of them before it writes
+DELAYS = {"settle": 0.01, "engine": 20.0}  # seconds; an engine is up for twenty of them before it writes
 NAMES = {"worker": ("ray::MapWorker", "ray::Map"), "engine": ("EngineCore",)}
 
 
