@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from filters.shares import enough
 
 __all__ = ["MinTextPrecision"]
 
@@ -34,5 +35,4 @@ class MinTextPrecision:
 
     def keep(self, table: pa.Table) -> pa.ChunkedArray:
         share, listed = (table[name] for name in self.needs)
-        enough = pc.greater_equal(share, pa.scalar(self.minimum, pa.float64()).cast(share.type, safe=False))
-        return pc.if_else(pc.is_valid(listed), pc.fill_null(enough, True), None)  # the list is null where unmeasured
+        return enough(share, self.minimum, listed)

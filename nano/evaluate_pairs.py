@@ -25,7 +25,6 @@ from curate.captions.checking.lexicon import read_lexicon
 from curate.captions.checking.truth import Seen
 from curate.captions.judging.judges import position_bias
 from curate.captions.pairing.wording import COLOURS
-from curate.captions.prompting.hints import Hints, Section
 from curate.captions.prompting.prompts import read_prompts
 from curate.captions.viewing.corruptions import CORRUPTIONS, Corruptions
 from curate.engines.engine import Engine
@@ -45,16 +44,11 @@ from nano.evaluate import markdown
 from nano.evaluate_models import HELD_OUT
 from nano.world.annotation import Scene
 from nano.world.scenes import make_scene
+from pipelines.quickstart import HINTS
 from schemas.preference import EDIT_KINDS, PAIR_KINDS
 
 HERE = Path(__file__).resolve().parent
 EVIDENCE = Evidence(read_lexicon(str(HERE / "lexicon.toml")))
-HINTS = Hints(
-    blocks=("objects", "ocr"),
-    place="words",
-    objects=Section("Objects: ", "{text} in the {place}", "; "),
-    ocr=Section("OCR: ", '"{text}"', " "),
-)
 MEASURES = ("object_recall", "object_precision", "sign_text_recall", "count_accuracy", "position_accuracy")
 BASIC = re.compile(r"\b(" + "|".join(COLOURS) + r"|grey)\b", re.IGNORECASE)
 
