@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -68,12 +69,7 @@ class CaptionKinds:
         self.engine.check()
 
     def load(self) -> Scorer:
-        generate, stage = self.engine.load(), repr(self)
-
-        def write(batch: Batch) -> Measurement:
-            return self._write(batch, generate, stage)
-
-        return write
+        return partial(self._write, generate=self.engine.load(), stage=repr(self))
 
     def _write(self, batch: Batch, generate: Generate, stage: str) -> Measurement:
         rows = batch.table.select(["uid", *self.needs]).to_pylist()

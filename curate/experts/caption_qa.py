@@ -90,12 +90,7 @@ class CaptionQA:
         self.engine.check()
 
     def load(self) -> Scorer:
-        generate, stage = self.engine.load(), repr(self)
-
-        def ask(batch: Batch) -> Measurement:
-            return self._ask(batch, generate, stage)
-
-        return ask
+        return partial(self._ask, generate=self.engine.load(), stage=repr(self))
 
     def _ask(self, batch: Batch, generate: Generate, stage: str) -> Measurement:
         rows = batch.table.select(["uid", *self.needs]).to_pylist()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -72,12 +73,7 @@ class DenseCaption:
         self.engine.check()
 
     def load(self) -> Scorer:
-        generate, stage = self.engine.load(), repr(self)
-
-        def caption(batch: Batch) -> Measurement:
-            return self._caption(batch, generate, stage)
-
-        return caption
+        return partial(self._caption, generate=self.engine.load(), stage=repr(self))
 
     def _caption(self, batch: Batch, generate: Generate, stage: str) -> Measurement:
         drafts: list[_Draft] = []

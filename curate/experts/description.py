@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -55,12 +56,7 @@ class Description:
         self.engine.check()
 
     def load(self) -> Scorer:
-        generate, stage = self.engine.load(), repr(self)
-
-        def describe(batch: Batch) -> Measurement:
-            return self._describe(batch, generate, stage)
-
-        return describe
+        return partial(self._describe, generate=self.engine.load(), stage=repr(self))
 
     def _describe(self, batch: Batch, generate: Generate, stage: str) -> Measurement:
         drawn: list[Prompt] = []

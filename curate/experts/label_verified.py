@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -70,12 +71,7 @@ class LabelVerified:
         self.engine.check()
 
     def load(self) -> Scorer:
-        generate, stage = self.engine.load(), repr(self)
-
-        def answer(batch: Batch) -> Measurement:
-            return self._answer(batch, generate, stage)
-
-        return answer
+        return partial(self._answer, generate=self.engine.load(), stage=repr(self))
 
     def _answer(self, batch: Batch, generate: Generate, stage: str) -> Measurement:
         rows = batch.table.select(["uid", *self.needs]).to_pylist()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
@@ -80,12 +81,7 @@ class VerifyObjects:
         self.engine.check()
 
     def load(self) -> Scorer:
-        generate, stage = self.engine.load(), repr(self)
-
-        def verify(batch: Batch) -> Measurement:
-            return self._verify(batch, generate, stage)
-
-        return verify
+        return partial(self._verify, generate=self.engine.load(), stage=repr(self))
 
     def _verify(self, batch: Batch, generate: Generate, stage: str) -> Measurement:
         rows = batch.table.select(["uid", *self.needs]).to_pylist()
