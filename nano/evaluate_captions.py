@@ -30,7 +30,7 @@ from curate.experts.image_facts import ImageFacts
 from curate.experts.objects import Objects
 from curate.experts.ocr import Ocr
 from curate.experts.repair_caption import RepairCaption
-from curate.stages import Batch, Expert, Filter, Pixels, Stage
+from curate.stages import Filter, Pixels, Stage
 from filters.caption_clean import CaptionClean
 from filters.max_wrong_claims import MaxWrongClaims
 from filters.min_text_recall import MinTextRecall
@@ -41,12 +41,12 @@ from nano.evaluate_models import HELD_OUT
 from nano.evaluate_pairs import evaluate as pair_tables
 from nano.evaluate_repair import REPAIR
 from nano.make_shards import draw_clean
+from nano.measuring import add_columns
 from nano.mixed import draw_mixed, score_captions
 from nano.samples import decode, encode
 from pipelines.quickstart import quickstart
 
 FIRST = HELD_OUT["vlm"] + 100_000  # the scenes before were looked at when hints were chosen
-BATCH_ROWS = 64
 METRICS = ("object_recall", "object_precision", "text_recall", "count_accuracy", "position_accuracy", "words")
 Judge: TypeAlias = Callable[[Mapping[int, str]], Mapping[str, Any]]
 """Measures captions, by the number of their picture, against the truth."""
@@ -100,24 +100,7 @@ def perceive(
     for stage in quickstart().stages:
         if isinstance(stage, ImageFacts | Ocr | Objects):
             expert = replace(stage, image_size_px=detector_px) if isinstance(stage, Objects) else stage
-            table = add_columns(expert, table, payloads, images)
-    return table
-
-
-def add_columns(stage: Expert, table: pa.Table, payloads: Sequence[bytes], images: Sequence[Pixels]) -> pa.Table:
-    """Return the table with the columns of an expert; raises the error of a sample that it cannot measure."""
-    scorer, parts = stage.load(), []
-    for start in range(0, len(images), BATCH_ROWS):
-        rows = slice(start, start + BATCH_ROWS)
-        asked = table.slice(start, BATCH_ROWS).select(["uid", *stage.needs])
-        result = scorer(Batch(asked, payloads[rows], images[rows] if stage.pixels is not None else []))
-        for error in result.get("error") or ():
-            if error is not None:
-                raise error
-        parts.append(pa.table({field.name: pa.array(result[field.name], field.type) for field in stage.adds}))
-    new = pa.concat_tables(parts)
-    for name in new.column_names:
-        table = table.append_column(name, new[name])
+            table = add_columns(expert, table, images, payloads)
     return table
 
 
@@ -138,7 +121,7 @@ def figures(setting: Setting, held: Held) -> dict[str, Any]:
         if isinstance(stage, Filter):
             kept &= pc.fill_null(stage.keep(table), False).to_numpy(zero_copy_only=False)
         else:
-            table = add_columns(stage, table, [b""] * count, held.images)
+            table = add_columns(stage, table, held.images)
     seconds, texts = time.perf_counter() - began, table[setting.text].to_pylist()
     found = held.judge({int(number): texts[number] for number in np.flatnonzero(kept)})
     return {
@@ -177,7 +160,7 @@ def checked(fused: DenseCaption) -> tuple[Stage, ...]:
 def scene_rows(count: int, fused: DenseCaption) -> list[dict[str, Any]]:
     """Return the lines of the scenes: what hints are worth, and what checking is worth on top of them."""
     held = held_scenes(count)
-    add_columns(fused, held.table.slice(0, 8), [b""] * 8, held.images[:8])  # warm-up
+    add_columns(fused, held.table.slice(0, 8), held.images[:8])  # warm-up
     settings = (
         Setting("no hints", (replace(fused, hints=Hints(blocks=())),)),
         Setting("hints", (fused,)),
@@ -194,7 +177,7 @@ def pixel_rows(count: int, fused: DenseCaption) -> list[dict[str, Any]]:
         fused.engine.model, "bfloat16", 4096, max_pixels=1008 * 1008, max_num_seqs=64, enforce_eager=True, gpus=0
     )
     wide = replace(fused, engine=engine, longest_side_px=1008)
-    add_columns(replace(wide, longest_side_px=336), held.table.slice(0, 4), [b""] * 4, held.images[:4])
+    add_columns(replace(wide, longest_side_px=336), held.table.slice(0, 4), held.images[:4])
     settings = (
         Setting("large pictures: fixed 336 px", (replace(wide, longest_side_px=336),)),
         Setting("large pictures: fixed 1008 px", (wide,)),

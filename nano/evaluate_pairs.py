@@ -35,13 +35,14 @@ from curate.experts.ocr import Ocr
 from curate.experts.pair_evidence import PairEvidence
 from curate.experts.pair_judge import PairJudge
 from curate.experts.preference_pair import PreferencePair
-from curate.stages import Batch, Expert, Pixels
+from curate.stages import Pixels
 from curate.weights import Weights
 from filters.min_pair_margin import MinPairMargin
 from filters.pair_lengths import PairLengths
 from nano.caption_metrics import caption_metrics
 from nano.evaluate import markdown
 from nano.evaluate_models import HELD_OUT
+from nano.measuring import add_columns
 from nano.world.annotation import Scene
 from nano.world.scenes import make_scene
 from pipelines.quickstart import HINTS
@@ -51,17 +52,6 @@ HERE = Path(__file__).resolve().parent
 EVIDENCE = Evidence(read_lexicon(str(HERE / "lexicon.toml")))
 MEASURES = ("object_recall", "object_precision", "sign_text_recall", "count_accuracy", "position_accuracy")
 BASIC = re.compile(r"\b(" + "|".join(COLOURS) + r"|grey)\b", re.IGNORECASE)
-
-
-def measure(expert: Expert, table: pa.Table, images: Sequence[Pixels]) -> pa.Table:
-    """Return the table with the columns of an expert."""
-    wanted = table.select(["uid", *expert.needs])
-    found = expert.load()(Batch(wanted, (), images if expert.pixels is not None else ()))
-    for field in expert.adds:
-        values = found[field.name]
-        column = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, field.type)
-        table = table.append_column(field.name, column)
-    return table
 
 
 def pairs_of(kind: str, engine: Engine, table: pa.Table, images: Sequence[Pixels]) -> pa.Table:
@@ -79,7 +69,7 @@ def pairs_of(kind: str, engine: Engine, table: pa.Table, images: Sequence[Pixels
         longest_side_px=336,
         max_tokens=220,
     )
-    made = measure(PairEvidence(EVIDENCE), measure(pair, table, images), images)
+    made = add_columns(PairEvidence(EVIDENCE), add_columns(pair, table, images), images)
     return made.append_column("gated", gates(made))
 
 
@@ -146,7 +136,7 @@ def _cell(value: float | None) -> str:
 
 def judge_line(name: str, judge: PairJudge, table: pa.Table, images: Sequence[Pixels]) -> dict[str, Any]:
     """Return what a judge says of pairs whose chosen text is better by truth."""
-    said = measure(judge, table, images)
+    said = add_columns(judge, table, images)
     preferences = said["pair_judge_preference"].to_pylist()
     counts = {kind: share(preferences.count(kind), len(preferences)) for kind in ("chosen", "rejected", "tie")}
     return {"judge": name, **asdict(position_bias(said.to_pylist())), **counts}
@@ -180,7 +170,7 @@ def evaluate(count: int, corrupted: int, judge_pairs: int) -> dict[str, list[dic
         Ocr(),
         DenseCaption(engine, prompt=describe, hints=HINTS, longest_side_px=336, max_tokens=220),
     ):
-        table = measure(expert, table, images)
+        table = add_columns(expert, table, images)
     kinds = [kind for kind in PAIR_KINDS if kind != "corrupted_image"]
     made = {kind: pairs_of(kind, engine, table[:corrupted], images[:corrupted]) for kind in CORRUPTIONS}
     made |= {kind: pairs_of(kind, engine, table, images) for kind in kinds}

@@ -22,11 +22,11 @@ from curate.captions.prompting.prompts import read_prompt
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.repair_caption import RepairCaption
 from curate.experts.verify_objects import VerifyObjects
-from curate.stages import Batch, Expert
 from nano.caption_metrics import caption_metrics
 from nano.evaluate import markdown
 from nano.evaluate_evidence import LEXICON, boxes, lines
 from nano.evaluate_models import HELD_OUT
+from nano.measuring import add_columns
 from nano.world.annotation import Scene
 from nano.world.scenes import make_scene
 from pipelines.quickstart import HINTS, MISLEADING, vllm
@@ -67,17 +67,6 @@ def scene_table(scenes: Sequence[Scene]) -> pa.Table:
             "ocr_lines": pa.array([lines(scene) for scene in scenes], OCR.field("ocr_lines").type),
         }
     )
-
-
-def add(table: pa.Table, expert: Expert, images: Sequence[Any]) -> pa.Table:
-    """Return the table with an expert's columns; raises the first error of a row."""
-    measured = expert.load()(Batch(table, (), images))
-    for error in measured.get("error") or ():
-        if error is not None:
-            raise error  # type: ignore[misc]
-    for field in expert.adds:
-        table = table.append_column(field.name, pa.array(measured[field.name], field.type))
-    return table
 
 
 def verification(table: pa.Table, scenes: Sequence[Scene]) -> dict[str, Any]:
@@ -127,17 +116,17 @@ def main() -> None:
     images, scenes = [np.asarray(image) for image, _ in drawn], [scene for _, scene in drawn]
     engine = vllm(str(WEIGHTS))
     led = DenseCaption(engine, MISLEADING[1], Hints(blocks=()), longest_side_px=336, max_tokens=220)
-    table = add(scene_table(scenes), led, images)
+    table = add_columns(led, scene_table(scenes), images)
     blank = table.set_column(
         table.column_names.index("objects"), "objects", pa.nulls(len(scenes), OBJECTS.field("objects").type)
     )
-    verified = add(table, verify_expert(engine), images)
+    verified = add_columns(verify_expert(engine), table, images)
     rows = [
         {"boxes": "true boxes"} | verification(verified, scenes),
-        {"boxes": "none (quarters)"} | verification(add(blank, verify_expert(engine), images), scenes),
+        {"boxes": "none (quarters)"} | verification(add_columns(verify_expert(engine), blank, images), scenes),
     ]
     print(f"\n### Verification, {args.count} scenes\n\n{markdown(rows)}")
-    repaired = add(verified, repair_expert(engine, verified=True), images)
+    repaired = add_columns(repair_expert(engine, verified=True), verified, images)
     outcomes = repaired["repair_outcome"].to_pylist()
     rows = [
         caption_row("first, misled", table["caption"].to_pylist(), scenes),

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from nano.caption_metrics import caption_metrics
-from nano.evaluate_repair import add, repair_expert, scene_table, verify_expert
+from nano.evaluate_repair import repair_expert, scene_table, verify_expert
+from nano.measuring import add_columns
 from nano.world.scenes import make_scene
 from nano.world.texts import dense_caption, hallucinated
 from pipelines.quickstart import vllm
@@ -23,12 +24,12 @@ def test_invented_objects_are_denied_and_repair_takes_them_out():
     table = scene_table(scenes).append_column("caption", pa.array(captions))
     table = table.append_column("caption_finish_reason", pa.array(["stop"] * 12))
     engine = vllm("nano/vlm")
-    verified = add(table, verify_expert(engine), images)
+    verified = add_columns(verify_expert(engine), table, images)
     for row, scene, lie in zip(verified.to_pylist(), scenes, told, strict=True):
         invented = set(lie.counts()) - set(scene.counts())
         assert set(row["objects_denied"]) | set(row["objects_disputed"]) >= invented
         assert not set(row["objects_denied"]) & set(scene.counts())
-    final = add(verified, repair_expert(engine, verified=True), images)
+    final = add_columns(repair_expert(engine, verified=True), verified, images)
     assert final["repair_outcome"].to_pylist().count("repaired") >= 11
     truth = dict(enumerate(scenes))
     before, after = (
