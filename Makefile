@@ -46,11 +46,11 @@ docs: $(READY)
 	$(BIN)/python -m schemas.document docs/data-format.md
 
 evaluate: $(READY)
-	$(BIN)/python -m nano.evaluate $(OUT)/quickstart
+	$(BIN)/python -m nano.evaluate.run $(OUT)/quickstart
 
 evaluate-captions: $(READY)
-	$(BIN)/python -m nano.evaluate_captions
-	$(BIN)/python -m nano.injections
+	$(BIN)/python -m nano.evaluate.captions
+	$(BIN)/python -m nano.evaluate.injections
 
 faults: $(READY)
 	$(BIN)/python -m faults.kills --kills 100 --engine-kills 5

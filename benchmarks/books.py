@@ -22,17 +22,17 @@ import pyarrow.parquet as pq
 from fsspec.spec import AbstractFileSystem
 from rich.console import Console
 
-from curate.columns import SAMPLE_STAGE, Trouble, measured_table, spread
-from curate.manifest import save
+from curate.dataset.cells import Trouble, measured_table, spread
+from curate.dataset.manifest import save
+from curate.dataset.samples import sample_table
+from curate.inspect.funnel import plan_table
 from curate.pipeline import Pipeline
-from curate.planner import make_plan
-from curate.report import plan_table
-from curate.runner import Order, _manifest, prepare
-from curate.sample_table import sample_table
-from curate.settle import Job
+from curate.run.commit import RunSpec
+from curate.run.planner import make_plan
+from curate.run.runner import RunRequest, _manifest, prepare
 from curate.sources import find_shards
 from curate.sources.shard import SourceSample
-from curate.stages import Expert, Resources, Scorer, Stage, stage_id
+from curate.stages import SAMPLE_STAGE, Expert, Resources, Scorer, Stage, stage_id
 from schemas.fields import column
 
 ROWS = 1000
@@ -169,9 +169,9 @@ def main(shards: int = 1_000_000) -> None:
         Books.names = [shard.name for shard in found]
     pipeline = Pipeline(stages)
     with timed("plan of a run"):
-        plan = make_plan(Job(pipeline, "books:///out", "000001-bench"), found, count_new=False)
+        plan = make_plan(RunSpec(pipeline, "books:///out", "000001-bench"), found, count_new=False)
     with timed("list of shards for the manifest"):
-        order = Order(pipeline, ["books:///in"], "books:///out")
+        order = RunRequest(pipeline, ["books:///in"], "books:///out")
         save(plan.job.columns.store, _manifest(order, plan), found)
     print(f"unfinished: {len(plan.unfinished):,}; cells opened: {Books.requests:,} questions")
     del plan, found

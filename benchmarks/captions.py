@@ -1,6 +1,6 @@
-"""The caption stage against bare `LLM.chat`: the nano VLM in vLLM on the same pictures, prompts and token limit.
+"""The caption stage against bare `LLM.chat`: the nano VLM in vLLM on the same images, prompts and token limit.
 
-Both engines run in this process, the one that works has both cores. Bare vLLM gets decoded pictures at their final
+Both engines run in this process, the one that works has both cores. Bare vLLM gets decoded images at their final
 size; Curate starts from the tar, and decodes, resizes, guards the text and commits its columns on the way.
 
 Another model, on a GPU that holds both engines: `python -m benchmarks.captions --model FOLDER --gpu-share 0.45
@@ -28,14 +28,14 @@ from benchmarks.data import BENCH
 from curate.captions.prompting.hints import Hints
 from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB, Vllm
 from curate.experts.dense_caption import DenseCaption, fit_budget
-from curate.measure import Worker
+from curate.models.weights import Weights
 from curate.pipeline import Pipeline
 from curate.pixels import decode
-from curate.runner import Order, prepare
+from curate.run.runner import RunRequest, prepare
+from curate.run.worker import Worker
 from curate.sources import scan
 from curate.sources.shard import Shard
-from curate.weights import Weights
-from nano.make_shards import draw_clean, scene_seed, write_shards
+from nano.shards.make import draw_clean, scene_seed, write_shards
 from pipelines.quickstart import DESCRIBE, vllm
 
 __all__ = ["main"]
@@ -43,7 +43,7 @@ __all__ = ["main"]
 OUT = BENCH / "captions"
 PICTURES, ROUNDS = 512, 5
 Contestant = Callable[[int], tuple[float, int]]
-"""Captions all pictures, in the n-th round; returns seconds and tokens written."""
+"""Captions all images, in the n-th round; returns seconds and tokens written."""
 Result = tuple[float, float, int]
 """Seconds, processor seconds of this process and its engines, tokens."""
 
@@ -136,7 +136,7 @@ def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
     expert.engine.load()
 
     def run(number: int) -> tuple[float, int]:
-        order = Order(Pipeline([expert]), [str(path) for path in paths], str(OUT / f"round-{number}"))
+        order = RunRequest(Pipeline([expert]), [str(path) for path in paths], str(OUT / f"round-{number}"))
         plan = prepare(order, count_new=False)
         worker = Worker(plan.job, 0, lambda tick: None)
         worker._scorer(expert)
@@ -168,7 +168,7 @@ def bare_chat(paths: list[Path], setting: Setting) -> Contestant:
         limit_mm_per_prompt={"image": 1, "video": 0},
         mm_processor_cache_gb=0,
     )
-    messages = [[message(payload, setting.side_px)] for payload in pictures(paths)]
+    messages = [[message(payload, setting.side_px)] for payload in images(paths)]
     sampling = SamplingParams(temperature=0.0, max_tokens=setting.tokens)
 
     def run(_: int) -> tuple[float, int]:
@@ -179,14 +179,14 @@ def bare_chat(paths: list[Path], setting: Setting) -> Contestant:
     return run
 
 
-def pictures(paths: list[Path]) -> Iterator[bytes]:
-    """Yield the encoded pictures of the tars."""
+def images(paths: list[Path]) -> Iterator[bytes]:
+    """Yield the encoded images of the tars."""
     for path in paths:
         yield from (sample.image for sample in scan(Shard(path.stem, "tar", str(path), path.stat().st_size)))
 
 
 def message(payload: bytes, side_px: int) -> dict[str, Any]:
-    """Return the chat turn that Curate makes of a picture."""
+    """Return the chat turn that Curate makes of an image."""
     picture = Image.fromarray(fit_budget(decode(payload, side_px), side_px))
     content = [{"type": "image_pil", "image_pil": picture}, {"type": "text", "text": DESCRIBE.fill()}]
     return {"role": "user", "content": content}

@@ -1,6 +1,6 @@
 """The best loop we can write by hand for a CLIP pass on a CPU.
 
-One process a core with one thread each; bf16; texts cut to the longest of the batch; pictures decoded at a reduced
+One process a core with one thread each; bf16; texts cut to the longest of the batch; images decoded at a reduced
 DCT scale. It does the work of `benchmarks.recipes.match` and only that.
 """
 
@@ -22,7 +22,7 @@ ROWS, SIDE = 64, 224
 
 
 def load(weights: Path) -> tuple[Any, Any]:
-    """Return a function from pictures and texts to (cosines, embeddings), and the tokenizer."""
+    """Return a function from images and texts to (cosines, embeddings), and the tokenizer."""
     import open_clip
     import torch
 
@@ -51,7 +51,7 @@ def load(weights: Path) -> tuple[Any, Any]:
 
 
 def square(pixels: Any) -> Any:
-    """Return the middle square of a picture, bicubic with antialiasing, at 224 px."""
+    """Return the middle square of an image, bicubic with antialiasing, at 224 px."""
     import numpy as np
     from PIL import Image
 
@@ -63,7 +63,7 @@ def square(pixels: Any) -> Any:
 
 
 def measure_tar(path: Path, out: Path, measure: Any) -> None:
-    """Measure a tar in batches of the pictures that pass the size rules, and write one Parquet file."""
+    """Measure a tar in batches of the images that pass the size rules, and write one Parquet file."""
     rows: list[dict[str, Any]] = []
     living = alive(path, rows)
     while batch := list(islice(living, ROWS)):

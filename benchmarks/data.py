@@ -1,4 +1,4 @@
-"""Tars of realistic pictures and texts, the same bytes every time, made once under out/bench."""
+"""Tars of realistic images and texts, the same bytes every time, made once under out/bench."""
 
 import io
 import json
@@ -14,7 +14,7 @@ __all__ = ["BENCH", "tars"]
 BENCH = Path("out/bench")
 ROWS = 1000  # samples of a tar
 TEXTURE_PX = 2048
-SLOPE, QUALITY = 1.3, 85  # of a 1/f spectrum, and of JPEG: 512 x 384 px then fill about 45 KB, as web pictures do
+SLOPE, QUALITY = 1.3, 85  # of a 1/f spectrum, and of JPEG: 512 x 384 px then fill about 45 KB, as web images do
 SIZES = ((512, 384), (384, 512), (640, 480), (560, 180), (160, 120))  # the last two fall to MinSide
 SHARES = (0.70, 0.13, 0.10, 0.04, 0.03)
 ENGLISH = (
@@ -44,7 +44,7 @@ def _write(path: Path, number: int, rows: int) -> None:
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         for i in range(rows):
             key = f"{number:05d}{i:04d}"
-            members = {"jpg": _picture(rng, texture), "txt": _text(rng).encode(), "json": _record(key)}
+            members = {"jpg": _image(rng, texture), "txt": _text(rng).encode(), "json": _record(key)}
             for extension, content in members.items():
                 info = tarfile.TarInfo(f"{key}.{extension}")
                 info.size = len(content)
@@ -56,7 +56,7 @@ def _record(key: str) -> bytes:
 
 
 def _texture(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Return uint8[2048, 2048, 3] with the 1/f spectrum of natural pictures; colours vary more slowly than light."""
+    """Return uint8[2048, 2048, 3] with the 1/f spectrum of natural images; colours vary more slowly than light."""
     light, warm, cold = (_noise(rng, SLOPE + extra) for extra in (0.0, 0.3, 0.3))
     channels = (50 * light + 20 * warm, 50 * light - 10 * warm - 10 * cold, 50 * light + 20 * cold)
     return np.stack([128 + channel for channel in channels], axis=-1).clip(0, 255).astype(np.uint8)
@@ -69,7 +69,7 @@ def _noise(rng: np.random.Generator, slope: float) -> npt.NDArray[np.float64]:
     return (field - field.mean()) / field.std()
 
 
-def _picture(rng: np.random.Generator, texture: npt.NDArray[np.uint8]) -> bytes:
+def _image(rng: np.random.Generator, texture: npt.NDArray[np.uint8]) -> bytes:
     """Return the JPEG of a window of the texture, somewhere, maybe mirrored."""
     width, height = SIZES[rng.choice(len(SIZES), p=SHARES)]
     left, top = rng.integers(0, TEXTURE_PX - width), rng.integers(0, TEXTURE_PX - height)

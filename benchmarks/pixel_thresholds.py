@@ -79,13 +79,13 @@ def letters(text: str) -> str:
 
 
 def scaled(picture: Image.Image, scale: float) -> Pixels:
-    """Return the picture at another size."""
+    """Return the image at another size."""
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     return np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
 
 
 def batch(images: Sequence[Pixels]) -> Batch:
-    """Return a batch of pictures that nothing is known of."""
+    """Return a batch of images that nothing is known of."""
     return Batch(pa.table({"uid": [f"{i:032x}" for i in range(len(images))]}), (), images)
 
 

@@ -1,7 +1,7 @@
 """Pixel budgets compared: the nano VLM on a mixed set, with hints and tiers from the nano detector and OCR.
 
-Half of the pictures are plain, half are pages of many small things and signs (`nano.mixed`). Experts read the original
-pixels once; then each budget captions the same pictures in the same engine. The nano VLM was trained on pictures of
+Half of the images are plain, half are pages of many small things and signs (`nano.shards.mixed`). Experts read original
+pixels once; then each budget captions the same images in the same engine. The nano VLM was trained on images of
 112 to 336 px, so a fixed tier above 336 px is shown in both ways: in one piece, and in tiles of 336 px.
 
     python -m benchmarks.pixels [--count 24] [--seed 0] [--more] [--only 1008-in-tiles adaptive]
@@ -25,9 +25,9 @@ from curate.engines.vllm_engine import Vllm
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.objects import Objects
 from curate.experts.ocr import Ocr
+from curate.models.weights import Weights
 from curate.stages import Batch
-from curate.weights import Weights
-from nano.mixed import Mixed, draw_mixed, score_captions
+from nano.shards.mixed import Mixed, draw_mixed, score_captions
 from pipelines.quickstart import DESCRIBE, HINTS
 from schemas.objects import OBJECTS
 from schemas.ocr import OCR
@@ -95,8 +95,8 @@ def with_budget(expert: DenseCaption, budget: PixelBudget | int) -> DenseCaption
 
 
 def perceived(pictures: Sequence[Mixed]) -> Batch:
-    """Return the pictures as a batch with all that the hints and the choice of a tier read."""
-    images = [np.asarray(mixed.picture) for mixed in pictures]
+    """Return the images as a batch with all that the hints and the choice of a tier read."""
+    images = [np.asarray(mixed.image) for mixed in pictures]
     bare = Batch(pa.table({"uid": [f"{i:032x}" for i in range(len(images))]}), (), images)
     detector = Objects(Weights(str(NANO / "detector" / "nano-yolo.pt")), image_size_px=640, max_objects=64)
     found: dict[str, Any] = {**detector.load()(bare), **Ocr().load()(bare)}
@@ -106,7 +106,7 @@ def perceived(pictures: Sequence[Mixed]) -> Batch:
 
 
 def row(name: str, expert: DenseCaption, batch: Batch, pictures: Sequence[Mixed]) -> str:
-    """Caption all pictures with one budget and return its line of the table."""
+    """Caption all images with one budget and return its line of the table."""
     score = expert.load()
     start, before = time.perf_counter(), cpu_seconds()
     result: dict[str, Any] = dict(score(batch))

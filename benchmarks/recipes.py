@@ -2,8 +2,8 @@
 
 from curate.experts.clip import Clip
 from curate.experts.image_facts import ImageFacts
+from curate.models.weights import Weights
 from curate.pipeline import Pipeline
-from curate.weights import Weights
 from filters.max_aspect import MaxAspect
 from filters.min_clip_score import MinClipScore
 from filters.min_side import MinSide
@@ -12,7 +12,7 @@ __all__ = ["match"]
 
 
 def match(weights: str, min_clip_score: float = 0.0) -> Pipeline:
-    """Measure how well picture and text match by a ViT-B/32; the weights are random, so the threshold means nothing."""
+    """Measure how well image and text match by a ViT-B/32; the weights are random, so the threshold means nothing."""
     return Pipeline(
         [
             ImageFacts(),

@@ -10,7 +10,7 @@ import typer
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from curate.runner import Order
+    from curate.run.runner import RunRequest
 
 __all__ = ["app", "main"]
 
@@ -43,8 +43,8 @@ def main() -> None:
     try:
         app()
     except CurateError as error:
-        from curate.secrets import mask_text
-        from curate.tables import printable
+        from curate.inspect.tables import printable
+        from curate.storage.redact import mask_text
 
         sys.stderr.write(f"error: {printable(mask_text(str(error)), LONGEST_ERROR)}\n")
         sys.exit(2)
@@ -86,8 +86,8 @@ def retry(
 @app.command()
 def plan(recipe: RecipeName, inputs: Inputs, dataset: Dataset, p: Parameters = None, limit: Limit = None) -> None:
     """Say what `run` would do: cells and rows that are missing. Does no work."""
-    from curate.report import plan_table
-    from curate.runner import prepare
+    from curate.inspect.funnel import plan_table
+    from curate.run.runner import prepare
 
     _print(plan_table(prepare(_order(recipe, inputs, dataset, p, limit, None))))
 
@@ -95,8 +95,8 @@ def plan(recipe: RecipeName, inputs: Inputs, dataset: Dataset, p: Parameters = N
 @app.command()
 def status(dataset: Folder, run: RunId = None) -> None:
     """Show the funnel of a run and what it recorded."""
-    from curate.report import status_report
-    from curate.store import Store
+    from curate.inspect.funnel import status_report
+    from curate.storage.store import Store
 
     _print(status_report(Store(dataset), run))
 
@@ -109,9 +109,9 @@ def query(
     run: RunId = None,
 ) -> None:
     """Ask SQL of all samples: one row each, all columns, `dropped_by` and `error`."""
-    from curate.query import format_table
-    from curate.query import query as ask
-    from curate.store import Store
+    from curate.inspect.query import format_table
+    from curate.inspect.query import query as ask
+    from curate.storage.store import Store
 
     answer = format_table(ask(Store(dataset), sql, run), format)
     if isinstance(answer, bytes):
@@ -124,19 +124,19 @@ def query(
 def show(
     dataset: Folder,
     uid: Annotated[str, typer.Argument(help="The sample's uid, or enough of its beginning.")],
-    picture_to: Annotated[Path | None, typer.Option("--picture", help="Write the original bytes here.")] = None,
+    image_to: Annotated[Path | None, typer.Option("--image", "--picture", help="Write its bytes here.")] = None,
     run: RunId = None,
 ) -> None:
-    """Show everything known about a sample, and its picture."""
-    from curate import show as view
-    from curate.store import Store
+    """Show everything known about a sample, and its image."""
+    from curate.inspect import show as view
+    from curate.storage.store import Store
 
     store = Store(dataset)
     facts = view.sample_facts(store, uid, run)
     _print(view.render(facts, view.preview(store, facts["uid"], run)))
-    if picture_to is not None:
-        picture_to.write_bytes(view.picture(store, facts["uid"], run))
-        typer.echo(f"picture written to {picture_to}")
+    if image_to is not None:
+        image_to.write_bytes(view.image_bytes(store, facts["uid"], run))
+        typer.echo(f"image written to {image_to}")
 
 
 @app.command()
@@ -153,7 +153,7 @@ def export(
     """Write the kept samples as training shards, with an index of all samples."""
     from curate import exports
     from curate.recipe import read_assignments
-    from curate.store import Store
+    from curate.storage.store import Store
 
     options = exports.ExportOptions(**read_assignments(exports.ExportOptions, p or []))
     _print(exports.export(Store(dataset), to, out, where, run, options))
@@ -171,10 +171,10 @@ def calibrate(
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Where pictures named by uid are.")] = None,
 ) -> None:
     """Measure a recipe's judge, or another score of captions, against labels."""
-    from curate import calibrate as calibration
     from curate.captions.judging.calibration import Bar
+    from curate.inspect import calibrate as calibration
     from curate.recipe import build, find_recipe
-    from curate.store import Store
+    from curate.storage.store import Store
 
     items = calibration.read_set(labels, Store(dataset) if dataset else None)
     gates = calibration.read_gates(gate or [])
@@ -189,8 +189,8 @@ def errors(
     by: Annotated[Literal["code", "stage", "shard"], typer.Option("--by", help="How to group them.")] = "code",
 ) -> None:
     """Show which samples could not be measured, why, and the command that tries them again."""
-    from curate.failures import failures_table
-    from curate.store import Store
+    from curate.inspect.failures import failures_table
+    from curate.storage.store import Store
 
     _print(failures_table(Store(dataset), by))
 
@@ -202,9 +202,9 @@ def blind(
     base: Annotated[str | None, typer.Option("--base", help="Inspector that is its language model.")] = None,
     run: RunId = None,
 ) -> None:
-    """Show how many questions models answered without the picture: rates, multi-modal gain and leakage."""
-    from curate.blind_report import blind_report
-    from curate.store import Store
+    """Show how many questions models answered without the image: rates, multi-modal gain and leakage."""
+    from curate.inspect.blind import blind_report
+    from curate.storage.store import Store
 
     _print(blind_report(Store(dataset), run, vlm, base))
 
@@ -217,8 +217,8 @@ def verify(
     ] = False,
 ) -> None:
     """Read every cell again and say which are damaged; exit code 1 if some are and stay."""
-    from curate.store import Store
-    from curate.verify import verify as verify_all
+    from curate.dataset.verify import verify as verify_all
+    from curate.storage.store import Store
 
     report = verify_all(Store(dataset), repair)
     _print(report)
@@ -229,8 +229,8 @@ def verify(
 @app.command()
 def compact(dataset: Folder) -> None:
     """Fold what later runs added into the cells: fewer files, the same values."""
-    from curate.compact import compact as fold_all
-    from curate.store import Store
+    from curate.dataset.compact import compact as fold_all
+    from curate.storage.store import Store
 
     _print(fold_all(Store(dataset), lambda message: typer.echo(message, err=True)))
 
@@ -243,28 +243,28 @@ def gc(
     yes: Annotated[bool, typer.Option("--yes", help="Remove it, rather than only show it.")] = False,
 ) -> None:
     """Show what no kept run refers to; with --yes remove it. Without --keep or --keep-run, every run is kept."""
-    from curate.gc import collect
-    from curate.store import Store
+    from curate.dataset.gc import collect
+    from curate.storage.store import Store
 
     _print(collect(Store(dataset), keep, keep_run or (), yes))
 
 
 def _order(
     recipe: str, inputs: list[str], dataset: str, p: list[str] | None, limit: int | None, address: str | None
-) -> "Order":
+) -> "RunRequest":
     from curate.recipe import build, find_recipe
-    from curate.runner import Order
+    from curate.run.runner import RunRequest
 
     pipeline, parameters = build(find_recipe(recipe), p or [])
     name = recipe.rpartition(":")[2]
-    return Order(pipeline, inputs, dataset, name, parameters, limit, address)
+    return RunRequest(pipeline, inputs, dataset, name, parameters, limit, address)
 
 
-def _run(order: "Order") -> None:
+def _run(order: "RunRequest") -> None:
     from rich.console import Console
 
-    from curate.report import run_report
-    from curate.runner import run as run_order
+    from curate.inspect.funnel import run_report
+    from curate.run.runner import run as run_order
 
     try:
         manifest = run_order(order, Console(stderr=True))

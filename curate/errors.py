@@ -5,7 +5,7 @@
     ├── ContractError    a stage broke its law (wrong columns, wrong length)
     ├── SourceError      a shard cannot be opened or read at all
     ├── StoreError       the dataset folder cannot be read or written
-    ├── GuardError       a stage fails, or drops, far more often than the pipeline allows
+    ├── BreakerError     a stage fails, or drops, far more often than the pipeline allows
     ├── EngineError      a VLM engine or server cannot start or answer
     └── SampleError      one sample cannot be measured; becomes an error row, never stops a run
 
@@ -13,10 +13,10 @@ A message says what failed, where (shard, key, stage), and what to do about it.
 """
 
 __all__ = [
+    "BreakerError",
     "ContractError",
     "CurateError",
     "EngineError",
-    "GuardError",
     "PlanError",
     "SampleError",
     "SourceError",
@@ -48,8 +48,8 @@ class EngineError(CurateError):
     """A VLM engine or server cannot start or answer."""
 
 
-class GuardError(CurateError):
-    """A stage fails, or drops, far more often than the pipeline's guard allows."""
+class BreakerError(CurateError):
+    """A stage fails, or drops, far more often than the pipeline's limits allow."""
 
 
 class SampleError(CurateError):

@@ -6,16 +6,41 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from curate.columns import SAMPLE_STAGE
 from curate.engines.engine import Engine
 from curate.errors import PlanError
-from curate.guard import Guard
-from curate.stages import Expert, Filter, Resources, Stage, stage_id
+from curate.stages import SAMPLE_STAGE, Expert, Filter, Resources, Stage, stage_id
 from schemas.cell import CELL
 from schemas.sample import SAMPLE
 from schemas.verdict import VERDICT
 
-__all__ = ["Pipeline", "Segment"]
+__all__ = ["FailureLimits", "Pipeline", "Segment"]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLimits:
+    """The limits of a pipeline; not part of its identity. Null: no limit.
+
+    Each worker looks at its last `window_rows` rows of each stage, from `min_rows` on. The error limit counts
+    failures of the stage itself, not broken images. There is no drop limit unless a recipe sets one: a source
+    sorted by kind may well have shards of which a filter rightly drops all.
+    """
+
+    max_error_frac: float | None = 0.5
+    max_drop_frac: float | None = None
+    window_rows: int = 1_000
+    min_rows: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("max_error_frac", "max_drop_frac"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise PlanError(
+                    f"FailureLimits({name}={value!r}): give a fraction between 0 and 1, or None for no limit"
+                )
+        if not 1 <= self.min_rows <= self.window_rows:
+            raise PlanError(
+                f"FailureLimits: min_rows={self.min_rows} is not between 1 and window_rows={self.window_rows}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +65,21 @@ class Segment:
 
     @property
     def side(self) -> int | None:
-        """Shortest side in px that decoded pictures keep: the most any expert asks for. Null: no pixels needed."""
+        """Shortest side in px that decoded images keep: the most any expert asks for. Null: no pixels needed."""
         sides = [expert.pixels for expert in self.experts if expert.pixels is not None]
         return None if not sides else 0 if 0 in sides else max(sides)
 
     @property
     def luma(self) -> bool:
-        """Tell whether no expert of the segment looks at colours: pictures are then decoded in a third less time."""
+        """Tell whether no expert of the segment looks at colours: images are then decoded in a third less time."""
         return all(getattr(expert, "luma", False) for expert in self.experts if expert.pixels is not None)
 
     @property
     def resources(self) -> Resources:
         """What a worker needs to hold all experts of the segment; experts that share an engine count once.
 
-        Where pictures are decoded, they set the rows of a chunk: hundreds of texts at once save little, hundreds of
-        pictures are hundreds of megabytes.
+        Where images are decoded, they set the rows of a chunk: hundreds of texts at once save little, hundreds of
+        images are hundreds of megabytes.
         """
         each = [expert.resources for expert in self.experts] or [Resources()]
         heavy = [expert.resources for expert in self.experts if expert.pixels is not None] or each
@@ -75,10 +100,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Stages in order, over one growing table of samples; `guard` says when a run has gone wrong."""
+    """Stages in order, over one growing table of samples; `limits` say when a run has gone wrong."""
 
     stages: Sequence[Stage]
-    guard: Guard = field(default=Guard(), compare=False)
+    limits: FailureLimits = field(default=FailureLimits(), compare=False)
 
     def schema(self) -> pa.Schema:
         """Return the columns at the end, or raise PlanError naming the stage that does not fit."""

@@ -1,4 +1,4 @@
-"""Encoded images in, RGB pixels out: the only place that decodes, resizes or encodes pictures."""
+"""Encoded images in, RGB pixels out: the only place that decodes, resizes or encodes images."""
 
 import io
 import struct
@@ -129,7 +129,7 @@ def probe(payload: bytes) -> Header:
 def decode(payload: bytes, side: int, *, luma: bool = False) -> Pixels:
     """Decode the first frame to upright RGB uint8[h, w, 3], or with `luma` to uint8[h, w]; writable and contiguous.
 
-    `side` is the shortest side in px that must be kept: larger pictures may come back smaller (JPEG by the smallest
+    `side` is the shortest side in px that must be kept: larger images may come back smaller (JPEG by the smallest
     k/8 DCT scale, others and what is left by whole-number box averages) but never below it; 0 keeps the original size.
     Alpha is laid over white; 16-bit samples keep their high byte; CMYK goes through PIL's plain conversion.
     Raises SampleError: image_undecodable, image_truncated, image_too_large or image_unsupported.
@@ -298,7 +298,7 @@ def _simplejpeg(payload: bytes, side: int, luma: bool) -> Pixels | None:
     try:
         pixels = simplejpeg.decode_jpeg(payload, "GRAY" if luma else "RGB", min_height=side, min_width=side)
     except ValueError as error:
-        if "premature" in str(error).lower():  # PIL would return a picture with a grey bottom for some of these
+        if "premature" in str(error).lower():  # PIL would return an image with a grey bottom for some of these
             raise
         return None
     pixels = pixels[:, :, 0] if luma else pixels

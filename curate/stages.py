@@ -4,13 +4,16 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curate.errors import SampleError
+
 __all__ = [
+    "SAMPLE_STAGE",
     "Batch",
     "Expert",
     "Filter",
@@ -23,17 +26,30 @@ __all__ = [
     "stage_name",
 ]
 
+SAMPLE_STAGE: Final = "sample-v1"
+"""The id of what reading a source gives: the cells that all others stand on."""
+
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-"""One decoded picture: RGB uint8[height, width, 3], EXIF rotation applied, first frame of an animation.
+"""One decoded image: RGB uint8[height, width, 3], EXIF rotation applied, first frame of an animation.
 
 Luma (ITU-R 601) uint8[height, width] where every expert of a segment that wants pixels says `luma = True`.
 """
 
-Measurement: TypeAlias = Mapping[str, Sequence[Any] | pa.Array]
-"""n values per column of `adds`; may hold "error": a list of n `SampleError | None`."""
-
-Scorer: TypeAlias = Callable[["Batch"], Measurement]
+Scorer: TypeAlias = Callable[["Batch"], "Measurement"]
 """n rows in, n values per new column out; raises SampleError only for a batch of one row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a scorer found: n values per column of `adds`, and per row what went wrong.
+
+    `errors` null: nothing did; the values of a row with an error are not used. `seconds` are the request times of
+    experts that ask an engine; null elsewhere.
+    """
+
+    columns: Mapping[str, Sequence[Any] | pa.Array]
+    errors: Sequence[SampleError | None] | None = None
+    seconds: Sequence[float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +87,7 @@ class Expert(Protocol):
     """Measures samples: adds columns, drops nothing. Null means "could not measure".
 
     A frozen dataclass; its `repr` is its identity. `version` goes up when the same fields measure differently. One that
-    looks at no colours may say `luma: ClassVar[bool] = True`, and must take pictures with and without them.
+    looks at no colours may say `luma: ClassVar[bool] = True`, and must take images with and without them.
     """
 
     version: ClassVar[int]
@@ -86,7 +102,7 @@ class Expert(Protocol):
 
     @property
     def pixels(self) -> int | None:
-        """Shortest side in px that a decoded picture must keep; 0 the original size; None: no pixels needed."""
+        """Shortest side in px that a decoded image must keep; 0 the original size; None: no pixels needed."""
 
     @property
     def resources(self) -> Resources:

@@ -22,13 +22,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.dataset.samples import sample_table
 from curate.errors import PlanError, SampleError, SourceError
 from curate.pixels import decode, probe
-from curate.sample_table import sample_table
 from curate.sources import count, fetch, scan
 from curate.sources.shard import Shard
 from curate.sources.texts import caption_in, read_metadata, read_text
-from tests.pictures import FORMATS, animation, encode, jpeg, picture, tar_bytes, turned
+from tests.support.images import FORMATS, animation, encode, image, jpeg, tar_bytes, turned
 
 __all__ = ["Target", "bend", "fuzz", "main", "targets"]
 
@@ -85,7 +85,7 @@ def bend(rng: random.Random, seed: bytes) -> bytes:
 
 
 def targets(folder: Path) -> list[Target]:
-    """Return the readers of tars, Parquet files, pictures and texts; `folder` takes one file at a time."""
+    """Return the readers of tars, Parquet files, images and texts; `folder` takes one file at a time."""
     sample = {"a.jpg": jpeg(), "a.txt": b"a caption", "a.json": b'{"caption": "x", "n": [1, {"y": null}]}'}
     many = [
         (f"d/{i}.{ext}", data) for i in range(4) for ext, data in (("png", b"x" * 700), ("txt", b"t"), ("json", b"{}"))
@@ -96,7 +96,7 @@ def targets(folder: Path) -> list[Target]:
         tar_bytes({"n" * 200 + ".jpg": b"x", **sample}, 2),
         tar_bytes(sample, 1),
     ]
-    pictures = [encode(picture(), kind) for kind in FORMATS] + [turned(6), animation(), animation(kind="WEBP")]
+    pictures = [encode(image(), kind) for kind in FORMATS] + [turned(6), animation(), animation(kind="WEBP")]
     texts = [
         sample["a.json"],
         b'{"a":' * 50 + b"1" + b"}" * 50,
@@ -110,7 +110,7 @@ def targets(folder: Path) -> list[Target]:
         Target(
             "parquet", lambda data: _shard(folder, "parquet", data), [_parquet(codec) for codec in ("none", "zstd")]
         ),
-        Target("picture", _picture, pictures),
+        Target("picture", _image, pictures),
         Target("text", _text, texts),
     ]
 
@@ -133,7 +133,7 @@ def _parquet(codec: str) -> bytes:
     return buffer.getvalue()
 
 
-def _picture(data: bytes) -> str:
+def _image(data: bytes) -> str:
     header = probe(data)
     pixels = decode(data, 16)
     if pixels.dtype != "uint8" or pixels.ndim != 3 or pixels.shape[2] != 3:

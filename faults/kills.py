@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from faults.processes import Command, curate, last_words
-from tests.shards import write_shard
+from tests.support.shards import write_shard
 
 __all__ = ["Round", "World", "play"]
 

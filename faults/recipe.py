@@ -2,7 +2,7 @@
 
 from curate.pipeline import Pipeline
 from faults.stages import HALF, BatchMark, Echo, Faulty
-from tests.stages import AtLeast, Brightness
+from tests.support.stages import AtLeast, Brightness
 
 __all__ = ["cheap", "faulty"]
 

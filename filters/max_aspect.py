@@ -12,7 +12,7 @@ __all__ = ["MaxAspect"]
 
 @dataclass(frozen=True, slots=True)
 class MaxAspect:
-    """Keep pictures whose longer side is at most `maximum` times the shorter; a side of 0 px drops.
+    """Keep images whose longer side is at most `maximum` times the shorter; a side of 0 px drops.
 
     Source: DataComp's basic filter, 3.0 (Gadre et al. 2023, arXiv 2304.14108); mOSCAR has the same.
 

@@ -14,7 +14,7 @@ class MaxDisputedObjects:
     """Keep captions with at most `denied` objects that the model denies and `disputed` ones seen at one scale only.
 
     Source: DC2 keeps an object only where both scales agree (Wang et al. 2024, arXiv 2408.15556): 0 and 0. The model
-    overlooks small things on the full picture, so `disputed` is laxer by default: any number (null).
+    overlooks small things on the full image, so `disputed` is laxer by default: any number (null).
 
     >>> lists = {"objects_denied": [[], ["cat"], [], None], "objects_disputed": [["dog"], [], [], None]}
     >>> MaxDisputedObjects().keep(pa.table(lists)).to_pylist()

@@ -1,4 +1,4 @@
-"""Drop pictures of text."""
+"""Drop images of text."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,10 +11,10 @@ __all__ = ["MaxTextArea"]
 
 @dataclass(frozen=True, slots=True)
 class MaxTextArea:
-    """Keep pictures of which at most the fraction `maximum` is covered by text lines.
+    """Keep images of which at most the fraction `maximum` is covered by text lines.
 
-    Source: the reason is T-MARS's, pictures whose text does the matching teach reading, not seeing (Maini et al.
-    2023, arXiv 2307.03132); the 0.5 is ours: past it a picture is a page or a poster.
+    Source: the reason is T-MARS's, images whose text does the matching teach reading, not seeing (Maini et al.
+    2023, arXiv 2307.03132); the 0.5 is ours: past it an image is a page or a poster.
 
     >>> MaxTextArea(0.5).keep(pa.table({"ocr_text_area_frac": [0.5, 0.75, None]})).to_pylist()
     [True, False, None]

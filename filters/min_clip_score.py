@@ -1,4 +1,4 @@
-"""Drop pairs whose picture and text do not match."""
+"""Drop pairs whose image and text do not match."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Drop pictures without a large and certain face."""
+"""Drop images without a large and certain face."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +11,7 @@ __all__ = ["MinFace"]
 
 @dataclass(frozen=True, slots=True)
 class MinFace:
-    """Keep pictures whose main face is at least `side_px` wide and high, in original pixels, and `score` certain.
+    """Keep images whose main face is at least `side_px` wide and high, in original pixels, and `score` certain.
 
     Source: FaceCaption-15M, on which HumanCaption builds (HumanVLM, arXiv 2411.03034): 128 x 128 px and 0.98 by
     RetinaFace. A score belongs to its detector: a YOLO's is lower for the same face.

@@ -14,7 +14,7 @@ class MinNamesKept:
     """Keep samples whose rewrite kept at least `minimum` of the alt text's names and numbers.
 
     Source: our own rule; CapsFusion (arXiv 2310.20550) reports that captions lose world knowledge, and gives no
-    threshold. A name that the picture contradicts is lost rightly, so 1.0 is too strict for the web's alt texts.
+    threshold. A name that the image contradicts is lost rightly, so 1.0 is too strict for the web's alt texts.
 
     >>> MinNamesKept(0.5).keep(pa.table({"alt_text_names_kept_frac": [0.5, 0.25, None]})).to_pylist()
     [True, False, None]

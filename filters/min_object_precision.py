@@ -15,7 +15,7 @@ class MinObjectPrecision:
 
     Kept too: captions that name no class of the detector. `column` is the text that `CaptionEvidence` judged.
     Source: precision is 1 - CHAIRi (Rohrbach et al. 2018, arXiv 1809.02156), with a detector in the place of
-    annotations; 0.5 is ours: a detector overlooks things, so ask for 1.0 only of one that fits its pictures.
+    annotations; 0.5 is ours: a detector overlooks things, so ask for 1.0 only of one that fits its images.
 
     >>> shares = {"caption_object_precision": pa.array([1.0, 0.4, None, None], pa.float32())}
     >>> lists = {"caption_unsupported": pa.array([[], ["x"], [], None], pa.list_(pa.string()))}

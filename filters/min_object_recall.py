@@ -13,7 +13,7 @@ __all__ = ["MinObjectRecall"]
 class MinObjectRecall:
     """Keep captions that name at least a `minimum` share of the classes that the detector saw for sure.
 
-    Kept too: captions of pictures in which nothing was seen for sure. `column` is the text that `CaptionEvidence`
+    Kept too: captions of images in which nothing was seen for sure. `column` is the text that `CaptionEvidence`
     judged; see `schemas.caption_evidence`.
     Source: our own; 0.5 is ours, for detailed captions: short ones name one or two things.
 

@@ -14,7 +14,7 @@ class MinPairMargin:
     """Keep pairs whose better text has at least `minimum` more of the evidence score than the worse.
 
     What is wrong in the kinds of `trusted` no detector can see (a colour), so they pass by what they are: their texts
-    differ in that one statement. A sample without a pair, or whose picture gave nothing to measure by, is unmeasured.
+    differ in that one statement. A sample without a pair, or whose image gave nothing to measure by, is unmeasured.
     Source: our own; 0.02 is one wrong statement among some thirty (docs/preference-pairs.md).
 
     >>> margin, kinds = [0.1, 0.01, 0.0, None], ["ranked_samples", "corrupted_image", "wrong_attribute", None]

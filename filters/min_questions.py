@@ -11,7 +11,7 @@ __all__ = ["MinQuestions"]
 
 @dataclass(frozen=True, slots=True)
 class MinQuestions:
-    """Keep samples with at least `minimum` questions that are verified and need the picture (`qa_kept`).
+    """Keep samples with at least `minimum` questions that are verified and need the image (`qa_kept`).
 
     Source: our own; which questions are left is the gate of MMStar (Chen et al. 2024, arXiv 2403.20330).
 

@@ -1,4 +1,4 @@
-"""Drop small pictures."""
+"""Drop small images."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +11,7 @@ __all__ = ["MinSide"]
 
 @dataclass(frozen=True, slots=True)
 class MinSide:
-    """Keep pictures whose shorter side has at least `minimum_px` pixels.
+    """Keep images whose shorter side has at least `minimum_px` pixels.
 
     Source: DataComp's basic filter, 200 px (Gadre et al. 2023, arXiv 2304.14108); DenseFusion asks for 448.
 

@@ -13,9 +13,9 @@ __all__ = ["MinTextRecall"]
 class MinTextRecall:
     """Keep captions that hold at least a `minimum` share of the lines that OCR read for sure.
 
-    Kept too: captions of pictures without sure text. `column` is the text that `CaptionEvidence` judged; see
+    Kept too: captions of images without sure text. `column` is the text that `CaptionEvidence` judged; see
     `schemas.caption_evidence`.
-    Source: our own; 0.5 is ours. Pictures full of text need a lower one: nobody tells every line.
+    Source: our own; 0.5 is ours. Images full of text need a lower one: nobody tells every line.
 
     >>> shares = {"caption_text_recall": pa.array([1.0, 0.4, None, None], pa.float32())}
     >>> lists = {"caption_missed_texts": pa.array([[], ["x"], [], None], pa.list_(pa.string()))}

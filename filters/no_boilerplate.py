@@ -1,4 +1,4 @@
-"""Drop alt texts that were not written to describe a picture."""
+"""Drop alt texts that were not written to describe an image."""
 
 from dataclasses import dataclass
 from typing import ClassVar

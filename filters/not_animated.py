@@ -11,7 +11,7 @@ __all__ = ["NotAnimated"]
 
 @dataclass(frozen=True, slots=True)
 class NotAnimated:
-    """Keep still pictures: those with one frame.
+    """Keep still images: those with one frame.
 
     A caption describes one frame, and experts see the first. Source: our own rule; img2dataset keeps animations.
 

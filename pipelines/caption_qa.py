@@ -1,4 +1,4 @@
-"""Questions and answers about pictures, verified against experts and asked of models without eyes."""
+"""Questions and answers about images, verified against experts and asked of models without eyes."""
 
 from curate.captions.checking.lexicon import read_lexicon
 from curate.captions.prompting.hints import Hints
@@ -18,9 +18,9 @@ from curate.experts.label_verified import LabelVerified
 from curate.experts.objects import Objects
 from curate.experts.ocr import Ocr
 from curate.experts.select_questions import SelectQuestions
+from curate.models.weights import Weights
 from curate.pipeline import Pipeline
 from curate.stages import Stage
-from curate.weights import Weights
 from filters.max_aspect import MaxAspect
 from filters.min_questions import MinQuestions
 from filters.min_side import MinSide
@@ -47,18 +47,18 @@ def caption_qa(
     max_model_len: int = 8192,
     gpus: float = 1.0,
 ) -> Pipeline:
-    """Ask, answer, verify, and keep what needs the picture; `curate export --to llava` or `swift` ships it.
+    """Ask, answer, verify, and keep what needs the image; `curate export --to llava` or `swift` ships it.
 
     Questions come from a detector and an OCR (presence as often denied as affirmed, number, text, largest object) and,
     with `writer`, from a caption by the same model, which then costs two texts more. `lexicon` must name the
     detector's classes; `phrases` is a TOML file of other wordings. `inspectors` answer blind, each "MODEL@URL" of an
-    OpenAI-compatible server; without any the model itself does, without the picture or (`grey`) with a grey one, after
+    OpenAI-compatible server; without any the model itself does, without the image or (`grey`) with a grey one, after
     two solved `examples`. `label`, such as "metadata.label", adds label-verified answers to `label_question` (a column
     too) or to our general questions; only direct ones are exported.
 
     Papers: MMStar (arXiv 2403.20330) for the gate, eight inspectors and a share of 0.25; Video-STaR (2407.06189) for
     verifiers and labels; POPE (2305.10355) for questions from detections. Left out: near-duplicates and quality of the
-    pictures, which `densefusion` filters by, and questions about relations.
+    images, which `densefusion` filters by, and questions about relations.
     """
     engine = Vllm(Weights(vlm), max_model_len=max_model_len, gpus=gpus, enforce_eager=gpus == 0)
     words = read_phrases(phrases) if phrases else Phrases()

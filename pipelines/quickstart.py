@@ -14,8 +14,8 @@ from curate.experts.objects import Objects
 from curate.experts.ocr import Ocr
 from curate.experts.preference_pair import PreferencePair
 from curate.experts.text_facts import TextFacts
+from curate.models.weights import Weights
 from curate.pipeline import Pipeline
-from curate.weights import Weights
 from filters.caption_clean import CaptionClean
 from filters.caption_words import CaptionWords
 from filters.language_in import LanguageIn

@@ -1,4 +1,4 @@
-"""SAIL-Caption: captions from picture and web text, and a judge that drops the poor ones."""
+"""SAIL-Caption: captions from image and web text, and a judge that drops the poor ones."""
 
 from curate.captions.checking.guards import Guards
 from curate.captions.prompting.hints import Hints
@@ -8,8 +8,8 @@ from curate.experts.caption_gate import caption_gate
 from curate.experts.caption_judge import CAPTION_JUDGE_V1, CaptionJudge
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.image_facts import ImageFacts
+from curate.models.weights import Weights
 from curate.pipeline import Pipeline
-from curate.weights import Weights
 from filters.caption_accepted import CaptionAccepted
 from filters.caption_clean import CaptionClean
 from filters.min_side import MinSide
@@ -33,9 +33,9 @@ def sail_caption(
     max_model_len: int = 8192,
     gpus: float = 1.0,
 ) -> Pipeline:
-    """Caption pictures with their alt text as world knowledge, score them by VIR and ITA, drop below 3 on either.
+    """Caption images with their alt text as world knowledge, score them by VIR and ITA, drop below 3 on either.
 
-    From SAIL-VL (arXiv 2501.05952): the captioner sees the picture and the alt text. From SAIL-VL2 (arXiv 2509.14033):
+    From SAIL-VL (arXiv 2501.05952): the captioner sees the image and the alt text. From SAIL-VL2 (arXiv 2509.14033):
     visual information richness and image-text alignment, 1 to 5; a caption below 3 on either is dropped, 300M to 250M.
     The paper trains its judges on 500K scored captions (precision/recall 0.916/0.903 for ITA, 0.983/0.975 for VIR) and
     finds models that were not trained for it unusable (0.436/0.994 and 0.823/0.560). So the gate opens only with

@@ -14,9 +14,9 @@ from curate.experts.ocr import Ocr
 from curate.experts.pair_evidence import PairEvidence
 from curate.experts.pair_judge import PairJudge
 from curate.experts.preference_pair import STIC, PreferencePair
+from curate.models.weights import Weights
 from curate.pipeline import Pipeline
 from curate.stages import Stage
-from curate.weights import Weights
 from filters.judges_agree import JudgesAgree
 from filters.min_pair_margin import MinPairMargin
 from filters.min_side import MinSide
@@ -52,8 +52,8 @@ def stic(
     """Make preference pairs as STIC does (Deng et al. 2024, arXiv 2405.19716), and gate out those that are none.
 
     From the paper: the better text step by step under one prompt of six aspects; the worse one, by a coin, under one
-    of eight misleading prompts or from a corrupted picture (short side 20 px, or brightness 0.5 and hue 0.3) under one
-    of eight neutral prompts; temperature 0.2, 1024 tokens; a neutral prompt stored with both sides. Its 6k pictures of
+    of eight misleading prompts or from a corrupted image (short side 20 px, or brightness 0.5 and hue 0.3) under one
+    of eight neutral prompts; temperature 0.2, 1024 tokens; a neutral prompt stored with both sides. Its 6k images of
     COCO need no text, and none is read here. `describe` adds the second stage's description, for the export
     `described_sft`.
 

@@ -1,4 +1,4 @@
-"""What models answer to the questions of `qa` without seeing the picture."""
+"""What models answer to the questions of `qa` without seeing the image."""
 
 import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""The caption of a picture, and how it came about."""
+"""The caption of an image, and how it came about."""
 
 import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Several kinds of text about one picture, and the one that was drawn."""
+"""Several kinds of text about one image, and the one that was drawn."""
 
 import pyarrow as pa
 

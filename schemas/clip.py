@@ -1,4 +1,4 @@
-"""How well picture and alt text match, by a CLIP model."""
+"""How well image and alt text match, by a CLIP model."""
 
 import pyarrow as pa
 

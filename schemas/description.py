@@ -1,4 +1,4 @@
-"""A model's own description of a picture, under one of several neutral prompts."""
+"""A model's own description of an image, under one of several neutral prompts."""
 
 import pyarrow as pa
 

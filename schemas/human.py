@@ -1,4 +1,4 @@
-"""The main person of a picture: face, body and attributes."""
+"""The main person of an image: face, body and attributes."""
 
 import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""What is known of a picture without a model."""
+"""What is known of an image without a model."""
 
 import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Objects seen in the picture."""
+"""Objects seen in the image."""
 
 import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Text seen in the picture."""
+"""Text seen in the image."""
 
 import pyarrow as pa
 

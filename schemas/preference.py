@@ -1,4 +1,4 @@
-"""A preference pair: two descriptions of one picture, of which the first is better."""
+"""A preference pair: two descriptions of one image, of which the first is better."""
 
 import pyarrow as pa
 

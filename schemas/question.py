@@ -1,4 +1,4 @@
-"""Questions about a picture, with answers that are checked against what was measured."""
+"""Questions about an image, with answers that are checked against what was measured."""
 
 import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Texts that talk to a model instead of telling about a picture."""
+"""Texts that talk to a model instead of telling about an image."""
 
 import pyarrow as pa
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import s3 as object_store
+from tests.support import s3 as object_store
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def ray_cluster():
 
 @pytest.fixture(scope="session")
 def s3_server():
-    """Start moto and the proxy in front of it; see tests/s3.py."""
+    """Start moto and the proxy in front of it; see tests/support/s3.py."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
@@ -59,7 +59,7 @@ BUCKETS = itertools.count()
 @pytest.fixture
 def bucket(s3):
     """Make an empty bucket and give its URL."""
-    from curate.remote import open_filesystem
+    from curate.storage.filesystems import open_filesystem
 
     name = f"bucket-{next(BUCKETS)}"
     open_filesystem("s3://")[0].mkdir(name)

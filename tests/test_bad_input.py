@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from curate.inspect.query import query
 from curate.pipeline import Pipeline
-from curate.query import query
-from curate.runner import Order, run
-from curate.store import Store
+from curate.run.runner import RunRequest, run
+from curate.storage.store import Store
 from pipelines.datacomp_basic import datacomp_basic
-from tests.pictures import animation, encode, jpeg, noise, picture, png_bomb, tar_bytes, turned
+from tests.support.images import animation, encode, image, jpeg, noise, png_bomb, tar_bytes, turned
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
@@ -22,14 +22,14 @@ TEXT = b"a red square beside a green square above a blue one"
 GOOD = jpeg(256, 240)
 SIXTEEN_BIT = encode(Image.fromarray(np.full((240, 240), 30_000, np.uint16)), "PNG")
 
-PICTURES = {  # what the picture is, and what becomes of the sample: null = kept
+PICTURES = {  # what the image is, and what becomes of the sample: null = kept
     "good": (GOOD, None),
     "truncated": (noise(256, 256)[:20_000], "image_facts: image_truncated"),
     "zero_bytes": (b"", "sample: empty_image"),
     "html": (b"<html><body>404</body></html>", "image_facts: image_undecodable"),
-    "wrong_extension": (encode(picture(256, 240), "PNG"), None),
-    "cmyk": (encode(picture(256, 240, "CMYK")), None),
-    "palette": (encode(picture(256, 240, "P"), "PNG"), None),
+    "wrong_extension": (encode(image(256, 240), "PNG"), None),
+    "cmyk": (encode(image(256, 240, "CMYK")), None),
+    "palette": (encode(image(256, 240, "P"), "PNG"), None),
     "sixteen_bit": (SIXTEEN_BIT, None),
     "exif_rotated": (turned(6), "MinSide(minimum_px=200)"),
     "animated": (animation(), "MinSide(minimum_px=200)"),
@@ -43,7 +43,7 @@ def datacomp(tmp_path: Path, *shards: bytes) -> dict[str, dict]:
     for i, shard in enumerate(shards):
         (tmp_path / "in" / f"{i:05d}.tar").write_bytes(shard)
     stages = [stage for stage in datacomp_basic().stages if type(stage).__name__ != "LanguageIn"]
-    run(Order(Pipeline(stages), [str(tmp_path / "in")], str(tmp_path / "out")), Console(quiet=True))
+    run(RunRequest(Pipeline(stages), [str(tmp_path / "in")], str(tmp_path / "out")), Console(quiet=True))
     rows = query(Store(str(tmp_path / "out")), 'SELECT * EXCLUDE (members) FROM samples ORDER BY shard, "row"')
     return {f"{row['shard'].split('-')[0]}/{row['key']}/{row['row']}": row for row in rows.to_pylist()}
 
@@ -52,7 +52,7 @@ def fate(row: dict) -> str | None:
     return row["error"] or row["dropped_by"]
 
 
-def test_every_kind_of_picture_gets_its_documented_result(tmp_path):
+def test_every_kind_of_image_gets_its_documented_result(tmp_path):
     members = [pair for name, (data, _) in PICTURES.items() for pair in ((f"{name}.jpg", data), (f"{name}.txt", TEXT))]
     rows = datacomp(tmp_path, tar_bytes(members))
 

@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from curate.engines.answers import Answers, request_digest
+from curate.engines.answer_store import AnswerStore, request_digest
 from curate.engines.engine import Completion, Engine, Generate, Request, Submits
 from curate.errors import EngineError, PlanError
 from curate.stages import Resources
@@ -19,7 +19,7 @@ __all__ = ["Cached"]
 class Cached:
     """Answers from `folder` what `engine` has answered before: a run that was killed, or is retried, pays the rest.
 
-    Two requests are the same if the engine's `repr`, prompt, system, picture, sampling, choices and schema are. Only
+    Two requests are the same if the engine's `repr`, prompt, system, image, sampling, choices and schema are. Only
     good answers are kept, each as soon as it comes if the engine `Submits`, else when a batch is through; equal
     requests of one process that are in work together are asked once. Where the cache is is placement: the `repr` is
     the engine's own. The folder must be on a disk of the worker's machine (SQLite's WAL does not work over NFS);
@@ -51,6 +51,14 @@ class Cached:
         except EngineError as error:
             raise PlanError(str(error)) from error
 
+    def start(self) -> None:
+        self.load()
+
+    def submit(self, request: Request) -> Future[Completion]:
+        with _STARTING:
+            running = _running(self)
+        return running.submit(request)
+
     def load(self) -> Generate:
         with _STARTING:
             return _running(self)
@@ -60,8 +68,8 @@ _STARTING = threading.Lock()
 
 
 @functools.cache
-def _answers(folder: str) -> Answers:
-    return Answers(Path(folder).expanduser())
+def _answers(folder: str) -> AnswerStore:
+    return AnswerStore(Path(folder).expanduser())
 
 
 @functools.cache

@@ -13,7 +13,7 @@ __all__ = ["Completion", "Engine", "Generate", "Request", "Submits"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One chat turn about at most one picture.
+    """One chat turn about at most one image.
 
     `id` names the request in logs; `seed` makes sampling repeatable; `image` is already at its pixel budget. With
     `choices` the answer is exactly one of them, and `Completion.confidence` says how sure the model was; with
@@ -76,6 +76,12 @@ class Engine(Protocol):
 
     def check(self) -> None:
         """Raise PlanError if an extra, a weight file or a setting is missing; runs on the driver before any work."""
+
+    def start(self) -> None:
+        """Start it, unless an equal one already runs in this process; once per worker, never on the driver."""
+
+    def submit(self, request: Request) -> Future[Completion]:
+        """Return the answer to come; waits while too many are in work, and starts the engine if it does not run."""
 
     def load(self) -> Generate:
         """Start the engine, or return the one that already runs in this process for an equal configuration."""

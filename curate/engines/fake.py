@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from curate.engines.engine import Completion, Generate, Request
@@ -26,6 +27,14 @@ class FakeEngine:
 
     def check(self) -> None:
         """Nothing can be missing."""
+
+    def start(self) -> None:
+        """Nothing has to start."""
+
+    def submit(self, request: Request) -> Future[Completion]:
+        future: Future[Completion] = Future()
+        future.set_result(self._answer(request))
+        return future
 
     def load(self) -> Generate:
         return self._answer_all

@@ -37,7 +37,7 @@ class OpenAIServer:
 
     Several urls are servers of the same model: a request goes to the least loaded that is well, its retries to others.
     The key is read from the environment variable `api_key_env` where the engine runs (a server without keys needs
-    none). Pictures travel inside the request, as JPEG of quality 95 or as PNG. What may pass (HTTP 429, 5xx, no
+    none). Images travel inside the request, as JPEG of quality 95 or as PNG. What may pass (HTTP 429, 5xx, no
     connection) is tried `retries` times again; a request that a server refuses, or that fails again and again, becomes
     `Completion.error`; when all servers are gone or one refuses the key, EngineError is raised.
 
@@ -105,6 +105,14 @@ class OpenAIServer:
         if len(silent) == len(self.urls):
             raise PlanError(f"no server answers at {'; '.join(silent)}; start it, or fix url")
 
+    def start(self) -> None:
+        self.load()
+
+    def submit(self, request: Request) -> Future[Completion]:
+        with _STARTING:
+            running = _running(self)
+        return running.submit(request)
+
     def load(self) -> Generate:
         with _STARTING:
             return _running(self)
@@ -119,7 +127,7 @@ def _running(config: OpenAIServer) -> "_Client":
 
 
 class _Client:
-    """Threads that ask; as many requests wait as are open, so encoded pictures do not pile up."""
+    """Threads that ask; as many requests wait as are open, so encoded images do not pile up."""
 
     def __init__(self, config: OpenAIServer) -> None:
         self.config = config

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from curate.engines.engine import Completion, Generate, Request
-from curate.engines.leash import leash
+from curate.engines.kill_with_parent import kill_with_parent
 from curate.engines.vllm_process import event_loop, plugins
 from curate.engines.vllm_request import messages, sampling
 from curate.errors import EngineError, PlanError, SampleError
-from curate.extras import check_extra
+from curate.models.extras import check_extra
+from curate.models.weights import Weights
 from curate.stages import Resources
-from curate.weights import Weights
 
 __all__ = ["Vllm"]
 
@@ -38,7 +38,7 @@ class Vllm:
 
     `load` starts the engine, or returns the one that already runs here for an equal configuration; several threads
     may call what it returns and share one batch. At most `requests` of them (default: twice `max_num_seqs`) are in
-    flight: the engine always has a next one, and memory does not grow with the input. Chat templates and pictures are
+    flight: the engine always has a next one, and memory does not grow with the input. Chat templates and images are
     handled as by `vllm.LLM.chat`. A request that the engine refuses becomes `Completion.error`; an engine that dies
     raises EngineError in every call.
 
@@ -46,7 +46,7 @@ class Vllm:
     caching, on a GPU with vLLM's batch-invariant kernels, on a CPU, which has none, one request at a time. What it
     costs is in docs/engines.md; bytes still depend on the machine, the versions and the number of cores.
 
-    A picture of more than `max_pixels`, or what the model's own processor sets, is scaled down by that processor.
+    An image of more than `max_pixels`, or what the model's own processor sets, is scaled down by that processor.
     What follows `deterministic` is placement: it may change low-order bits, but not what is asked of which model.
     """
 
@@ -54,7 +54,7 @@ class Vllm:
     dtype: str = "auto"
     max_model_len: int = 8192
     trust_remote_code: bool = False
-    max_pixels: int | None = None  # area a picture may have, for processors that know the word (Qwen-VL); None: its own
+    max_pixels: int | None = None  # area an image may have, for processors that know the word (Qwen-VL); None: its own
     seed: int = 0
     deterministic: bool = False
     max_num_seqs: int = field(default=256, repr=False)
@@ -94,6 +94,14 @@ class Vllm:
         if self.model.is_local():
             self.model.path()
 
+    def start(self) -> None:
+        self.load()
+
+    def submit(self, request: Request) -> Future[Completion]:
+        with _STARTING:
+            running = _running(self)
+        return running.submit(request)
+
     def load(self) -> Generate:
         with _STARTING:
             return _running(self)
@@ -114,7 +122,7 @@ class _Running:
         self.name = config.name
         before = set(multiprocessing.active_children())
         self.engine = _start(config)
-        self.release = leash([c.pid for c in multiprocessing.active_children() if c not in before and c.pid])
+        self.release = kill_with_parent([c.pid for c in multiprocessing.active_children() if c not in before and c.pid])
         self.slots = threading.BoundedSemaphore(config.requests or 2 * config.max_num_seqs)
         self.rendering = threading.Lock()
         self.numbers = itertools.count()
@@ -243,7 +251,7 @@ def _start(config: Vllm) -> Any:
         kv_cache_memory_bytes=int(cache_gib * GIB) if cache_gib else None,
         limit_mm_per_prompt={"image": 1, "video": 0},
         mm_processor_kwargs={"max_pixels": config.max_pixels} if config.max_pixels else None,
-        mm_processor_cache_gb=0,  # no picture comes twice; the cache would only cost memory
+        mm_processor_cache_gb=0,  # no image comes twice; the cache would only cost memory
         worker_extension_cls=CPU_FIX if current_platform.is_cpu() else "",
         enable_chunked_prefill=True,
         enable_prefix_caching=not config.deterministic,

@@ -8,7 +8,7 @@ __all__ = ["messages", "sampling"]
 
 
 def messages(request: Request) -> list[dict[str, Any]]:
-    """Return the chat turn: the picture first, as `LLM.chat` takes it."""
+    """Return the chat turn: the image first, as `LLM.chat` takes it."""
     from PIL import Image
 
     content: list[dict[str, Any]] = [{"type": "text", "text": request.prompt}]

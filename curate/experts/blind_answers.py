@@ -1,4 +1,4 @@
-"""Let models without eyes answer: a question that they can answer needs no picture."""
+"""Let models without eyes answer: a question that they can answer needs no image."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ GREY = 128
 
 @dataclass(frozen=True)
 class BlindAnswers:
-    """Add what `engine` and `others` answer to the questions of `qa` without the picture; see `schemas.blind`.
+    """Add what `engine` and `others` answer to the questions of `qa` without the image; see `schemas.blind`.
 
-    Each gets the question, two solved examples (`prompt`) and no picture; those named in `grey`, models that need one,
+    Each gets the question, two solved examples (`prompt`) and no image; those named in `grey`, models that need one,
     get a grey square. `verifiers` and `phrases` should be those of CaptionQA. A yes or no is guided, hence a guess
     where a model knows nothing: right half of the time. `SelectQuestions` decides what that means for a question.
     All engines live in one worker: hold GPU models as servers (`OpenAIServer`), or give each its share of a GPU.
@@ -90,12 +90,11 @@ class BlindAnswers:
             seconds.append(sum(call.latency_seconds for call in flat) if flat else None)
             known = questions is not None and errors[-1] is None
             answers.append([self._judged(*pair) for pair in zip(questions, calls, strict=True)] if known else None)
-        return {
-            "qa_blind": answers,
-            "qa_blind_models": [None if answer is None else self._names() for answer in answers],
-            "error": errors,
-            "latency_seconds": seconds,
-        }
+        return Measurement(
+            {"qa_blind": answers, "qa_blind_models": [None if answer is None else self._names() for answer in answers]},
+            errors,
+            seconds,
+        )
 
     def _requests(
         self, uids: Sequence[str], listed: Sequence[Sequence[Mapping[str, Any]] | None], engine: Engine

@@ -49,10 +49,12 @@ class CaptionEvidence:
 
     def _measure(self, batch: Batch) -> Measurement:
         rows = [self._row(row) for row in batch.table.select(list(self.needs)).to_pylist()]
-        return {
-            added: [row.get(name) for row in rows]
-            for added, name in zip(self.adds.names, CAPTION_EVIDENCE.names, strict=True)
-        }
+        return Measurement(
+            {
+                added: [row.get(name) for row in rows]
+                for added, name in zip(self.adds.names, CAPTION_EVIDENCE.names, strict=True)
+            }
+        )
 
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
         caption, objects, lines = row[self.column], row["objects"], row["ocr_lines"]

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from curate.captions.judging.calibration import Bar, read_calibration
 from curate.errors import PlanError
 from curate.experts.caption_judge import CaptionJudge
+from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Resources, Scorer, stage_id
-from curate.weights import Weights
 from schemas.caption_gate import CAPTION_GATE
 
 __all__ = ["CaptionGate", "caption_gate"]
@@ -60,7 +60,7 @@ class CaptionGate:
 
     def _accept(self, batch: Batch) -> Measurement:
         enough = [pc.greater_equal(batch.table[name], self.minimum) for name in self.needs]
-        return {"caption_accepted": pc.and_(*enough).combine_chunks()}
+        return Measurement({"caption_accepted": pc.and_(*enough).combine_chunks()})
 
 
 def caption_gate(judge: CaptionJudge, calibration: str = "", uncalibrated: bool = False) -> CaptionGate:

@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from curate.captions.checking.guards import Guards, Languages
 from curate.captions.prompting.prompts import FUSION_V1, Prompt
+from curate.captions.text import Detect, load_detector
 from curate.errors import PlanError
-from curate.experts.text_facts import Detect, load_detector
-from curate.extras import check_extra
+from curate.models.extras import check_extra
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.caption_guards import CAPTION_GUARDS
 
@@ -57,7 +57,7 @@ class CaptionGuards:
         def measure(batch: Batch) -> Measurement:
             rows = [self._row(row, detect) for row in batch.table.select(list(self.needs)).to_pylist()]
             names = zip(self.adds.names, CAPTION_GUARDS.names, strict=True)
-            return {added: [row.get(name) for row in rows] for added, name in names}
+            return Measurement({added: [row.get(name) for row in rows] for added, name in names})
 
         return measure
 

@@ -30,7 +30,7 @@ CAPTION_JUDGE_V1: Final = Prompt(
 
 @dataclass(frozen=True)
 class CaptionJudge:
-    """Ask an engine for two scores of a text about the picture: richness (VIR) and alignment (ITA), each 1 to 5.
+    """Ask an engine for two scores of a text about the image: richness (VIR) and alignment (ITA), each 1 to 5.
 
     `text` is the column that is judged. `structured` asks for JSON by guided decoding; without it lines such as
     "VIR: 4" are read. What cannot be read has null scores. Scores decide nothing until the judge has been measured
@@ -85,10 +85,11 @@ class CaptionJudge:
         answers = [next(completions) if text is not None else None for text in texts]
         rows = [self._row(answer) if answer else {} for answer in answers]
         columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in CAPTION_JUDGE.names}
-        return columns | {
-            "error": [answer.error if answer else None for answer in answers],
-            "latency_seconds": [answer.latency_seconds if answer else None for answer in answers],
-        }
+        return Measurement(
+            columns,
+            [answer.error if answer else None for answer in answers],
+            [answer.latency_seconds if answer else None for answer in answers],
+        )
 
     def _requests(self, batch: Batch, texts: list[str | None]) -> Iterator[Request]:
         for uid, text, image in zip(batch.table["uid"].to_pylist(), texts, batch.images, strict=True):

@@ -1,4 +1,4 @@
-"""Several kinds of text about one picture, from one engine."""
+"""Several kinds of text about one image, from one engine."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from curate.captions.choices import Choices
 from curate.captions.prompting.commands import find_command
 from curate.captions.prompting.kinds import KINDS, Kind, parse_tags
 from curate.captions.prompting.names import kept, names_and_numbers
+from curate.captions.text import split_words
 from curate.captions.viewing.pixel_budget import PATCH_PX, fit_budget
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError
-from curate.experts.text_facts import split_words
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.caption_kinds import CAPTION_KINDS
 
@@ -23,11 +23,11 @@ __all__ = ["CaptionKinds"]
 
 @dataclass(frozen=True)
 class CaptionKinds:
-    """Add several texts per picture: dense, short, a rewrite of the alt text, tags; see `schemas.caption_kinds`.
+    """Add several texts per image: dense, short, a rewrite of the alt text, tags; see `schemas.caption_kinds`.
 
     Kinds are data (`curate.captions.prompting.kinds`): each has a prompt, hints, guards, a bound and a sampling
-    weight; the kind named `tags` is also parsed. All kinds of a picture are asked one after the other, picture before
-    question, so that an engine with a prefix cache reads system text and picture once. A text that an engine
+    weight; the kind named `tags` is also parsed. All kinds of an image are asked one after the other, image before
+    question, so that an engine with a prefix cache reads system text and image once. A text that an engine
     cannot write is an error of its sample. Drawing one of them is `DrawnCaption`'s.
     Source: our own; several captions per image with sampling are common (VeCLIP, arXiv 2310.07699; Recap-DataComp,
     arXiv 2406.08478), the rewrite that keeps knowledge of the alt text is CapsFusion's idea (arXiv 2310.20550). Left
@@ -83,10 +83,10 @@ class CaptionKinds:
             errors.append(error)
             seconds.append(sum(completion.latency_seconds for completion in asked))
         columns: dict[str, list[Any]] = {name: [line.get(name) for line in lines] for name in CAPTION_KINDS.names}
-        return columns | {"error": errors, "latency_seconds": seconds}
+        return Measurement(columns, errors, seconds)
 
     def _requests(self, batch: Batch, rows: Sequence[dict[str, Any]], stage: str) -> Iterator[Request]:
-        """Yield the requests as the engine takes them, those of a picture one after the other."""
+        """Yield the requests as the engine takes them, those of an image one after the other."""
         for row, image in zip(rows, batch.images, strict=True):
             picture = fit_budget(image, self.longest_side_px)
             choices = Choices(self.seed, stage, row["uid"])

@@ -1,4 +1,4 @@
-"""Questions and answers about a picture: asked from evidence, answered by looking, verified against the evidence."""
+"""Questions and answers about an image: asked from evidence, answered by looking, verified against the evidence."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,8 +44,8 @@ class CaptionQA:
     """Add questions with answers, each answer verified or marked as not; see `schemas.question`.
 
     `templates` asks from `sources` that measured something: presence (as many "no" as "yes"), number, text, largest
-    object. Where "caption" is a source, `writer` has the model write more from the caption, without the picture. Then
-    the model answers every question from the picture alone, and `verifiers` compare its answer with what evidence or
+    object. Where "caption" is a source, `writer` has the model write more from the caption, without the image. Then
+    the model answers every question from the image alone, and `verifiers` compare its answer with what evidence or
     the caption says; one that detections contradict is not verified. `lexicon` names the classes of the detector: a
     "no" is about one that it did not see and that neither caption nor alt text names.
     Source: caption-to-QA of LEOPARD (arXiv 2410.01744) and Video-STaR (2407.06189); asking from detections after POPE
@@ -104,10 +104,11 @@ class CaptionQA:
             [*([draft.written] if draft.written else []), *mine] for draft, mine in zip(drafts, replies, strict=True)
         ]
         columns: dict[str, list[Any]] = {name: [row.get(name) for row in made] for name in QUESTIONS.names}
-        return columns | {
-            "error": [next((call.error for call in mine if call.error), None) for mine in calls],
-            "latency_seconds": [sum(call.latency_seconds for call in mine) if mine else None for mine in calls],
-        }
+        return Measurement(
+            columns,
+            [next((call.error for call in mine if call.error), None) for mine in calls],
+            [sum(call.latency_seconds for call in mine) if mine else None for mine in calls],
+        )
 
     def _write(
         self, rows: Sequence[Mapping[str, Any]], choices: Sequence[Choices], generate: Generate
@@ -148,7 +149,7 @@ class CaptionQA:
         drafts: Sequence["_Draft"],
         choices: Sequence[Choices],
     ) -> Iterator[Request]:
-        """Yield one request per question, as the engine takes them; a picture is resized once."""
+        """Yield one request per question, as the engine takes them; an image is resized once."""
         for row, image, draft, choice in zip(rows, batch.images, drafts, choices, strict=True):
             picture = fit_budget(image, self.longest_side_px) if draft.questions else None
             for number, question in enumerate(draft.questions):

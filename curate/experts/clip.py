@@ -1,4 +1,4 @@
-"""Score how well picture and alt text match."""
+"""Score how well image and alt text match."""
 
 import importlib.util
 import json
@@ -15,10 +15,10 @@ from PIL import Image
 
 from curate.errors import PlanError
 from curate.experts.clip_text import TextTower, never_alone
-from curate.experts.loading import loading
-from curate.extras import check_extra, load_extra
+from curate.models.extras import check_extra, load_extra
+from curate.models.loading import loading
+from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
-from curate.weights import Weights
 from schemas.clip import CLIP
 
 __all__ = ["Clip"]
@@ -30,14 +30,14 @@ UNKNOWN_SIDE = 512  # for models that only a hub describes: no open_clip model r
 
 @dataclass(frozen=True)
 class Clip:
-    """Add the cosine of picture and alt text, and the picture's embedding, by any open_clip model; `schemas.clip`.
+    """Add the cosine of image and alt text, and the image's embedding, by any open_clip model; `schemas.clip`.
 
     `model` is open_clip's name or the path of a model config in its JSON; `weights` is one of its pretrained tags or a
     local file (safetensors, or a checkpoint that loads without running code). `resize`: "crop" keeps the middle square,
-    "squash" the whole picture out of proportion, "model" does what the model's authors did. `precision` "auto" is bf16
+    "squash" the whole image out of proportion, "model" does what the model's authors did. `precision` "auto" is bf16
     on CPUs and GPUs that compute in it, else fp32 on a CPU and fp16 on a GPU; scores are formed in fp32 and move by
     0.0005 on average. Texts longer than the model's context are read in up to 8 windows whose embeddings are averaged.
-    `detail` times the model's picture size is what decoding keeps of the shortest side: against a full decode scores
+    `detail` times the model's image size is what decoding keeps of the shortest side: against a full decode scores
     move by 0.0017 on average at 1.5 and by 0.0034 at 1.0 (nano world, the sharpest edges there are).
     Source: CLIP (Radford et al. 2021, arXiv 2103.00020) as filter: LAION-400M (arXiv 2111.02114).
     """
@@ -84,7 +84,7 @@ class Clip:
     def load(self) -> Scorer:
         model, device = _load_model(self)
         texts = TextTower(model, _load_tokenizer(self))
-        pictures = PictureTower(model, device)
+        pictures = ImageTower(model, device)
 
         def measure(batch: Batch) -> Measurement:
             import torch
@@ -136,8 +136,8 @@ def _best_precision(torch: Any, device: str) -> str:
     return "bf16" if flags.get("avx512_bf16") or flags.get("amx_bf16") else "fp32"
 
 
-class PictureTower:
-    """The picture half of an open_clip model with its own resizing, mean and deviation."""
+class ImageTower:
+    """The image half of an open_clip model with its own resizing, mean and deviation."""
 
     def __init__(self, model: Any, device: str) -> None:
         import open_clip
@@ -183,7 +183,7 @@ def _kind(module: Any) -> Any:
     return next(module.parameters()).dtype
 
 
-def _measure(batch: Batch, pictures: PictureTower, texts: TextTower) -> Measurement:
+def _measure(batch: Batch, pictures: ImageTower, texts: TextTower) -> Measurement:
     vectors = pictures.encode(batch.images)
     alt_texts = batch.table["alt_text"].to_pylist()
     written = [i for i, text in enumerate(alt_texts) if text and text.strip()]
@@ -197,4 +197,4 @@ def _measure(batch: Batch, pictures: PictureTower, texts: TextTower) -> Measurem
     half = vectors.cpu().numpy().astype(np.float16)
     offsets = pa.array(np.arange(len(half) + 1, dtype=np.int32) * half.shape[1])
     embeddings = pa.ListArray.from_arrays(offsets, pa.array(half.ravel(), pa.float16()))
-    return {"clip_score": scores, "clip_embedding": embeddings, "clip_text_windows": windows}
+    return Measurement({"clip_score": scores, "clip_embedding": embeddings, "clip_text_windows": windows})

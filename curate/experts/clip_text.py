@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from curate.extras import load_extra
+from curate.models.extras import load_extra
 
 __all__ = ["WINDOWS", "TextTower", "never_alone"]
 

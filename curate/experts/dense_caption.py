@@ -1,4 +1,4 @@
-"""Perceptual Fusion: a caption from the picture and from what the experts saw in it."""
+"""Perceptual Fusion: a caption from the image and from what the experts saw in it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,12 +13,12 @@ from curate.captions.checking.guards import Guards
 from curate.captions.choices import Choices
 from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.prompts import FUSION_V1, Prompt
+from curate.captions.text import split_words
 from curate.captions.viewing.pixel_budget import PATCH_PX, PixelBudget, Tiling, fit_budget
 from curate.captions.viewing.tile_merge import Part, join_captions, quote_captions
 from curate.captions.viewing.views import Shown, View, show
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError, SampleError
-from curate.experts.text_facts import split_words
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from schemas.caption import CAPTION
 
@@ -27,10 +27,10 @@ __all__ = ["DenseCaption", "fit_budget"]
 
 @dataclass(frozen=True)
 class DenseCaption:
-    """Add a dense caption that fuses the picture with hints from other experts; see `schemas.caption`.
+    """Add a dense caption that fuses the image with hints from other experts; see `schemas.caption`.
 
     `hints` says which columns are read and how they are written, `prompt` what is asked, `guards` what is marked
-    afterwards. The size of the picture is the largest lever on cost: it is sent with its longest side at
+    afterwards. The size of the image is the largest lever on cost: it is sent with its longest side at
     `longest_side_px` or less or, with a `budget`, at the tier that its text and small objects need, which may be in
     tiles (docs/pixel-budget.md). The result of an engine depends on what else was in its batch in the low-order bits,
     so a caption once committed is kept; sampling (`temperature` > 0) is seeded per sample.
@@ -86,13 +86,14 @@ class DenseCaption:
             draft.answers.append(completion)
         rows = [{} if draft.error else self._row(draft) for draft in drafts]
         columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in CAPTION.names}
-        return columns | {
-            "error": [draft.error for draft in drafts],
-            "latency_seconds": [sum(each.latency_seconds for each in draft.answers) for draft in drafts],
-        }
+        return Measurement(
+            columns,
+            [draft.error for draft in drafts],
+            [sum(each.latency_seconds for each in draft.answers) for draft in drafts],
+        )
 
     def _requests(self, batch: Batch, stage: str, drafts: list["_Draft"]) -> Iterator[Request]:
-        """Yield the requests one by one, as the engine takes them; `drafts` receives what is sent of each picture."""
+        """Yield the requests one by one, as the engine takes them; `drafts` receives what is sent of each image."""
         rows = batch.table.select(["uid", *self.needs]).to_pylist()
         for row, image in zip(rows, batch.images, strict=True):
             shown = show(row, image, self._budget)
@@ -197,6 +198,6 @@ class _Draft:
 
 
 def _written(whole: Completion, parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """Return the answers that the caption was made of, the whole picture's first."""
+    """Return the answers that the caption was made of, the whole image's first."""
     first = {"grid": 0, "box": [0.0, 0.0, 1.0, 1.0], "text": whole.text.strip()}
     return [first, *({"grid": p.tile.grid, "box": list(p.tile.box), "text": p.text} for p in parts)]

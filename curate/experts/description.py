@@ -1,4 +1,4 @@
-"""A model's own description of a picture, to be put before the questions of training rows."""
+"""A model's own description of an image, to be put before the questions of training rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ __all__ = ["Description"]
 
 @dataclass(frozen=True)
 class Description:
-    """Describe the picture under one of `prompts`, drawn by a hash of (seed, stage, uid) and recorded.
+    """Describe the image under one of `prompts`, drawn by a hash of (seed, stage, uid) and recorded.
 
     The text goes into training rows by the export `described_sft`.
     Source: STIC's second stage (Deng et al. 2024, arXiv 2405.19716), which draws one of eight neutral prompts; our
@@ -63,10 +63,9 @@ class Description:
         answers = generate(self._requests(batch, stage, drawn))
         rows = [self._row(*pair) for pair in zip(answers, drawn, strict=True)]
         columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in DESCRIPTION.names}
-        return columns | {
-            "error": [answer.error for answer in answers],
-            "latency_seconds": [answer.latency_seconds for answer in answers],
-        }
+        return Measurement(
+            columns, [answer.error for answer in answers], [answer.latency_seconds for answer in answers]
+        )
 
     def _requests(self, batch: Batch, stage: str, drawn: list[Prompt]) -> Iterator[Request]:
         for uid, image in zip(batch.table["uid"].to_pylist(), batch.images, strict=True):

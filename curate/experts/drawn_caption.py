@@ -49,7 +49,6 @@ class DrawnCaption:
         drawn: list[Mapping[str, Any]] = [
             draw(row["captions"], self.seed, row["uid"], weights, self.allow) or {} for row in rows
         ]
-        return {
-            "drawn_caption": [each.get("text") for each in drawn],
-            "drawn_kind": [each.get("kind") for each in drawn],
-        }
+        return Measurement(
+            {"drawn_caption": [each.get("text") for each in drawn], "drawn_kind": [each.get("kind") for each in drawn]}
+        )

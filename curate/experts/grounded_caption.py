@@ -51,7 +51,7 @@ class GroundedCaption:
     def _measure(self, batch: Batch) -> Measurement:
         rows = [self._row(row) for row in batch.table.select(list(self.needs)).to_pylist()]
         names = zip(self.adds.names, GROUNDED_CAPTION.names, strict=True)
-        return {added: [row.get(name) for row in rows] for added, name in names}
+        return Measurement({added: [row.get(name) for row in rows] for added, name in names})
 
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
         caption, objects = row[self.column], row["objects"]

@@ -22,7 +22,7 @@ class HumanAttributes:
     """Add the answers to yes/no questions about face, body and background of the main person.
 
     Each part is shown alone: the face with `margin` of its size around it, the person of `body_box`, the whole
-    picture. The answer is forced to one of `answers` (yes first), and its probability is the model's, out of its whole
+    image. The answer is forced to one of `answers` (yes first), and its probability is the model's, out of its whole
     vocabulary: one that would rather say something else is not sure. `question` is written around each question.
     A sample without a face has null, and is asked nothing; put `MinFace` before it: this is a request per question.
     Source: FaceCaption-15M / HumanCaption (HumanVLM, arXiv 2411.03034), which takes forty facial attributes from a
@@ -84,7 +84,7 @@ class HumanAttributes:
             lists.append(None if none else [self._answer(*pair) for pair in zip(asked, completions, strict=True)])
             errors.append(error)
             seconds.append(sum(completion.latency_seconds for completion in completions) if asked else None)
-        return {"human_attributes": lists, "error": errors, "latency_seconds": seconds}
+        return Measurement({"human_attributes": lists}, errors, seconds)
 
     def _asked(self, row: Mapping[str, Any]) -> list[Attribute]:
         """Return the questions that a sample is asked, part by part, so that a prefix cache reads each view once."""
@@ -127,9 +127,9 @@ class HumanAttributes:
 
 
 def crop(image: Pixels, box: Sequence[float], margin: float) -> Pixels:
-    """Return the part of a picture in a box, x0, y0, x1, y1 in fractions, with `margin` of its size on each side.
+    """Return the part of an image in a box, x0, y0, x1, y1 in fractions, with `margin` of its size on each side.
 
-    At least one pixel a side, and no more than the picture.
+    At least one pixel a side, and no more than the image.
     """
     height, width = image.shape[:2]
     x0, y0, x1, y1 = box

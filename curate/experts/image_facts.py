@@ -1,4 +1,4 @@
-"""Measure what a picture is, without a model."""
+"""Measure what an image is, without a model."""
 
 import hashlib
 import math
@@ -17,7 +17,7 @@ from schemas.image_facts import IMAGE_FACTS
 
 __all__ = ["ImageFacts"]
 
-SIDE = 256  # shortest side in px on which blur and entropy are measured; smaller pictures are left as they are
+SIDE = 256  # shortest side in px on which blur and entropy are measured; smaller images are left as they are
 GRID = 32  # side in px of the luma that is hashed
 
 Luma = npt.NDArray[np.uint8]
@@ -27,9 +27,9 @@ Luma = npt.NDArray[np.uint8]
 class ImageFacts:
     """Add format, size, frames, digests, blur and entropy; see `schemas.image_facts`.
 
-    Blur, entropy and the perceptual hash are measured on the decoded picture reduced to 256 px. The runner may have
+    Blur, entropy and the perceptual hash are measured on the decoded image reduced to 256 px. The runner may have
     decoded it at a DCT-reduced size for a larger expert of the segment, or without its colours if nobody else wants
-    them: these three then move a little (without colours: hashes by 2 bits, blur by 1% for most pictures).
+    them: these three then move a little (without colours: hashes by 2 bits, blur by 1% for most images).
     Source: the hash is that of Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions".
     """
 
@@ -49,7 +49,7 @@ class ImageFacts:
 
 
 def measure(batch: Batch) -> Measurement:
-    """Return every column of `IMAGE_FACTS` for n pictures; a header that cannot be read becomes an error row."""
+    """Return every column of `IMAGE_FACTS` for n images; a header that cannot be read becomes an error row."""
     columns: dict[str, list[object]] = {name: [] for name in IMAGE_FACTS.names}
     errors: list[SampleError | None] = []
     grids = np.zeros((len(batch), GRID, GRID), np.float64)
@@ -64,7 +64,7 @@ def measure(batch: Batch) -> Measurement:
             values.append(facts.get(name))
     for i, value in enumerate(perceptual_hashes(grids)):
         columns["image_phash"][i] = None if errors[i] else int(value)
-    return {**columns, "error": errors}
+    return Measurement(columns, errors)
 
 
 def _facts(payload: bytes, image: Pixels, grid: npt.NDArray[np.float64]) -> dict[str, object]:
@@ -126,7 +126,7 @@ def perceptual_hashes(grids: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
     """Return uint64[n] for luma grids float64[n, 32, 32].
 
     Bit 63 is the lowest frequency in both directions, then row by row: 1 where the coefficient lies above the median
-    of the 64. Coefficients are rounded to 1/1000 of a luma level first, so a picture of one colour gives 0 anywhere.
+    of the 64. Coefficients are rounded to 1/1000 of a luma level first, so an image of one colour gives 0 anywhere.
     """
     spectrum = np.round(COSINES @ grids @ COSINES.T, 3).reshape(len(grids), 64)
     bits = spectrum > np.median(spectrum, axis=1, keepdims=True)

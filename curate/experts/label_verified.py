@@ -1,4 +1,4 @@
-"""Video-STaR on pictures: answers with reasons, kept where a label that was there before says that they are right."""
+"""Video-STaR on images: answers with reasons, kept where a label that was there before says that they are right."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,10 +86,11 @@ class LabelVerified:
         made = [self._row(task, tries[i]) if task else {} for i, task in enumerate(tasks)]
         calls = [[one.call for one in tries.get(i, ())] for i in range(len(rows))]
         columns: dict[str, list[Any]] = {name: [row.get(name) for row in made] for name in LABEL_VERIFIED.names}
-        return columns | {
-            "error": [next((call.error for call in mine if call.error), None) for mine in calls],
-            "latency_seconds": [sum(call.latency_seconds for call in mine) if mine else None for mine in calls],
-        }
+        return Measurement(
+            columns,
+            [next((call.error for call in mine if call.error), None) for mine in calls],
+            [sum(call.latency_seconds for call in mine) if mine else None for mine in calls],
+        )
 
     def _task(self, row: Mapping[str, Any], choices: Choices) -> "_Task | None":
         label = read_field(row, self.label)

@@ -1,4 +1,4 @@
-"""Find the main face of a picture, and the person that it belongs to, among detections."""
+"""Find the main face of an image, and the person that it belongs to, among detections."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class MainFace:
 
     def _find_all(self, batch: Batch) -> Measurement:
         rows = [self._find(row) for row in batch.table.select([*self.needs]).to_pylist()]
-        return {name: [row.get(name) for row in rows] for name in MAIN_FACE.names}
+        return Measurement({name: [row.get(name) for row in rows] for name in MAIN_FACE.names})
 
     def _find(self, row: Mapping[str, Any]) -> dict[str, Any]:
         if row["objects"] is None:
@@ -65,7 +65,7 @@ class MainFace:
 
 
 def _boxed(objects: Sequence[Mapping[str, Any] | None], labels: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Return the detections of some labels whose box is one, within the picture."""
+    """Return the detections of some labels whose box is one, within the image."""
     found: list[Mapping[str, Any]] = []
     for each in objects:
         if each is not None and each["label"] in labels and each["box"] and None not in each["box"]:

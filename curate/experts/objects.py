@@ -1,4 +1,4 @@
-"""Find objects in pictures."""
+"""Find objects in images."""
 
 import os
 import threading
@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.experts.cache import cache_folder
-from curate.experts.loading import loading
-from curate.extras import check_extra, load_extra
+from curate.models.cache import cache_folder
+from curate.models.extras import check_extra, load_extra
+from curate.models.loading import loading
+from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
-from curate.weights import Weights
 from schemas.objects import OBJECTS
 
 __all__ = ["Detection", "Objects", "choose", "without_doubles"]
@@ -23,7 +23,7 @@ __all__ = ["Detection", "Objects", "choose", "without_doubles"]
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One object: its class, its box as x0, y0, x1, y1 in fractions of the picture, and its score 0 to 1."""
+    """One object: its class, its box as x0, y0, x1, y1 in fractions of the image, and its score 0 to 1."""
 
     label: str
     box: tuple[float, float, float, float]
@@ -40,7 +40,7 @@ class Objects:
     """Add objects by any ultralytics checkpoint; see `schemas.objects`.
 
     `weights` is a local checkpoint, or the name of one that ultralytics fetches ("yolo11m"). A checkpoint is a pickle:
-    use only those you trust. Pictures are fitted into a square of `image_size_px`, so a result does not depend on the
+    use only those you trust. Images are fitted into a square of `image_size_px`, so a result does not depend on the
     batch. Detections under `min_score` are left out; of one label's boxes that overlap by an IoU of `max_overlap` or
     more the best stays; past `max_objects` small ones are favoured, see `choose`.
     ultralytics is AGPL-3.0: it is imported by `load` alone, offline for local weights, without analytics.
@@ -84,7 +84,7 @@ class Objects:
         def measure(batch: Batch) -> Measurement:
             with lock:
                 results = self._predict(model, batch.images, device)
-            return {"objects": [[_row(found) for found in self._keep(result)] for result in results]}
+            return Measurement({"objects": [[_row(found) for found in self._keep(result)] for result in results]})
 
         return measure
 

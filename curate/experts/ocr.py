@@ -1,4 +1,4 @@
-"""Read the text in pictures."""
+"""Read the text in images."""
 
 import logging
 import os
@@ -13,13 +13,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.experts.cache import cache_folder
-from curate.experts.loading import loading
 from curate.experts.ocr_models import OcrModel, bundled, resolve
-from curate.extras import check_extra, load_extra
+from curate.models.cache import cache_folder
+from curate.models.extras import check_extra, load_extra
+from curate.models.loading import loading
+from curate.models.weights import Weights
 from curate.pixels import resize
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
-from curate.weights import Weights
 from schemas.ocr import OCR
 
 __all__ = ["Ocr", "covered_frac"]
@@ -32,7 +32,7 @@ class Ocr:
     """Add text lines, joined text and covered area by PaddleOCR; see `schemas.ocr`.
 
     `detector` and `recogniser` are PaddleX model folders, hub names, or the ONNX files of the rapidocr wheel (default:
-    PP-OCRv6 small, no network). The picture is read with its shortest side between `min_side_px` (smaller ones are
+    PP-OCRv6 small, no network). The image is read with its shortest side between `min_side_px` (smaller ones are
     enlarged for the detector) and `side_px` (larger ones are reduced): 320 finds 14 px letters, 736 is PaddleOCR's own
     limit, and time grows with the area. Lines under `min_score` are left out.
     Source: PP-OCRv6 with PaddleOCR's own thresholds; 0.85 is Monkey's (arXiv 2311.06607). On 300 nano scenes with a
@@ -127,13 +127,15 @@ def _lines(result: Mapping[str, Any], shape: tuple[int, ...], min_score: float) 
 
 
 def columns(found: Sequence[list[Line]]) -> Measurement:
-    """Return the columns of `OCR` for the lines of n pictures."""
-    return {
-        "ocr_lines": found,
-        "ocr_text": ["\n".join(line["text"] for line in lines) for lines in found],
-        "ocr_text_area_frac": [covered_frac(np.array([line["box"] for line in lines])) for lines in found],
-        "ocr_score_mean": [sum(line["score"] for line in lines) / len(lines) if lines else None for lines in found],
-    }
+    """Return the columns of `OCR` for the lines of n images."""
+    return Measurement(
+        {
+            "ocr_lines": found,
+            "ocr_text": ["\n".join(line["text"] for line in lines) for lines in found],
+            "ocr_text_area_frac": [covered_frac(np.array([line["box"] for line in lines])) for lines in found],
+            "ocr_score_mean": [sum(line["score"] for line in lines) / len(lines) if lines else None for lines in found],
+        }
+    )
 
 
 def covered_frac(boxes: npt.NDArray[np.float64]) -> float:

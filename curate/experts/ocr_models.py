@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from curate.errors import PlanError
-from curate.experts.cache import cached
-from curate.extras import load_extra
-from curate.weights import Weights
+from curate.models.cache import cached
+from curate.models.extras import load_extra
+from curate.models.weights import Weights
 
 __all__ = ["OcrModel", "bundled", "resolve"]
 

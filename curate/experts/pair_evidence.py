@@ -21,7 +21,7 @@ class PairEvidence:
     Objects, numbers, places and quoted texts are checked; a colour, an action or a mood is not, so a pair that differs
     in those alone has a margin of 0.
     Source: our own; the score is an F1 over what CHAIR (Rohrbach et al. 2018, arXiv 1809.02156) counts, widened to
-    texts, numbers and places. Left out: the picture itself.
+    texts, numbers and places. Left out: the image itself.
     """
 
     evidence: Evidence = field(default_factory=Evidence)
@@ -39,7 +39,7 @@ class PairEvidence:
 
     def _measure(self, batch: Batch) -> Measurement:
         rows = [self._row(row) for row in batch.table.select(list(self.needs)).to_pylist()]
-        return {name: [row.get(name) for row in rows] for name in PAIR_EVIDENCE.names}
+        return Measurement({name: [row.get(name) for row in rows] for name in PAIR_EVIDENCE.names})
 
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
         if row["pair_chosen"] is None or row["pair_rejected"] is None:

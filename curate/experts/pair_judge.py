@@ -16,7 +16,7 @@ from schemas.pair_judge import PAIR_JUDGE
 
 __all__ = ["PAIR_JUDGE_V1", "PairJudge"]
 
-# The criteria are PandaLM's, less formality, with truth to the picture first. Our wording.
+# The criteria are PandaLM's, less formality, with truth to the image first. Our wording.
 PAIR_JUDGE_V1: Final = Prompt(
     "pair-judge-v1",
     "Below are an instruction about a picture and two responses to it. Judge which response is better: first by how "
@@ -32,7 +32,7 @@ class PairJudge:
     """Ask an engine which side of a pair is better, twice: the chosen text first, then the rejected one first.
 
     Answers are 1, 2 or Tie with a reason. `structured` asks for JSON by guided decoding; without it, for engines that
-    lack that, the first line is read. An answer that cannot be read is `unparsed`, never a tie. With `picture` the
+    lack that, the first line is read. An answer that cannot be read is `unparsed`, never a tie. With `image` the
     judge sees it (a vision-language model); without, it judges the texts alone. Texts are quoted as untrusted data,
     each cut at `characters`.
     Source: PandaLM (Wang et al. 2023, arXiv 2306.05087): sections, answers and criteria, with our wording; its helper
@@ -83,10 +83,11 @@ class PairJudge:
         both = [(next(completions), next(completions)) if paired else () for paired in pairs]
         rows = [self._row(*answers) if answers else {} for answers in both]
         columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in PAIR_JUDGE.names}
-        return columns | {
-            "error": [next((answer.error for answer in answers if answer.error), None) for answers in both],
-            "latency_seconds": [sum(answer.latency_seconds for answer in answers) or None for answers in both],
-        }
+        return Measurement(
+            columns,
+            [next((answer.error for answer in answers if answer.error), None) for answers in both],
+            [sum(answer.latency_seconds for answer in answers) or None for answers in both],
+        )
 
     def _requests(self, batch: Batch, facts: list[dict[str, Any]], pairs: list[bool]) -> Iterator[Request]:
         for i, row in enumerate(facts):

@@ -1,4 +1,4 @@
-"""Preference pairs: a better and a worse description of a picture, made in known ways."""
+"""Preference pairs: a better and a worse description of an image, made in known ways."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -40,19 +40,19 @@ class PreferencePair:
     """Add a pair of a better and a worse description to a share of the samples; see `schemas.preference`.
 
     `kinds` are the ways to make the worse one, with their weights; where one is impossible for a sample (no count in
-    the caption, a picture that no corruption changes), another takes its place, drawn by the same weights.
+    the caption, an image that no corruption changes), another takes its place, drawn by the same weights.
 
-    - `misleading_prompt`, `corrupted_image`: STIC. Better: the `chosen` prompt on the clean picture. Worse: one of
-      the `misleading` prompts on it, or one of the `neutral` prompts on a picture that `corruptions` changed.
+    - `misleading_prompt`, `corrupted_image`: STIC. Better: the `chosen` prompt on the clean image. Worse: one of
+      the `misleading` prompts on it, or one of the `neutral` prompts on an image that `corruptions` changed.
     - `ranked_samples`: `samples` answers to one neutral prompt at `sample_temperature`; best and worst by the evidence
       score of
       `evidence`, among equals the two whose lengths differ least.
     - the rest are minimal edits of the sample's own caption, the column `text`; no engine writes them. Name them one
-      by one, or all as "edits". With nothing but edits `engine` may be None, and no picture is decoded.
+      by one, or all as "edits". With nothing but edits `engine` may be None, and no image is decoded.
 
     All that chance decides is a hash of (seed, stage, uid). A sample outside `share` has null everywhere and no error.
     Source: STIC (Deng et al. 2024, arXiv 2405.19716), with our wording of its prompts. Its released script never
-    corrupts a picture and does not keep the prompts that made the texts; both are mended here. Edits and ranks are
+    corrupts an image and does not keep the prompts that made the texts; both are mended here. Edits and ranks are
     our own. Left out: pairs across samples, and edits of actions and of relations other than places.
     """
 
@@ -156,7 +156,7 @@ class PreferencePair:
                     waiting.append(draft.sample)
         columns: dict[str, list[Any]] = {name: [one.row.get(name) for one in samples] for name in PREFERENCE.names}
         seconds = [one.seconds if one.seconds else None for one in samples]
-        return columns | {"error": [one.error for one in samples], "latency_seconds": seconds}
+        return Measurement(columns, [one.error for one in samples], seconds)
 
     def _requests(self, samples: list["_Sample"], drafts: list["_Draft"]) -> Iterator[Request]:
         """Yield the requests of each sample's next possible kind, as the engine takes them; `drafts` receives it."""
@@ -265,14 +265,14 @@ class _Sample:
     fitted: Pixels | None = None
 
     def clean(self, longest_side_px: int) -> Pixels:
-        """Return the picture at its pixel budget."""
+        """Return the image at its pixel budget."""
         assert self.image is not None
         if self.fitted is None:
             self.fitted = fit_budget(self.image, longest_side_px)
         return self.fitted
 
     def seen(self, evidence: Evidence) -> Seen:
-        """Return what its picture shows."""
+        """Return what its image shows."""
         return Seen(evidence, self.facts["objects"], self.facts["ocr_lines"])
 
 

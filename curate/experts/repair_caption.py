@@ -12,11 +12,11 @@ from curate.captions.checking.repair import Faults, better, fill
 from curate.captions.choices import Choices
 from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.prompts import BUNDLED, FUSION_V1, Prompt
+from curate.captions.text import Detect, load_detector, split_words
 from curate.engines.engine import Completion, Engine, Generate, Request
 from curate.errors import PlanError
 from curate.experts.dense_caption import fit_budget
-from curate.experts.text_facts import Detect, load_detector, split_words
-from curate.extras import check_extra
+from curate.models.extras import check_extra
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from schemas.repair_caption import REPAIR_CAPTION
 
@@ -104,7 +104,7 @@ class RepairCaption:
             seconds.append(answer.latency_seconds if answer else None)
             measured.append({} if draft is None or errors[-1] else self._row(draft, answer, detect))
         columns: dict[str, list[Any]] = {name: [row.get(name) for row in measured] for name in REPAIR_CAPTION.names}
-        return columns | {"error": errors, "latency_seconds": seconds}
+        return Measurement(columns, errors, seconds)
 
     def _requests(self, drafts: list["_Draft | None"], images: Any, stage: str) -> Iterator[Request]:
         for draft, image in zip(drafts, images, strict=True):

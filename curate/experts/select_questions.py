@@ -1,4 +1,4 @@
-"""Choose the questions for the training set: verified, in need of the picture, balanced."""
+"""Choose the questions for the training set: verified, in need of the image, balanced."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,13 +20,13 @@ __all__ = ["SelectQuestions"]
 class SelectQuestions:
     """Add the questions of `qa` that are fit for training as `qa_kept`; see `schemas.question`.
 
-    Kept is what is verified and what at most `max_blind_share` of the inspectors answered without the picture, and of
+    Kept is what is verified and what at most `max_blind_share` of the inspectors answered without the image, and of
     the yes/no questions as many with "yes" as with "no", for which the last ones of the surplus go (`balance`). Filters
     decide on samples, questions are parts of one: so this is an expert without a model, and `MinQuestions` drops
     samples that have none left. `max_blind_share` None: no gate, and no `qa_blind` is needed.
     Source: MMStar (Chen et al. 2024, arXiv 2403.20330) keeps what 2 of 8 inspectors solve or fewer: 0.25, which is also
     what guessing one of its four choices gives. Ours: a yes or no is guessed half of the time, hence 0.5; and an
-    inspector that says the same to all yes/no questions of a picture is not counted for them (`skip_guessers`), or a
+    inspector that says the same to all yes/no questions of an image is not counted for them (`skip_guessers`), or a
     model that always says "no" would take every "no" out of the set.
     """
 
@@ -59,7 +59,7 @@ class SelectQuestions:
         asked = batch.table["qa"].to_pylist()
         blind = [[]] * len(asked) if self.max_blind_share is None else batch.table["qa_blind"].to_pylist()
         pairs = [self._kept(*pair) for pair in zip(asked, blind, strict=True)]
-        return {"qa_kept": [kept for kept, _ in pairs], "qa_gated": [gated for _, gated in pairs]}
+        return Measurement({"qa_kept": [kept for kept, _ in pairs], "qa_gated": [gated for _, gated in pairs]})
 
     def _kept(
         self, asked: Sequence[Mapping[str, Any]] | None, blind: Sequence[Mapping[str, Any]] | None
@@ -68,7 +68,7 @@ class SelectQuestions:
             return None, None
         good = [i for i, row in enumerate(asked) if row["verified"]]
         skipped = guessers(asked, blind) if blind and self.skip_guessers else frozenset()
-        gated = [i for i in good if blind and not self._needs_picture(asked[i], blind[i], skipped)]
+        gated = [i for i in good if blind and not self._needs_image(asked[i], blind[i], skipped)]
         left = [i for i in good if i not in gated]
         if self.balance:
             drawn = [Question(asked[i]["kind"], str(i), asked[i]["expected"], "") for i in left]
@@ -76,7 +76,7 @@ class SelectQuestions:
         kept = [{field.name: asked[i][field.name] for field in KEPT_QUESTION} for i in left]
         return kept, None if self.max_blind_share is None else len(gated)
 
-    def _needs_picture(self, row: Mapping[str, Any], blind: Mapping[str, Any], skipped: frozenset[int]) -> bool:
+    def _needs_image(self, row: Mapping[str, Any], blind: Mapping[str, Any], skipped: frozenset[int]) -> bool:
         is_yes_no = row["kind"] == "yes_no"
         share = self.max_blind_share_yes_no if is_yes_no else self.max_blind_share
         right = [hit for i, hit in enumerate(blind["right"] or ()) if not (is_yes_no and i in skipped)]

@@ -46,7 +46,9 @@ class TextCommands:
         return self._find_all
 
     def _find_all(self, batch: Batch) -> Measurement:
-        return {"text_commands": [self._find(row) for row in batch.table.select([*self.needs]).to_pylist()]}
+        return Measurement(
+            {"text_commands": [self._find(row) for row in batch.table.select([*self.needs]).to_pylist()]}
+        )
 
     def _find(self, row: Mapping[str, Any]) -> list[dict[str, str]]:
         texts = [("alt_text", row["alt_text"])]

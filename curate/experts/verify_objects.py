@@ -1,4 +1,4 @@
-"""Ask the model about each object of a caption, on the whole picture and on a closer look."""
+"""Ask the model about each object of a caption, on the whole image and on a closer look."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ ENLARGED = 4.0  # a crop is scaled up at most so far: more pixels of the same de
 class VerifyObjects:
     """Add a model's yes or no to each class that a caption names, at two scales; see `schemas.verify_objects`.
 
-    Each is asked about on the full picture, and on the detector's best box widened by `widen_by`; where there is none,
+    Each is asked about on the full image, and on the detector's best box widened by `widen_by`; where there is none,
     on four overlapping quarters, of which the surest yes of at least `min_tile_confidence` counts. A thing seen at one
     scale only is disputed. `which` may spare the classes that the detector saw; those it did not see come first, at
     most `max_objects`. `prompt` holds {object}.
@@ -96,10 +96,10 @@ class VerifyObjects:
             bad = row[self.column] is None or errors[-1]
             measured.append({} if bad else self._row(plan, given))
         columns: dict[str, list[Any]] = {name: [row.get(name) for row in measured] for name in VERIFY_OBJECTS.names}
-        return columns | {"error": errors, "latency_seconds": seconds}
+        return Measurement(columns, errors, seconds)
 
     def _plan(self, row: dict[str, Any]) -> "_Plan":
-        """Return the classes to ask about and the parts of the picture to ask on, the whole first."""
+        """Return the classes to ask about and the parts of the image to ask on, the whole first."""
         mentions = self.evidence.lexicon.mentions(row[self.column] or "")
         named = dict.fromkeys(mention.label for mention in mentions if mention.count != 0)
         seen = self.evidence.boxes(row["objects"] or [], self.evidence.min_object_score)
@@ -170,7 +170,7 @@ class VerifyObjects:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The classes that are asked about with the parts of the picture, and how many are not."""
+    """The classes that are asked about with the parts of the image, and how many are not."""
 
     asked: list[tuple[str, list[list[float]]]]
     unasked: int

@@ -13,17 +13,17 @@ from curate.exports.parquet import PAIRS, write_judged_pairs, write_pairs, write
 from curate.exports.selection import Selection, select
 from curate.exports.sft import sft_condition, write_llava, write_swift
 from curate.exports.webdataset import write_webdataset
-from curate.store import Store
-from curate.view import run_view
+from curate.inspect.view import run_view
+from curate.storage.store import Store
 
 __all__ = ["FORMATS", "ExportOptions", "ExportReport", "export"]
 
 FORMATS: dict[str, Callable[[Selection, Store, ExportOptions], dict[str, int]]] = {
     "webdataset": write_webdataset,  # tars with index, sizes.json and wids index
-    "parquet": write_parquet,  # pictures inside, as HF datasets reads them
-    "llava": write_llava,  # questions as LLaVA's JSON list, pictures beside it
+    "parquet": write_parquet,  # images inside, as HF datasets reads them
+    "llava": write_llava,  # questions as LLaVA's JSON list, images beside it
     "swift": write_swift,  # the same as ms-swift's JSON lines
-    "trl": write_pairs,  # preference pairs with pictures inside, as TRL's DPOTrainer reads them
+    "trl": write_pairs,  # preference pairs with images inside, as TRL's DPOTrainer reads them
     "judged_pairs": write_judged_pairs,  # the same with kind, margin and verdict, for reward models and for choosing
     "described_sft": write_described_sft,  # the user's training rows with a description before the question
 }

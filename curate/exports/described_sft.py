@@ -2,7 +2,7 @@
 
 The rows are the user's own, a file of LLaVA's or ms-swift's form; the descriptions are a column of the run. They are
 joined by id, never by position.
-Source: STIC (Deng et al. 2024, arXiv 2405.19716): "Image description: ..." and a blank line, after the picture's tag
+Source: STIC (Deng et al. 2024, arXiv 2405.19716): "Image description: ..." and a blank line, after the image's tag
 and before the question, in the first human turn. Its released script pairs by position.
 """
 
@@ -21,7 +21,7 @@ from curate.exports.index import INDEX, Place, Places, write_manifest, write_sha
 from curate.exports.options import ExportOptions
 from curate.exports.selection import Selection
 from curate.sources.shard import Shard
-from curate.store import Store
+from curate.storage.store import Store
 
 __all__ = ["read_rows", "with_description", "write_described_sft"]
 
@@ -45,7 +45,7 @@ class Known:
 def write_described_sft(selection: Selection, store: Store, options: ExportOptions) -> dict[str, int]:
     """Write every row of the file `sft` whose sample has a description; return the counts of samples.
 
-    `sft_join` is the column that a row's id, or the stem of its picture's name, must equal: `key` or `uid`. Rows that
+    `sft_join` is the column that a row's id, or the stem of its image's name, must equal: `key` or `uid`. Rows that
     cannot be described are left out, counted by reason in the manifest and named in `missing.jsonl`.
     """
     if not options.sft:
@@ -124,7 +124,7 @@ def _described(question: str, description: str) -> str:
         rest = question[len(TAG) :]
         gap = rest[: len(rest) - len(rest.lstrip())]
         tag, rest = TAG + (gap or "\n"), rest[len(gap) :]
-    # The description is a model's text: a tag in it would ask for a second picture.
+    # The description is a model's text: a tag in it would ask for a second image.
     return f"{tag}Image description: {description.replace(TAG, '').strip()}\n\n{rest}"
 
 
@@ -167,7 +167,7 @@ def _join(rows: list[dict[str, Any]], known: Known) -> tuple[list[dict[str, Any]
 
 
 def _keys(row: dict[str, Any]) -> list[str]:
-    """Return what may name the sample of a row: its id, and the name of its picture, with and without an extension."""
+    """Return what may name the sample of a row: its id, and the name of its image, with and without an extension."""
     image = _image(row)
     keys = [row.get("id"), image, PurePosixPath(image).stem if image else None]
     return [str(key) for key in keys if isinstance(key, str | int) and not isinstance(key, bool)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from curate.errors import PlanError, StoreError
-from curate.store import Store
+from curate.storage.store import Store
 
 __all__ = ["MANIFEST", "committed"]
 

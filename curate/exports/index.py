@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from curate.exports.folder import MANIFEST
 from curate.exports.selection import Selection
 from curate.sources.shard import Shard
-from curate.store import Store
+from curate.storage.store import Store
 from schemas.export_index import EXPORT_INDEX
 
 __all__ = ["INDEX", "Place", "Places", "index_schema", "index_table", "write_manifest", "write_shards"]
@@ -25,7 +25,7 @@ GROUP_ROWS = 20_000  # rows of one row group of the index
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a sample lies in an export: file name, first byte of its picture (null: not a tar), bytes of it."""
+    """Where a sample lies in an export: file name, first byte of its image (null: not a tar), bytes of it."""
 
     file: str
     offset: int | None

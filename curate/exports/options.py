@@ -14,7 +14,7 @@ class ExportOptions:
 
     `text` is the column of the `txt` member: by default the drawn caption, the final one, the caption or the alt text,
     the first of them that the run has; null gives an empty member. `keep_members` are extensions of other members of
-    the source ("seg.png") to copy; a sample without one gets an empty member. `image_key` names the picture's member.
+    the source ("seg.png") to copy; a sample without one gets an empty member. `image_key` names the image's member.
     `sft` is the path of training rows for `described_sft`, `sft_join` the column that names their samples: `key` or
     `uid`.
     """

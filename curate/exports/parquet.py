@@ -1,6 +1,6 @@
-"""Export as Parquet with the pictures inside, as HF datasets and TRL read it.
+"""Export as Parquet with the images inside, as HF datasets and TRL read it.
 
-Each file carries HF's feature metadata, so that `load_dataset("parquet", ...)` gives decoded pictures.
+Each file carries HF's feature metadata, so that `load_dataset("parquet", ...)` gives decoded images.
 """
 
 import contextlib
@@ -17,16 +17,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import PlanError, SampleError
+from curate.exports.images import read_images
 from curate.exports.index import INDEX, Place, Places, write_manifest, write_shards
 from curate.exports.options import ExportOptions
-from curate.exports.pictures import pictures
 from curate.exports.selection import Selection
 from curate.sources.shard import Shard
-from curate.store import Store
+from curate.storage.store import Store
 
 __all__ = ["PAIRS", "write_judged_pairs", "write_pairs", "write_parquet"]
 
-GROUP_PICTURES = 100  # pictures of a row group: all that is in memory, and what the Hub's viewer advises
+GROUP_PICTURES = 100  # images of a row group: all that is in memory, and what the Hub's viewer advises
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 PAIRS = "pair_chosen IS NOT NULL AND pair_rejected IS NOT NULL"  # what `write_pairs` can export
 
@@ -43,7 +43,7 @@ _PAIR = [("uid", pa.string()), ("images", pa.list_(PICTURE)), *((n, _TURNS) for 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The schema of the files, and how the rows and pictures of one row group become a table of it."""
+    """The schema of the files, and how the rows and images of one row group become a table of it."""
 
     format: str
     schema: pa.Schema
@@ -163,12 +163,12 @@ def _write_shard(files: Files, shard: Shard, table: pa.Table, chosen: npt.NDArra
         taken.clear()
         images.clear()
 
-    for i, picture in enumerate(pictures(shard, rows)):
-        if isinstance(picture, SampleError):
-            places[where[i]] = picture.code
+    for i, data in enumerate(read_images(shard, rows)):
+        if isinstance(data, SampleError):
+            places[where[i]] = data.code
             continue
         taken.append(i)
-        images.append({"bytes": picture, "path": paths[i]})
+        images.append({"bytes": data, "path": paths[i]})
         if len(taken) == files.room():
             flush()
     if taken:
@@ -177,7 +177,7 @@ def _write_shard(files: Files, shard: Shard, table: pa.Table, chosen: npt.NDArra
 
 
 def _paths(rows: pa.Table) -> list[str]:
-    """Return a file name for each picture: its uid, and the extension it has in the source."""
+    """Return a file name for each image: its uid, and the extension it has in the source."""
     members = rows["image_member"].to_pylist()
     extensions = [PurePosixPath(member or "").suffix.lower() for member in members]
     return [f"{uid}{extension}" for uid, extension in zip(rows["uid"].to_pylist(), extensions, strict=True)]

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.query import ask
+from curate.inspect.query import ask
+from curate.inspect.view import View, run_view
 from curate.sources.shard import Shard
-from curate.store import Store
-from curate.view import View, run_view
+from curate.storage.store import Store
 
 __all__ = ["Selection", "select"]
 
@@ -28,7 +28,7 @@ class Selection:
     columns: pa.Schema
 
     def formats(self) -> list[str]:
-        """Return the picture formats among the chosen samples, as file extensions, sorted."""
+        """Return the image formats among the chosen samples, as file extensions, sorted."""
         rows = self.connection.sql("SELECT DISTINCT format FROM chosen").fetchall()
         return sorted({_EXTENSIONS.get(str(name), str(name)) for (name,) in rows if name})
 

@@ -1,6 +1,6 @@
 """Export questions and verified answers as rows for fine-tuning: LLaVA's JSON list, or ms-swift's JSON lines.
 
-Trainers of both read pictures from files, so each lies beside the rows as it was stored, named by its uid. Paths in the
+Trainers of both read images from files, so each lies beside the rows as it was stored, named by its uid. Paths in the
 rows are relative: give LLaVA the folder as `--image_folder`, ms-swift as ROOT_IMAGE_DIR.
 """
 
@@ -19,12 +19,12 @@ import pyarrow as pa
 from curate.captions.prompting.hints import neutral
 from curate.captions.questioning.questions import turns
 from curate.errors import PlanError, SampleError
+from curate.exports.images import read_images
 from curate.exports.index import INDEX, Place, Places, write_manifest, write_shards
 from curate.exports.options import ExportOptions
-from curate.exports.pictures import pictures
 from curate.exports.selection import Selection
 from curate.sources.shard import Shard
-from curate.store import Store
+from curate.storage.store import Store
 
 __all__ = ["SHORT", "Turn", "llava_row", "row_turns", "sft_condition", "swift_row", "write_llava", "write_swift"]
 
@@ -33,7 +33,7 @@ Turn: TypeAlias = tuple[str, str]
 
 CONDITIONS: Final = {"qa_kept": "len(qa_kept) > 0", "labelled_outcome": "labelled_outcome = 'direct'"}
 READ: Final = ("qa_kept", "labelled_outcome", "labelled_question", "labelled_rationale", "labelled_answer")
-# Said once a picture: without such a line, short answers teach a model to be short everywhere (LLaVA-1.5, Liu et al.
+# Said once an image: without such a line, short answers teach a model to be short everywhere (LLaVA-1.5, Liu et al.
 # 2023, arXiv 2310.03744; our wording).
 SHORT: Final = "Answer briefly, with a word or a short phrase."
 
@@ -70,7 +70,7 @@ def row_turns(row: Mapping[str, Any]) -> list[Turn]:
 
 
 def llava_row(uid: str, image: str, said: Sequence[Turn]) -> dict[str, Any]:
-    """Return a row of LLaVA's list; the picture stands in the first turn.
+    """Return a row of LLaVA's list; the image stands in the first turn.
 
     >>> llava_row("u1", "u1.jpg", [("What is it?", "A dog.")])["conversations"][1]
     {'from': 'gpt', 'value': 'A dog.'}
@@ -83,7 +83,7 @@ def llava_row(uid: str, image: str, said: Sequence[Turn]) -> dict[str, Any]:
 
 
 def swift_row(uid: str, image: str, said: Sequence[Turn]) -> dict[str, Any]:
-    """Return a row of ms-swift; as many `<image>` as pictures.
+    """Return a row of ms-swift; as many `<image>` as images.
 
     >>> swift_row("u1", "u1.jpg", [("What is it?", "A dog.")])["messages"][1]
     {'role': 'assistant', 'content': 'A dog.'}
@@ -96,30 +96,30 @@ def swift_row(uid: str, image: str, said: Sequence[Turn]) -> dict[str, Any]:
 
 
 def write_llava(selection: Selection, store: Store, options: ExportOptions) -> dict[str, int]:
-    """Write `NAME.json`, a list of conversations, and the pictures; return the counts of samples."""
+    """Write `NAME.json`, a list of conversations, and the images; return the counts of samples."""
     return _write(selection, store, options, Form("llava", "json", "[\n", ",\n", "\n]\n", llava_row))
 
 
 def write_swift(selection: Selection, store: Store, options: ExportOptions) -> dict[str, int]:
-    """Write `NAME.jsonl`, one conversation a line, and the pictures; return the counts of samples."""
+    """Write `NAME.jsonl`, one conversation a line, and the images; return the counts of samples."""
     return _write(selection, store, options, Form("swift", "jsonl", "", "\n", "\n", swift_row))
 
 
 @dataclass(slots=True)
 class File:
-    """The one file of rows, and the names of the pictures beside it."""
+    """The one file of rows, and the names of the images beside it."""
 
     name: str
     stream: IO[bytes]
     form: Form
-    pictures: list[str]
+    images: list[str]
 
     def add(self, uid: str, image: str, said: Sequence[Turn]) -> None:
         """Append a row."""
-        lead = self.form.between if self.pictures else self.form.head
+        lead = self.form.between if self.images else self.form.head
         text = json.dumps(self.form.row(uid, image, said), ensure_ascii=False, separators=(",", ":"))
         self.stream.write(f"{lead}{text}".encode())
-        self.pictures.append(image)
+        self.images.append(image)
 
 
 def _write(selection: Selection, store: Store, options: ExportOptions, form: Form) -> dict[str, int]:
@@ -127,9 +127,9 @@ def _write(selection: Selection, store: Store, options: ExportOptions, form: For
     with contextlib.ExitStack() as stack:
         file = File(name, stack.enter_context(store.open_write(name)), form, [])
         counts = write_shards(store, selection, partial(_write_shard, store, file))
-        end = form.tail if file.pictures else f"{form.head}]\n" if form.head else ""
+        end = form.tail if file.images else f"{form.head}]\n" if form.head else ""
         file.stream.write(end.encode())
-    write_manifest(selection, store, [name, INDEX, *file.pictures], {"format": form.format, **counts})
+    write_manifest(selection, store, [name, INDEX, *file.images], {"format": form.format, **counts})
     return counts
 
 
@@ -140,7 +140,7 @@ def _write_shard(store: Store, file: File, shard: Shard, table: pa.Table, chosen
     texts = rows.select([name for name in READ if name in rows.column_names]).to_pylist()
     names = _names(rows)
     for row, uid, image, text, data in zip(
-        np.flatnonzero(chosen), rows["uid"].to_pylist(), names, texts, pictures(shard, rows), strict=True
+        np.flatnonzero(chosen), rows["uid"].to_pylist(), names, texts, read_images(shard, rows), strict=True
     ):
         if isinstance(data, SampleError):
             places[row] = data.code
@@ -152,7 +152,7 @@ def _write_shard(store: Store, file: File, shard: Shard, table: pa.Table, chosen
 
 
 def _names(rows: pa.Table) -> list[str]:
-    """Return the file name of each picture: its uid, and the extension it has in the source."""
+    """Return the file name of each image: its uid, and the extension it has in the source."""
     members = rows["image_member"].to_pylist()
     suffixes = [PurePosixPath(member or "").suffix.lower() for member in members]
     known = [suffix if suffix[1:].isalnum() and suffix.isascii() else ".jpg" for suffix in suffixes]

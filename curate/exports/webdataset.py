@@ -1,7 +1,7 @@
 """Export as WebDataset tars, with a Parquet index, `sizes.json` for open_clip and `index.json` for wids.
 
-Every sample has the same members in the same order: the picture as stored, `txt`, `json`, and the kept members.
-HF datasets takes member names and types from the first five samples. So the picture's name is one for the whole
+Every sample has the same members in the same order: the image as stored, `txt`, `json`, and the kept members.
+HF datasets takes member names and types from the first five samples. So the image's name is one for the whole
 export: the extension of their format if they share one, else `jpg` (readers decode by content, not by name); and where
 a column may be null in all of the first five, give it `features=`, or use the Parquet export, which carries types.
 """
@@ -19,14 +19,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.errors import PlanError, SampleError
+from curate.exports.images import read_images, side_members
 from curate.exports.index import INDEX, Place, Places, write_manifest, write_shards
 from curate.exports.options import ExportOptions
-from curate.exports.pictures import pictures, side_members
 from curate.exports.selection import Selection
 from curate.exports.tar import BLOCK, TarStream
+from curate.inspect.tables import plain
 from curate.sources.shard import Shard
-from curate.store import Store
-from curate.tables import plain
+from curate.storage.store import Store
 
 __all__ = ["write_webdataset"]
 
@@ -77,7 +77,7 @@ class Tars:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The members of every sample: the picture's extension, the column of `txt`, the columns of `json`, the others."""
+    """The members of every sample: the image's extension, the column of `txt`, the columns of `json`, the others."""
 
     image_key: str
     text: str
@@ -122,15 +122,15 @@ def _write_shard(tars: Tars, layout: Layout, shard: Shard, table: pa.Table, chos
         _documents(rows, layout.columns),
         strict=True,
     )
-    for (row, uid, text, document), picture, *kept in zip(streams, pictures(shard, rows), *others, strict=True):
-        parts = [picture, text, document, *kept]
+    for (row, uid, text, document), image, *kept in zip(streams, read_images(shard, rows), *others, strict=True):
+        parts = [image, text, document, *kept]
         failed = next((part for part in parts if isinstance(part, SampleError)), None)
         if failed:
             places[row] = failed.code
         else:
             keys = [layout.image_key, "txt", "json", *layout.keep_members]
             offset = tars.add(uid, list(zip(keys, parts, strict=True)))
-            places[row] = Place(tars.name, offset, len(picture))
+            places[row] = Place(tars.name, offset, len(image))
     return places
 
 

@@ -14,9 +14,9 @@ from fsspec.implementations.local import LocalFileSystem
 from curate.errors import PlanError
 from curate.sources.braces import expand_braces
 from curate.sources.folder import folder_chunks
+from curate.sources.opening import filesystem, is_local, is_missing, shown, translate_errors
 from curate.sources.parquet import check_parquet
 from curate.sources.shard import Shard
-from curate.sources.storage import filesystem, is_local, is_missing, reaching, shown
 from curate.sources.tar import IMAGE_EXTENSIONS
 
 __all__ = ["find_shards"]
@@ -36,7 +36,7 @@ class _Found:
     """A shard that has no name yet: the name hashes the last `depth` parts of its path, and `content`.
 
     There may be a million, so all that follows from the path is worked out when it is needed. `chunk` counts the
-    shards of a folder of pictures.
+    shards of a folder of images.
     """
 
     shard: Shard
@@ -63,13 +63,13 @@ class _Found:
 def find_shards(inputs: Sequence[str]) -> list[Shard]:
     """Return the shards that paths, brace patterns, globs, folders and URLs stand for, each once, in the order given.
 
-    Globs and folders are sorted. A folder with tars means its tars, else its Parquet files, else its pictures, at any
-    depth; hidden files are left out, and pictures that a link takes out of the folder. Nothing but names, sizes and
+    Globs and folders are sorted. A folder with tars means its tars, else its Parquet files, else its images, at any
+    depth; hidden files are left out, and images that a link takes out of the folder. Nothing but names, sizes and
     the first Parquet schema is read. Raises PlanError for a path or pattern that leads nowhere or to something else.
     """
     found: dict[tuple[str, tuple[str, ...]], _Found] = {}
     for text in inputs:
-        with reaching(text, PlanError):
+        with translate_errors(text, PlanError):
             here = _resolve(text)
             parquet = next((f.shard for f in here if f.shard.kind == "parquet"), None)
             if parquet:

@@ -1,4 +1,4 @@
-"""A folder of pictures, with .txt and .json files beside them."""
+"""A folder of images, with .txt and .json files beside them."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -8,26 +8,26 @@ from typing import Final
 import pyarrow as pa
 
 from curate.errors import SampleError, SourceError
+from curate.sources.image_limits import MAX_IMAGE_BYTES, image_error
+from curate.sources.opening import file_size, read_start, translate_errors
 from curate.sources.shard import Member, Shard, SourceSample
-from curate.sources.storage import file_size, reaching, read_start
 from curate.sources.tar import IMAGE_EXTENSIONS
 from curate.sources.texts import METADATA_BYTES, TEXT_BYTES, caption_in, clip_text, read_metadata, read_text
-from curate.sources.troubles import MAX_IMAGE_BYTES, image_trouble
 
-__all__ = ["count_folder", "fetch_folder", "folder_chunks", "picture_key", "scan_folder"]
+__all__ = ["count_folder", "fetch_folder", "folder_chunks", "image_key", "scan_folder"]
 
 CHUNK_SAMPLES: Final = 1_000
 
 
-def picture_key(file: str) -> str:
-    """Return the key of a picture: its relative path without the last extension."""
+def image_key(file: str) -> str:
+    """Return the key of an image: its relative path without the last extension."""
     return file.rpartition(".")[0]
 
 
 def folder_chunks(files: list[str]) -> list[tuple[str, ...]]:
-    """Split the pictures of a folder into runs of up to 1,000 samples, sorted, equal keys together."""
+    """Split the images of a folder into runs of up to 1,000 samples, sorted, equal keys together."""
     ordered = sorted(files, key=_order)
-    groups = [list(group) for _, group in groupby(ordered, picture_key)]
+    groups = [list(group) for _, group in groupby(ordered, image_key)]
     return [
         tuple(file for group in groups[i : i + CHUNK_SAMPLES] for file in group)
         for i in range(0, len(groups), CHUNK_SAMPLES)
@@ -35,34 +35,34 @@ def folder_chunks(files: list[str]) -> list[tuple[str, ...]]:
 
 
 def scan_folder(shard: Shard) -> Iterator[SourceSample]:
-    """Yield one sample per key: of pictures that differ only in their extension the first by format is the image."""
-    with reaching(shard.url, SourceError):
-        for key, files in groupby(shard.files, picture_key):
+    """Yield one sample per key: of images that differ only in their extension the first by format is the image."""
+    with translate_errors(shard.url, SourceError):
+        for key, files in groupby(shard.files, image_key):
             yield _sample(shard.url, key, list(files))
 
 
 def count_folder(shard: Shard) -> int:
     """Return the number of samples; opens nothing."""
-    return len({picture_key(file) for file in shard.files})
+    return len({image_key(file) for file in shard.files})
 
 
 def fetch_folder(shard: Shard, samples: pa.Table) -> Iterator[bytes | SampleError]:
     """Yield the image bytes of rows of the sample table, in their order, by opening each file."""
-    with reaching(shard.url, SourceError):
+    with translate_errors(shard.url, SourceError):
         for file in samples["image_member"].to_pylist():
             url = f"{shard.url}/{file}"
-            yield image_trouble(file_size(url) if file else None) or read_start(url, MAX_IMAGE_BYTES)
+            yield image_error(file_size(url) if file else None) or read_start(url, MAX_IMAGE_BYTES)
 
 
 def _order(file: str) -> tuple[str, int, str]:
     extension = PurePosixPath(file).suffix[1:].lower()
-    return picture_key(file), IMAGE_EXTENSIONS.index(extension), file
+    return image_key(file), IMAGE_EXTENSIONS.index(extension), file
 
 
 def _sample(folder: str, key: str, files: list[str]) -> SourceSample:
     names = [*files, f"{key}.txt", f"{key}.json"]
     sizes = {name: size for name in names if (size := file_size(f"{folder}/{name}")) is not None}
-    trouble = image_trouble(sizes.get(files[0]))
+    trouble = image_error(sizes.get(files[0]))
     text, cut = None, False
     metadata, value = None, None
     if (size := sizes.get(names[-1])) is not None and size <= METADATA_BYTES:

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from curate.errors import PlanError, SampleError, SourceError
 from curate.pixels import sniff
+from curate.sources.image_limits import image_error
+from curate.sources.opening import open_stream, shown, translate_errors
 from curate.sources.shard import Member, Shard, SourceSample
-from curate.sources.storage import open_stream, reaching, shown
 from curate.sources.texts import METADATA_BYTES, read_text
-from curate.sources.troubles import image_trouble
 
 __all__ = ["check_parquet", "count_parquet", "fetch_parquet", "scan_parquet"]
 
@@ -100,7 +100,7 @@ def _pick(file: Any, group: int, image: str, rows: list[int]) -> Iterator[bytes 
     for batch in file.iter_batches(_batch_rows(file), row_groups=[group], columns=[image]):
         while pending < len(rows) and rows[pending] < first + batch.num_rows:
             payload, _ = _image(batch.column(0)[rows[pending] - first].as_py())
-            trouble = image_trouble(None if payload is None else len(payload))
+            trouble = image_error(None if payload is None else len(payload))
             yield trouble or payload or b""
             pending += 1
         first += batch.num_rows
@@ -110,7 +110,7 @@ def _pick(file: Any, group: int, image: str, rows: list[int]) -> Iterator[bytes 
 
 @contextmanager
 def _file(shard: Shard) -> Iterator[Any]:
-    with reaching(shard.url, SourceError), open_stream(shard.url) as stream:
+    with translate_errors(shard.url, SourceError), open_stream(shard.url) as stream:
         yield pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
 
 
@@ -134,7 +134,7 @@ def _samples(batch: pa.RecordBatch, columns: Columns, first: int) -> Iterator[So
         payload, path = _image(images[i].as_py())
         member = Member(path or f"{key}.{sniff(payload) or 'bin'}", -1, len(payload)) if payload is not None else None
         text, cut = (None, False) if raw_text is None else read_text(raw_text, len(raw_text))
-        trouble = image_trouble(member.size_bytes if member else None)
+        trouble = image_error(member.size_bytes if member else None)
         yield SourceSample(
             key=key,
             image_member=member.name if member else None,

@@ -11,7 +11,7 @@ __all__ = ["Member", "Shard", "SourceSample", "sample_uid"]
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One unit of work: a tar, a Parquet file, or up to 1,000 pictures of a folder.
+    """One unit of work: a tar, a Parquet file, or up to 1,000 images of a folder.
 
     `name` is file-name safe and made of the last folder, the stem and a digest of (folder, stem, size), so it is the
     same on every machine and two folders that both hold 00000.tar do not collide. `limit` takes only the first rows.
@@ -21,7 +21,7 @@ class Shard:
     kind: Literal["tar", "parquet", "folder"]
     url: str
     size_bytes: int
-    files: tuple[str, ...] = ()  # kind "folder": picture paths relative to `url`, sorted
+    files: tuple[str, ...] = ()  # kind "folder": image paths relative to `url`, sorted
     limit: int | None = None
 
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 import pyarrow as pa
 
 from curate.errors import SampleError, SourceError
+from curate.sources.image_limits import MAX_IMAGE_BYTES, image_error
+from curate.sources.opening import AHEAD_BYTES, BUFFER_BYTES, open_stream, translate_errors
 from curate.sources.shard import Member, Shard, SourceSample
-from curate.sources.storage import AHEAD_BYTES, BUFFER_BYTES, open_stream, reaching
-from curate.sources.tape import Tape, walk
+from curate.sources.tar_walk import TarReader, walk
 from curate.sources.texts import METADATA_BYTES, TEXT_BYTES, caption_in, clip_text, read_metadata, read_text
-from curate.sources.troubles import MAX_IMAGE_BYTES, image_trouble
 
 __all__ = ["IMAGE_EXTENSIONS", "count_tar", "fetch_tar", "scan_tar", "split_name"]
 
@@ -43,7 +43,7 @@ class _Group:
         self.text: tuple[str, bool] | None = None
         self.metadata: tuple[str | None, Any] = (None, None)
 
-    def add(self, member: Member, field: str, tape: Tape | None) -> None:
+    def add(self, member: Member, field: str, tape: TarReader | None) -> None:
         self.fields.add(field)
         self.members.append(member)
         if tape is None:
@@ -62,7 +62,7 @@ class _Group:
         if trouble is None and repeated:
             trouble = SampleError("duplicate_key", f"key {self.key!r} came before in this shard; the first is kept")
         if trouble is None:
-            trouble = image_trouble(self.image_member.size_bytes if self.image_member else None)
+            trouble = image_error(self.image_member.size_bytes if self.image_member else None)
         caption = None if self.text else caption_in(self.metadata[1])
         text, cut = self.text or (clip_text(caption) if caption is not None else (None, False))
         return SourceSample(
@@ -112,8 +112,8 @@ def _image_member(row: dict[str, Any]) -> dict[str, Any] | None:
     return next((m for m in row["members"] if m["name"] == row["image_member"]), None)
 
 
-def _image_at(tape: Tape, member: dict[str, Any] | None) -> bytes | SampleError:
-    trouble = image_trouble(member["size"] if member else None)
+def _image_at(tape: TarReader, member: dict[str, Any] | None) -> bytes | SampleError:
+    trouble = image_error(member["size"] if member else None)
     if trouble or member is None:
         return trouble or b""
     payload = tape.read(member["size"]) if tape.goto(member["offset"]) else b""
@@ -123,12 +123,12 @@ def _image_at(tape: Tape, member: dict[str, Any] | None) -> bytes | SampleError:
 
 
 @contextmanager
-def _tape(shard: Shard, ahead_bytes: int = AHEAD_BYTES) -> Iterator[Tape]:
-    with reaching(shard.url, SourceError), open_stream(shard.url, ahead_bytes) as stream:
-        yield Tape(stream)
+def _tape(shard: Shard, ahead_bytes: int = AHEAD_BYTES) -> Iterator[TarReader]:
+    with translate_errors(shard.url, SourceError), open_stream(shard.url, ahead_bytes) as stream:
+        yield TarReader(stream)
 
 
-def _groups(tape: Tape, *, load: bool) -> Iterator[_Group]:
+def _groups(tape: TarReader, *, load: bool) -> Iterator[_Group]:
     """Yield runs of members that share a key; a repeated extension starts a new one, a broken place is one of its own.
 
     A broken place has the key of the sample before it and a marker: `000017#damaged@40960`.

@@ -2,7 +2,7 @@
 
 Scenes are rendered by worker processes into a growing pool. The loss is the usual contrastive one with two additions:
 every caption brings a hard negative (one object, the sign or the background swapped), and pairs that are true by
-accident (all objects named by a caption are in the other picture too) are masked out.
+accident (all objects named by a caption are in the other image too) are masked out.
 
     python -m nano.train.clip --out nano/clip/nano-clip.safetensors
 """
@@ -114,7 +114,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """One training batch: pictures [n, 3, H, W], captions and hard negatives, and which classes each one names."""
+    """One training batch: images [n, 3, H, W], captions and hard negatives, and which classes each one names."""
 
     images: torch.Tensor
     tokens: torch.Tensor  # [n, 2, ctx]: caption, hard negative
@@ -123,7 +123,7 @@ class Pairs:
 
 
 def draw_pairs(pool: Pool, batch: int) -> Pairs:
-    """Draw pictures from the pool, each with one of its texts, mildly jittered."""
+    """Draw images from the pool, each with one of its texts, mildly jittered."""
     device = pool.images.device
     mean = torch.tensor(open_clip.OPENAI_DATASET_MEAN, device=device).view(1, 3, 1, 1)
     std = torch.tensor(open_clip.OPENAI_DATASET_STD, device=device).view(1, 3, 1, 1)

@@ -11,7 +11,7 @@ __all__ = ["Batch", "Rows", "Tokens", "pack"]
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One chat turn as token ids, with the offsets of its image run and its answer, and its picture's number."""
+    """One chat turn as token ids, with the offsets of its image run and its answer, and its image's number."""
 
     ids: Sequence[int]
     image: int
@@ -28,7 +28,7 @@ class Rows:
     weights: torch.Tensor  # float32[R, L], per label
     positions: torch.Tensor  # int64[3, R, L]: time, height, width
     docs: torch.Tensor  # int64[R, L]: which chat turn a token belongs to, -1 for padding
-    owners: torch.Tensor  # int64[turns]: picture of every image run, in row-major order
+    owners: torch.Tensor  # int64[turns]: image of every image run, in row-major order
 
     def map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "Rows":
         """Apply a function to every tensor."""
@@ -37,7 +37,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pictures uint8[n, H, W, 3] of one grid, their cell targets bool[n, cells, labels], and the packed turns."""
+    """Images uint8[n, H, W, 3] of one grid, their cell targets bool[n, cells, labels], and the packed turns."""
 
     pixels: torch.Tensor
     aux: torch.Tensor

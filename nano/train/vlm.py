@@ -1,8 +1,8 @@
 r"""Train the nano VLM (Qwen2.5-VL architecture, from scratch) on emojiworld chat tasks.
 
-Worker processes render pictures, draw several chat tasks per picture and tokenise them. The trainer runs the Hugging
-Face modules through a small batched forward pass (every picture of a batch has the same grid, so no ragged attention
-is needed). An auxiliary head on the picture tokens (which class, which sign word is in this cell) makes the vision
+Worker processes render images, draw several chat tasks per image and tokenise them. The trainer runs the Hugging
+Face modules through a small batched forward pass (every image of a batch has the same grid, so no ragged attention
+is needed). An auxiliary head on the image tokens (which class, which sign word is in this cell) makes the vision
 tower learn much faster; it is dropped from the checkpoint.
 
     python -m nano.train.vlm --out out/phase1 --steps 5400 --compile
@@ -41,7 +41,7 @@ AUX = len(NAMES) + 1 + len(SIGN_WORDS)
 
 
 def degrade(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Blur one picture in four mildly, lower its resolution or change its colours."""
+    """Blur one image in four mildly, lower its resolution or change its colours."""
     kind = rng.random()
     if kind < 0.08:
         return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.6, 2.0)))
@@ -56,7 +56,7 @@ def degrade(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def wreck(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Make a picture unreadable (very low resolution, colours off), so that only hints can help."""
+    """Make an image unreadable (very low resolution, colours off), so that only hints can help."""
     side = rng.randint(3, 14)
     image = image.resize((side, side), Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BILINEAR)
     noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(0, 40), (*image.size[::-1], 3))
@@ -84,7 +84,7 @@ def cell_targets(scene: Scene, rows: int, cols: int) -> npt.NDArray[np.bool_]:
 
 
 class ChatStream(IterableDataset):
-    """Endless batches: pictures of one grid with `--texts` chat turns each, packed into [rows, length]."""
+    """Endless batches: images of one grid with `--texts` chat turns each, packed into [rows, length]."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, args: argparse.Namespace) -> None:
         self.tokenizer, self.seed, self.rows, self.length = tokenizer, args.seed, args.rows, args.length

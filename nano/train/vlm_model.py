@@ -1,7 +1,7 @@
 """Build the nano VLM: configuration, tokenizer, processor files and a fast batched training pass.
 
 The weights live in the ordinary `Qwen2_5_VLForConditionalGeneration`. `encode_images` and `answer_loss` compute the
-same thing as its forward pass for batches in which every picture has the same grid; `python -m nano.train.vlm_model`
+same thing as its forward pass for batches in which every image has the same grid; `python -m nano.train.vlm_model`
 checks that they agree.
 """
 
@@ -87,7 +87,7 @@ def build_tokenizer(seed: int = 0, scenes: int = 3000, vocab: int = 4000) -> Pre
 
 
 def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
-    """Describe about 13 M parameters; every vision block attends over the whole picture."""
+    """Describe about 13 M parameters; every vision block attends over the whole image."""
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}
     text = {
         "vocab_size": len(tokenizer),
@@ -141,7 +141,7 @@ def load_model(path: Path) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrain
 
 
 def image_processor() -> Qwen2VLImageProcessor:
-    """Return the processor that scales pictures to 16-144 cells of 28 px."""
+    """Return the processor that scales images to 16-144 cells of 28 px."""
     return Qwen2VLImageProcessor(min_pixels=16 * CELL * CELL, max_pixels=144 * CELL * CELL)
 
 
@@ -198,14 +198,14 @@ def text_layer(
 
 
 def encode_images(model: Qwen2_5_VLForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:
-    """Return picture tokens [n, cells, width] of pictures uint8[n, H, W, 3]."""
+    """Return image tokens [n, cells, width] of images uint8[n, H, W, 3]."""
     tower, device = model.model.visual, pixels.device
     n, height, width, _ = pixels.shape
     gh, gw = height // PATCH, width // PATCH
     x = (pixels.float() / 255 - torch.tensor(MEAN, device=device)) / torch.tensor(STD, device=device)
     x = x.view(n, gh // 2, 2, PATCH, gw // 2, 2, PATCH, 3).permute(0, 1, 4, 2, 5, 7, 3, 6)
     x = x.reshape(n, gh * gw, 3, PATCH, PATCH).flatten(2)
-    kernel = tower.patch_embed.proj.weight.sum(2).flatten(1)  # both time slices hold the same picture
+    kernel = tower.patch_embed.proj.weight.sum(2).flatten(1)  # both time slices hold the same image
     x = F.linear(x, kernel)
     rows, cols = torch.arange(gh, device=device), torch.arange(gw, device=device)
     at = torch.stack(torch.meshgrid(rows, cols, indexing="ij"), -1)
@@ -261,7 +261,7 @@ def answer_loss(
 
 
 def self_check() -> float:
-    """Return the relative difference between the batched pass and Hugging Face's, on random weights and pictures."""
+    """Return the relative difference between the batched pass and Hugging Face's, on random weights and images."""
     tokenizer = build_tokenizer(scenes=20, vocab=600)
     model = Qwen2_5_VLForConditionalGeneration(build_config(tokenizer)).eval()
     rows, cols = 5, 7

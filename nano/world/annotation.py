@@ -1,4 +1,4 @@
-"""Ground truth of a picture: its background, objects and sign, in pixels and in words."""
+"""Ground truth of an image: its background, objects and sign, in pixels and in words."""
 
 import math
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Ground truth of one picture; `colours` are two names, of which a plain or grainy background shows the first."""
+    """Ground truth of one image; `colours` are two names, of which a plain or grainy background shows the first."""
 
     seed: int
     width: int
@@ -81,6 +81,6 @@ def position_words(box: Box, width: int, height: int) -> str:
 
 
 def size_word(box: Box, width: int, height: int) -> str:
-    """Return 'small', 'medium' or 'large' from the box's share of the picture."""
+    """Return 'small', 'medium' or 'large' from the box's share of the image."""
     side = math.sqrt((box[2] - box[0]) * (box[3] - box[1]) / (width * height))
     return "small" if side < 0.19 else "medium" if side < 0.30 else "large"

@@ -1,7 +1,7 @@
-"""Draw scenes of the emojiworld: synthetic pictures with exact ground truth.
+"""Draw scenes of the emojiworld: synthetic images with exact ground truth.
 
 A scene is a background, one to five emoji objects and, in about 40 % of scenes, a text sign. Everything comes from one
-integer seed: a (seed, size) pair always gives the same picture and the same annotation. The sign's letters need the
+integer seed: a (seed, size) pair always gives the same image and the same annotation. The sign's letters need the
 DejaVu fonts of the system or of matplotlib; both give the same pixels.
 
     python -m nano.world.scenes --sprites nano/sprites              # draw the sprites from the emoji font
@@ -74,7 +74,7 @@ def sign_font(name: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def make_scene(seed: int, size: tuple[int, int] | None = None) -> tuple[Image.Image, Scene]:
-    """Draw the RGB picture and the truth of a seed; `size` is (width, height) in px, else each is drawn in 224-400."""
+    """Draw the RGB image and the truth of a seed; `size` is (width, height) in px, else each is drawn in 224-400."""
     rng, gen = random.Random(seed), np.random.default_rng(seed)
     w, h = size or (rng.randrange(224, 401, 8), rng.randrange(224, 401, 8))
     kind = rng.choice(BACKGROUNDS)
@@ -84,7 +84,7 @@ def make_scene(seed: int, size: tuple[int, int] | None = None) -> tuple[Image.Im
     if rng.random() < 0.4:
         sign = _draw_sign(canvas, rng.choice([c for c in COLOURS if c not in (first, second)]), rng)
     things = _draw_things(canvas, [sign.box] if sign else [], rng)
-    if not things:  # a sign that fills the picture: draw another seed instead
+    if not things:  # a sign that fills the image: draw another seed instead
         return make_scene(seed + 7_919_000_003, (w, h))
     if rng.random() < 0.15:
         canvas = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.0)))

@@ -190,7 +190,7 @@ def add_hints(prompt: str, scene: Scene, rng: random.Random, clean: bool = False
 
 
 def make_turn(scene: Scene, rng: random.Random, task: str, blind: bool = False) -> Turn:
-    """Draw one turn of a task; with `blind` (an unreadable picture) clean hints are always there."""
+    """Draw one turn of a task; with `blind` (an unreadable image) clean hints are always there."""
     hinted = blind or rng.random() < 0.2
     if task in ("dense", "fused"):
         hinted = blind or task == "fused"
@@ -247,10 +247,10 @@ ASK: dict[str, Callable[[Scene, random.Random], tuple[str, str]]] = {
 
 
 def draw_tasks(rng: random.Random, n: int, phase: int = 1, blind: bool = False) -> list[str]:
-    """Draw the tasks of one picture.
+    """Draw the tasks of one image.
 
     Phase 1 is mostly captions (the vision tower learns to see); phase 2 stresses the prompt: questions, hints,
-    misleading requests, and hints for unreadable (`blind`) pictures.
+    misleading requests, and hints for unreadable (`blind`) images.
     """
     if blind:
         return rng.choices(["fused", "yesno", "sign"], [0.65, 0.2, 0.15], k=n)

@@ -160,7 +160,7 @@ def _relation(p: Thing, q: Thing) -> str:
 
 
 def fake_object(scene: Scene, rng: random.Random) -> Thing:
-    """Invent an object of a class that the scene lacks, anywhere in the picture."""
+    """Invent an object of a class that the scene lacks, anywhere in the image."""
     w, h = scene.width, scene.height
     side = int(min(w, h) * rng.uniform(0.12, 0.4))
     x, y = rng.randint(0, w - side), rng.randint(0, h - side)
@@ -170,7 +170,7 @@ def fake_object(scene: Scene, rng: random.Random) -> Thing:
 
 
 def hallucinated(scene: Scene, rng: random.Random) -> Scene:
-    """Return the truth with one to three objects that are not in the picture."""
+    """Return the truth with one to three objects that are not in the image."""
     for _ in range(rng.choice([1, 2, 2, 3])):
         scene = replace(scene, objects=(*scene.objects, fake_object(scene, rng)))
     return scene

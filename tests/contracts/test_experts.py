@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 
 from curate.errors import PlanError, SampleError
+from curate.models.weights import Weights
 from curate.stages import Batch, Expert, Resources, stage_id, stage_name
-from curate.weights import Weights
 from schemas.fields import describe
 from tests.contracts.walk import example, known_columns, stages
-from tests.pictures import jpeg, picture
+from tests.support.images import image, jpeg
 
 EXPERTS = stages("curate.experts", "load")
 HEAVY = ("torch", "open_clip", "ultralytics", "paddleocr", "onnxruntime", "vllm", "transformers", "ray", "cv2")
@@ -86,7 +86,7 @@ def test_rows_of_nulls_give_as_many_rows_of_the_documented_types(kind, rows):
     table = pa.table(
         {"uid": [f"{i:032x}" for i in range(rows)]} | {name: pa.nulls(rows, known[name].type) for name in expert.needs}
     )
-    images = [np.asarray(picture())] * rows if expert.pixels is not None else []
+    images = [np.asarray(image())] * rows if expert.pixels is not None else []
     measured = expert.load()(Batch(table, [jpeg()] * rows, images))
     errors = measured.get("error") or [None] * rows
     assert len(errors) == rows

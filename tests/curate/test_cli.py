@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.shards import write_shard
+from tests.support.shards import write_shard
 
 ROOT = Path(__file__).parent.parent.parent
 RECIPE = """
 from curate.pipeline import Pipeline
-from tests.stages import AtLeast, TextLength
+from tests.support.stages import AtLeast, TextLength
 
 def long_texts(shortest: int = 3) -> Pipeline:
     return Pipeline([TextLength(), AtLeast("text_length", shortest)])
@@ -80,7 +80,7 @@ def test_a_plan_says_that_a_raised_threshold_runs_no_model(done):
 
 
 def test_a_recipe_file_may_define_its_own_expert_filter_and_reply(tmp_path):
-    (tmp_path / "own.py").write_text((ROOT / "tests" / "stages.py").read_text() + OWN)
+    (tmp_path / "own.py").write_text((ROOT / "tests" / "support" / "stages.py").read_text() + OWN)
     write_shard(tmp_path / "in" / "00000.tar", ["a", "bb", "ccc", "dddd"])
 
     told = curate("run", f"{tmp_path}/own.py:own", "--input", tmp_path / "in", "--dataset", tmp_path / "out")

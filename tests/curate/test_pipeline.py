@@ -9,7 +9,7 @@ from curate.errors import PlanError
 from curate.experts.image_facts import ImageFacts
 from curate.pipeline import Pipeline
 from curate.stages import Resources, stage_id, stage_name
-from tests.stages import AtLeast, Brightness, TextLength
+from tests.support.stages import AtLeast, Brightness, TextLength
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def test_a_pipeline_of_filters_and_an_empty_one_have_one_segment():
 
 
 @pytest.mark.parametrize(("asked", "kept"), [([None], None), ([16, 224], 224), ([16, 0], 0), ([None, 8], 8)])
-def test_pictures_are_decoded_to_the_largest_size_asked_for(asked, kept):
+def test_images_are_decoded_to_the_largest_size_asked_for(asked, kept):
     assert Pipeline([Brightness(pixels=side) for side in asked]).segments()[0].side == kept
 
 
@@ -71,9 +71,9 @@ def test_colours_are_decoded_unless_nobody_looks_at_them():
     assert not Pipeline([ImageFacts(), Brightness()]).segments()[0].luma
 
 
-def test_experts_that_see_pictures_set_the_rows_of_a_chunk():
-    text, picture = TextLength(resources=Resources(batch_rows=512)), Brightness(resources=Resources(batch_rows=64))
-    assert Pipeline([text, picture]).segments()[0].resources.batch_rows == 64
+def test_experts_that_see_images_set_the_rows_of_a_chunk():
+    text, image = TextLength(resources=Resources(batch_rows=512)), Brightness(resources=Resources(batch_rows=64))
+    assert Pipeline([text, image]).segments()[0].resources.batch_rows == 64
     assert Pipeline([text]).segments()[0].resources.batch_rows == 512
 
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from curate.errors import SampleError
 from curate.pixels import MAX_SIDE_PX, Header, decode, encode_jpeg, encode_png, fit_within, probe, resize, sniff
-from tests.pictures import FORMATS, animation, encode, jpeg, noise, picture, png_bomb, raw_png, turned
+from tests.support.images import FORMATS, animation, encode, image, jpeg, noise, png_bomb, raw_png, turned
 
 
 def code(call, *args):
@@ -27,7 +27,7 @@ def close(a, b, tolerance=6.0):
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_format_comes_from_the_content_and_pixels_are_rgb(kind):
-    payload = encode(picture(), kind)
+    payload = encode(image(), kind)
     assert sniff(payload) == kind.lower()
     header = probe(payload)
     assert (header.format, header.width_px, header.height_px, header.frames) == (kind.lower(), 64, 48, 1)
@@ -35,7 +35,7 @@ def test_format_comes_from_the_content_and_pixels_are_rgb(kind):
     assert pixels.dtype == np.uint8
     assert pixels.flags.writeable
     assert pixels.flags.c_contiguous
-    close(pixels, np.asarray(picture()))
+    close(pixels, np.asarray(image()))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
@@ -60,14 +60,14 @@ def test_unreadable_exif_is_no_rotation():
 def test_an_animation_gives_its_first_frame_and_counts_its_frames(kind):
     payload = animation(3, kind)
     assert probe(payload).frames == 3
-    close(decode(payload, 0), np.asarray(picture(16, 16)), 40 if kind == "AVIF" else 12)
+    close(decode(payload, 0), np.asarray(image(16, 16)), 40 if kind == "AVIF" else 12)
 
 
 def test_alpha_is_laid_over_white():
     for mode in ("RGBA", "LA"):
         clear = Image.new(mode, (8, 8), 0)
         assert decode(encode(clear, "PNG"), 0).min() == 255
-    palette = picture(mode="P")
+    palette = image(mode="P")
     palette.info["transparency"] = palette.getpixel((0, 0))
     pixels = decode(encode(palette, "PNG", transparency=palette.getpixel((0, 0))), 0)
     assert pixels[0, 0].tolist() == [255, 255, 255]
@@ -82,9 +82,9 @@ def test_transparent_gif_is_laid_over_white():
 
 def test_grey_palette_and_bilevel_become_rgb():
     for mode in ("L", "P", "1"):
-        expected = np.asarray(picture(mode=mode).convert("RGB"))
-        assert np.array_equal(decode(encode(picture(mode=mode), "PNG"), 0), expected)
-    assert decode(encode(picture(mode="L"), "JPEG"), 0).shape == (48, 64, 3)
+        expected = np.asarray(image(mode=mode).convert("RGB"))
+        assert np.array_equal(decode(encode(image(mode=mode), "PNG"), 0), expected)
+    assert decode(encode(image(mode="L"), "JPEG"), 0).shape == (48, 64, 3)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -108,9 +108,9 @@ def test_thirty_two_bit_pixels_are_unsupported():
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_cmyk_keeps_its_colours(kind):
-    payload = encode(picture(mode="CMYK"), kind)
+    payload = encode(image(mode="CMYK"), kind)
     assert probe(payload).mode == "CMYK"
-    close(decode(payload, 0), np.asarray(picture()), 12)
+    close(decode(payload, 0), np.asarray(image()), 12)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -135,7 +135,7 @@ def test_a_jpeg_whose_scan_ends_early_is_truncated_although_it_has_an_end_marker
 
 
 def test_stray_bytes_after_a_jpeg_are_forgiven():
-    close(decode(jpeg() + b"stray" * 9, 0), np.asarray(picture()))
+    close(decode(jpeg() + b"stray" * 9, 0), np.asarray(image()))
 
 
 def test_what_strict_decoding_refuses_falls_back_to_pil():
@@ -144,7 +144,7 @@ def test_what_strict_decoding_refuses_falls_back_to_pil():
     stray = payload[:at] + b"\0\0\0" + payload[at:]  # extraneous bytes between two segments
     with pytest.raises(ValueError, match="extraneous"):
         simplejpeg.decode_jpeg(stray)
-    close(decode(stray, 0), np.asarray(picture()))
+    close(decode(stray, 0), np.asarray(image()))
 
 
 @pytest.mark.parametrize("payload", [b"", b"\0", b"hello, world", b"<html>404</html>", b"BM", bytes(5000)])
@@ -168,7 +168,7 @@ def test_a_bomb_is_refused_on_its_header(width, height):
 
 @pytest.mark.parametrize("kind", ["BMP", "GIF", "JPEG", "WEBP", "TIFF"])
 def test_bombs_of_other_formats_are_refused_without_a_warning(kind):
-    payload = bytearray(encode(picture(), kind, **({"lossless": True} if kind == "WEBP" else {})))
+    payload = bytearray(encode(image(), kind, **({"lossless": True} if kind == "WEBP" else {})))
     where, form = {"BMP": (18, "<ii"), "GIF": (6, "<HH")}.get(kind, (0, ""))
     if kind == "JPEG":
         where = payload.index(b"\xff\xc0") + 5
@@ -193,7 +193,7 @@ def test_bombs_of_other_formats_are_refused_without_a_warning(kind):
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("side", [1, 10, 40, 48, 49, 96, 150, 300])
 def test_the_shortest_side_asked_for_is_kept(kind, side):
-    pixels = decode(encode(picture(256, 192), kind), side)
+    pixels = decode(encode(image(256, 192), kind), side)
     height, width = pixels.shape[:2]
     assert min(width, height) >= min(side, 192)
     assert abs(width / height - 256 / 192) < 0.1 or height < 20
@@ -201,7 +201,7 @@ def test_the_shortest_side_asked_for_is_kept(kind, side):
         assert pixels.nbytes <= 256 * 192 * 3 // 4
 
 
-def test_a_scaled_decode_shows_the_same_picture():
+def test_a_scaled_decode_shows_the_same_image():
     full, small = decode(jpeg(512, 384), 0), decode(jpeg(512, 384), 100)
     close(resize(full, small.shape[1], small.shape[0]), small, 3)
 
@@ -209,7 +209,7 @@ def test_a_scaled_decode_shows_the_same_picture():
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(FORMATS), st.integers(0, 10**6), st.binary(min_size=1, max_size=8))
 def test_broken_bytes_give_pixels_or_a_sample_error_and_nothing_else(kind, where, junk):
-    payload = bytearray(encode(picture(24, 16), kind))
+    payload = bytearray(encode(image(24, 16), kind))
     where %= len(payload)
     payload[where : where + len(junk)] = junk
     with warnings.catch_warnings():
@@ -239,7 +239,7 @@ def test_fit_within_keeps_aspect_and_never_enlarges():
 
 
 def test_encoders_round_trip():
-    pixels = np.asarray(picture())
+    pixels = np.asarray(image())
     assert np.array_equal(decode(encode_png(pixels), 0), pixels)
     assert probe(encode_jpeg(pixels, 95)).format == "jpeg"
     close(decode(encode_jpeg(pixels[::-1], 95), 0), pixels[::-1], 3)
@@ -248,8 +248,8 @@ def test_encoders_round_trip():
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 def test_a_plain_jpeg_has_the_header_that_pil_reads(mode):
-    plain = encode(picture(50, 30, mode), "JPEG", comment=b"no EXIF here")
-    with_exif = encode(picture(50, 30, mode), "JPEG", exif=Image.Exif())
+    plain = encode(image(50, 30, mode), "JPEG", comment=b"no EXIF here")
+    with_exif = encode(image(50, 30, mode), "JPEG", exif=Image.Exif())
     assert probe(plain) == probe(with_exif) == Header("jpeg", 50, 30, 1, mode, 1)
 
 
@@ -267,7 +267,7 @@ def test_exif_is_found_behind_other_segments():
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("side", [0, 60])
 def test_luma_is_that_of_the_colours(kind, side):
-    payload = encode(picture(256, 192), kind)
+    payload = encode(image(256, 192), kind)
     light, colours = decode(payload, side, luma=True), decode(payload, side)
     assert light.shape == colours.shape[:2]
     assert light.flags.c_contiguous

@@ -7,7 +7,7 @@ from curate.recipe import build, find_recipe, known_recipes
 
 RECIPE = """
 from curate.pipeline import Pipeline
-from tests.stages import AtLeast, TextLength
+from tests.support.stages import AtLeast, TextLength
 
 def long_texts(shortest: int = 3, strict: bool = False, names: tuple[str, ...] = ()) -> Pipeline:
     if shortest < 0:

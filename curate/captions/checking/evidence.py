@@ -14,7 +14,7 @@ from curate.errors import PlanError
 
 __all__ = ["Claims", "CountClaim", "Evidence", "PlaceClaim"]
 
-MOST_QUOTES: Final = 50  # of one caption and lines of one picture that are compared: hostile input stays cheap
+MOST_QUOTES: Final = 50  # of one caption and lines of one image that are compared: hostile input stays cheap
 
 
 @dataclass(frozen=True, slots=True)

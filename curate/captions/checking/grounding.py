@@ -11,7 +11,7 @@ from curate.captions.checking.positions import Position, positions
 __all__ = ["Phrase", "ground", "swift_objects"]
 
 Box: TypeAlias = tuple[float, ...]
-"""x0, y0, x1, y1 in fractions of the picture."""
+"""x0, y0, x1, y1 in fractions of the image."""
 
 PLACEHOLDERS: Final = ("<bbox>", "<ref-object>", "<image>", "<video>", "<audio>")
 
@@ -69,7 +69,7 @@ def swift_objects(caption: str, phrases: Sequence[Phrase]) -> tuple[str, dict[st
     """Return a caption with ms-swift's placeholders, and its `objects`; phrases without boxes stay words.
 
     A row of the `caption_phrases` column is `Phrase(**row)`. `bbox` holds fractions (`bbox_type` "norm1") in the order
-    of the placeholders; every box is of the first picture.
+    of the placeholders; every box is of the first image.
     A placeholder that the caption itself spells gets other brackets, or all boxes after it would move.
     Source: ms-swift's Custom-dataset.md, grounding format.
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from curate.captions.checking.lexicon import quotes
 from curate.captions.prompting.prompts import Prompt
+from curate.captions.text import Detect, split_words
 from curate.errors import PlanError
-from curate.experts.text_facts import Detect, split_words
 
 __all__ = ["Guards", "Languages", "sentences"]
 

@@ -14,7 +14,7 @@ FRAME: Final = "image|picture|photo|photograph|frame|scene|shot|view|composition
 SIDE: Final = "side|corner|edge|part|area|section|third|half|portion|region|quadrant"
 WORD: Final = "top|upper|bottom|lower|middle|cent(?:re|er|ral)|left|right"
 # "to the left" alone is about another thing; so is "in the middle of a field". A noun may follow only if it is a part
-# of the picture: "in the left lane" and "on the top shelf" say nothing about the grid.
+# of the image: "in the left lane" and "on the top shelf" say nothing about the grid.
 PLACE: Final = re.compile(
     rf"\b(?P<how>in|on|at|near|towards?|along|to)\s(?P<the>the\s)?(?:(?:far|very|extreme)\s)?"
     rf"(?P<first>{WORD})(?:[\s-](?P<second>{WORD}))?(?:-hand|\shand)?(?P<side>\s(?:{SIDE}))?"
@@ -83,7 +83,7 @@ def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
 
 
 def _place(match: re.Match[str]) -> tuple[str, int | None, int | None] | None:
-    """Return words, column and row; None where the words are not about the picture."""
+    """Return words, column and row; None where the words are not about the image."""
     words = [word.lower() for word in match.group("first", "second") if word]
     if match["how"].lower() == "to" and not match["frame"]:
         return None

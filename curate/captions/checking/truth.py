@@ -26,7 +26,7 @@ class Truth:
     def score(self) -> float | None:
         """The harmonic mean of the share that is right and the share that is told; null when there is neither.
 
-        Neither saying more nor saying less pays by itself. Where nothing is known of the picture (no object, no
+        Neither saying more nor saying less pays by itself. Where nothing is known of the image (no object, no
         text) the share that is right counts alone; where nothing that a text says can be checked, it has 0.
         """
         said = self.right + self.wrong
@@ -42,7 +42,7 @@ Rows: TypeAlias = Sequence[Mapping[str, Any]] | None
 
 @dataclass(frozen=True)
 class Seen:
-    """What detector and OCR saw in a picture, and how texts are held to it."""
+    """What detector and OCR saw in an image, and how texts are held to it."""
 
     evidence: Evidence
     objects: Rows
@@ -62,7 +62,7 @@ class Seen:
 
     @functools.cached_property
     def known(self) -> int:
-        """How many classes and texts are surely in the picture: what a complete text would tell."""
+        """How many classes and texts are surely in the image: what a complete text would tell."""
         nothing = self.claims("")
         return len(nothing.missed) + len(nothing.missed_texts)
 
@@ -70,7 +70,7 @@ class Seen:
         return self.evidence.measure(text, self.objects, self.lines)
 
     def truth(self, text: str) -> Truth:
-        """Count what a text says of the picture, and what it leaves out."""
+        """Count what a text says of the image, and what it leaves out."""
         claims = self.claims(text)
         right = sum(map(len, (claims.supported, claims.supported_texts, claims.right_counts, claims.right_places)))
         return Truth(right, claims.wrong, self.known - len(claims.missed) - len(claims.missed_texts), self.known)

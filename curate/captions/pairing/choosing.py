@@ -8,7 +8,7 @@ from typing import Any
 
 from curate.captions.choices import Choices
 from curate.captions.prompting.prompts import Prompt
-from curate.experts.text_facts import split_words
+from curate.captions.text import split_words
 from schemas.preference import MISLEADING_KINDS
 
 __all__ = ["best_and_worst", "in_drawn_order", "length_log_ratio", "misleading_kind", "prompt_columns", "text_columns"]

@@ -69,7 +69,7 @@ def make_edit(kind: str, text: str, seen: Seen, choices: Choices) -> list[Change
 
 @dataclass(frozen=True)
 class _Case:
-    """A text, what is known of its picture, and what chance decides."""
+    """A text, what is known of its image, and what chance decides."""
 
     text: str
     seen: Seen
@@ -91,7 +91,7 @@ class _Case:
         return sorted(items, key=lambda item: self.choices.fraction(f"{what} {item}"))
 
     def strangers(self) -> list[str]:
-        """Return classes of which there is no sign in the picture nor in the text, and whose name is a singular."""
+        """Return classes of which there is no sign in the image nor in the text, and whose name is a singular."""
         known = {*self.seen.suspected, *(mention.label for mention in self.mentions)}
         names = [label for label, _ in self.lexicon.labels if label not in known and self.seen.evidence.knows(label)]
         return [name for name in names if not name.endswith("s") or name.endswith(("ss", "us"))]
@@ -141,7 +141,7 @@ def _renamed(case: _Case, mention: Mention, stranger: str) -> Change:
 
 
 def _missing_text(case: _Case) -> list[list[Change]]:
-    """Leave out a text of the picture, with the words that lead to it; "reads ..." becomes "bears some text"."""
+    """Leave out a text of the image, with the words that lead to it; "reads ..." becomes "bears some text"."""
     found = []
     for start, end, _ in case.shuffled("missing", _read(case)):
         lead = LEAD.search(case.text, max(0, start - REACH), start)
@@ -159,7 +159,7 @@ def _missing_text(case: _Case) -> list[list[Change]]:
 
 
 def _changed_text(case: _Case) -> list[list[Change]]:
-    """Write another word where the picture has a text."""
+    """Write another word where the image has a text."""
     texts = {quoted for _, _, quoted in _read(case)}
     lines = {word.casefold() for line in case.seen.lines or () for word in re.findall(r"\w+", line["text"] or "")}
     found = []
@@ -271,7 +271,7 @@ def _wrong_position(case: _Case) -> list[list[Change]]:
 
 
 def _read(case: _Case) -> list[tuple[int, int, str]]:
-    """Return the quotations that stand in the picture, letter by letter, in lines that the OCR is sure of."""
+    """Return the quotations that stand in the image, letter by letter, in lines that the OCR is sure of."""
     seen, exact = case.seen, replace(case.seen.evidence, min_similarity=1.0)
     sure = [line for line in seen.lines or () if (line["score"] or 0) >= seen.evidence.sure_line_score]
     supported = {tuple(plain_words(text)) for text in exact.measure(case.text, None, sure).supported_texts}

@@ -1,4 +1,4 @@
-"""Questions about the main person of a picture, by part. Our own compilation of plain, visible attributes."""
+"""Questions about the main person of an image, by part. Our own compilation of plain, visible attributes."""
 
 from dataclasses import dataclass
 from typing import Final, Literal

@@ -1,4 +1,4 @@
-"""Find text that talks to the model instead of telling about a picture.
+"""Find text that talks to the model instead of telling about an image.
 
 A list of phrases, not a proof: it takes away the attacks that everybody knows, in fifteen languages and the usual
 disguises. What it misses is still quoted data under a prompt that says so.

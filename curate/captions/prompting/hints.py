@@ -73,7 +73,7 @@ class Section:
 class Budgets:
     """Most tokens of each block, heading included, and of all together, as `estimate_tokens` counts them.
 
-    Ours: thirty boxes of DenseFusion's form are about 1,000 tokens, more than a picture of 448 px has.
+    Ours: thirty boxes of DenseFusion's form are about 1,000 tokens, more than an image of 448 px has.
     """
 
     alt_text: int = 400
@@ -110,7 +110,7 @@ class Hints:
     """Writes the hint block of a sample: world knowledge (the alt text), objects, text lines, attributes, tags.
 
     `blocks` names those that are wanted; what was not measured or is empty is left out. `place` says how boxes are
-    written: "fraction" 0-1 with three decimals (DenseFusion), "pixels" of the picture that the model sees,
+    written: "fraction" 0-1 with three decimals (DenseFusion), "pixels" of the image that the model sees,
     "thousandths", or "words" of a nine-way grid; `place_style` knows model families. Texts are untrusted: see
     `neutral`; one that talks to the model (`find_command`, with the list `commands`; None: no check) is left out. Of
     objects, every other place goes to the highest score and to the smallest of the rest; they are listed largest first.
@@ -152,7 +152,7 @@ class Hints:
         return tuple(name for block, name in BLOCKS.items() if block in self.blocks)
 
     def render(self, row: Mapping[str, Any], width_px: int, height_px: int) -> str:
-        """Return the block for one row, "" if nothing is known; the size is that of the picture the model sees."""
+        """Return the block for one row, "" if nothing is known; the size is that of the image the model sees."""
         return self.write(row, width_px, height_px).text
 
     def write(self, row: Mapping[str, Any], width_px: int, height_px: int) -> HintBlock:

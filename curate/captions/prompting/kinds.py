@@ -1,4 +1,4 @@
-"""Kinds of text about one picture: what is asked for, how it is read, and how one of them is drawn."""
+"""Kinds of text about one image: what is asked for, how it is read, and how one of them is drawn."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Names and numbers of an alt text: what no picture can give, and a rewrite should keep."""
+"""Names and numbers of an alt text: what no image can give, and a rewrite should keep."""
 
 import re
 from typing import Final

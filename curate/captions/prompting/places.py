@@ -8,12 +8,12 @@ from typing import Final, Literal, TypeAlias
 __all__ = ["PLACES", "Box", "Place", "is_box", "place_style", "place_words", "write_place"]
 
 Box: TypeAlias = Sequence[float]
-"""x0, y0, x1, y1 in fractions of the picture."""
+"""x0, y0, x1, y1 in fractions of the image."""
 
 Place: TypeAlias = Literal["fraction", "pixels", "thousandths", "words"]
 """How boxes are written."""
 
-# Families by name, first match. Qwen2.5-VL: absolute pixels of the picture after its resize. Qwen2-VL, Qwen3-VL and
+# Families by name, first match. Qwen2.5-VL: absolute pixels of the image after its resize. Qwen2-VL, Qwen3-VL and
 # InternVL: whole numbers 0 to 1000 (ms-swift's Custom-dataset.md and the models' own cards).
 FAMILIES: Final[tuple[tuple[re.Pattern[str], Place], ...]] = (
     (re.compile(r"qwen[-_ ]?2[._]5[-_ ]?(?:vl|omni)"), "pixels"),
@@ -34,7 +34,7 @@ def place_style(model: str) -> Place:
 
 
 def write_place(box: Box | None, place: Place, width_px: int, height_px: int) -> str | None:
-    """Return a box as text, cut to the picture; None for one that is no box. The size is what the model sees.
+    """Return a box as text, cut to the image; None for one that is no box. The size is what the model sees.
 
     >>> [write_place([0.1, 0.25, 0.5, 1.01], place, 448, 336) for place in ("fraction", "pixels", "thousandths")]
     ['[0.100, 0.250, 0.500, 1.000]', '[45, 84, 224, 336]', '[100, 250, 500, 1000]']

@@ -34,7 +34,7 @@ ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A chat turn about one picture: `system` rules, then `text`; `lead` goes before hints, when there are any."""
+    """A chat turn about one image: `system` rules, then `text`; `lead` goes before hints, when there are any."""
 
     id: str
     text: str
@@ -44,10 +44,10 @@ class Prompt:
     def fill(self, hints: str = "") -> str:
         r"""Return the user text with the hint block after it; without hints there is no lead either.
 
-        >>> Prompt("p1", "Describe the picture.", lead="Hints:").fill("Tags: dog")
-        'Describe the picture.\nHints:\nTags: dog'
-        >>> Prompt("p1", "Describe the picture.", lead="Hints:").fill()
-        'Describe the picture.'
+        >>> Prompt("p1", "Describe the image.", lead="Hints:").fill("Tags: dog")
+        'Describe the image.\nHints:\nTags: dog'
+        >>> Prompt("p1", "Describe the image.", lead="Hints:").fill()
+        'Describe the image.'
         """
         return "\n".join(part for part in (self.text, self.lead if hints else "", hints) if part)
 

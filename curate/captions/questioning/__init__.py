@@ -1,1 +1,1 @@
-"""Questions about a picture, and whether an answer is right."""
+"""Questions about an image, and whether an answer is right."""

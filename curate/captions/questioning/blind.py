@@ -1,4 +1,4 @@
-"""Does a question need its picture? Hits of models that answer blind, and what they say of a whole pool.
+"""Does a question need its image? Hits of models that answer blind, and what they say of a whole pool.
 
 Source: MMStar (Chen et al. 2024, arXiv 2403.20330): eight text-only inspectors, keep what at most two of them solve;
 multi-modal gain and leakage.
@@ -26,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class BlindPrompt:
-    """What a model without the picture is told: solved examples keep it from refusing; `id` stands for the wording.
+    """What a model without the image is told: solved examples keep it from refusing; `id` stands for the wording.
 
     Source: MMStar shows two examples to cut refusals. The wording and the examples are ours.
     """
@@ -66,7 +66,7 @@ def allowed_hits(inspectors: int, share: float) -> int:
 
 
 def guessers(asked: Sequence[Mapping[str, Any]], blind: Sequence[Mapping[str, Any]]) -> frozenset[int]:
-    """Return the inspectors that gave one word to all yes/no questions of a picture, when some are "yes", some "no".
+    """Return the inspectors that gave one word to all yes/no questions of an image, when some are "yes", some "no".
 
     What such a one gets right says nothing about a question. Rows are those of `qa` and `qa_blind` of one sample.
 
@@ -85,7 +85,7 @@ def guessers(asked: Sequence[Mapping[str, Any]], blind: Sequence[Mapping[str, An
 
 
 def gain(seen: float, blind: float) -> float:
-    """Return the multi-modal gain MG = S_v - S_wv: what a model's score owes to the picture.
+    """Return the multi-modal gain MG = S_v - S_wv: what a model's score owes to the image.
 
     >>> round(gain(0.9, 0.4), 6)
     0.5
@@ -103,7 +103,7 @@ def leakage(blind: float, base: float) -> float:
 
 
 def scores(rows: Iterable[Mapping[str, Any]], inspectors: Sequence[str]) -> dict[str, float | None]:
-    """Return the share of right answers with the picture ("seen") and of each inspector, over the same questions.
+    """Return the share of right answers with the image ("seen") and of each inspector, over the same questions.
 
     `rows` have the columns `qa` and `qa_blind`; a question counts where what is expected can be read and the blind
     answers are there. Two inspectors of one name are told apart by "#2", as `inspector_names` does.
@@ -121,7 +121,7 @@ def scores(rows: Iterable[Mapping[str, Any]], inspectors: Sequence[str]) -> dict
 
 @dataclass(frozen=True, slots=True)
 class BlindRate:
-    """Of the questions of one kind: how many, the share right with the picture, blind, and over the limit."""
+    """Of the questions of one kind: how many, the share right with the image, blind, and over the limit."""
 
     kind: str
     questions: int

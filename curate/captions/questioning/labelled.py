@@ -19,7 +19,7 @@ SCHEMA: Final = json.dumps(
         "additionalProperties": False,
     }
 )
-# A reason that leans on what it was told instead of on the picture.
+# A reason that leans on what it was told instead of on the image.
 TOLD: Final = re.compile(
     r"\b(?:(?:given|provided|correct|right|known|true|stated|expected) (?:answer|label|solution)|(?:as|was|were|been) "
     r"(?:given|told|provided|stated)|the (?:label|hint)|you (?:said|told|gave)|since the answer is)\b",

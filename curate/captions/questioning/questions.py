@@ -1,7 +1,7 @@
-"""Questions about a picture: drawn from what experts measured, or read from what a model wrote.
+"""Questions about an image: drawn from what experts measured, or read from what a model wrote.
 
 Evidence decides what may be asked. A count or a "yes" needs detections that are all sure; a "no" needs a class that
-the detector knows, did not see at all, and that no text about the picture names.
+the detector knows, did not see at all, and that no text about the image names.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -24,7 +24,7 @@ LARGER = 1.5  # the largest object is this much larger than any of another class
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What is known of one picture: sure counts by class, the area of each, classes seen at all, sure lines of text.
+    """What is known of one image: sure counts by class, the area of each, classes seen at all, sure lines of text.
 
     `measured`: the list of detections is whole, so that what is not in it was not seen.
     """
@@ -47,7 +47,7 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """Draws questions from evidence: at most `yes_no` (half of them "no"), `count`, `text` and `short` a picture.
+    """Draws questions from evidence: at most `yes_no` (half of them "no"), `count`, `text` and `short` an image.
 
     Objects count from a score of `min_object_score`; a class with some detections above and some below is not counted,
     and one seen only below is neither there nor absent. Crowds over `most_counted` are not counted: detectors
@@ -73,7 +73,7 @@ class Templates:
                 raise PlanError(f"Templates: {name} is {getattr(self, name)}; it must be at least 0")
 
     def draw(self, sight: Sight, lexicon: Lexicon, named: Set[str], choices: Choices) -> list[Question]:
-        """Return the questions of one picture; `named` are classes that texts about it name."""
+        """Return the questions of one image; `named` are classes that texts about it name."""
         found = _shuffled(sight.counts, "found", choices)
         absent = [label for label, _ in lexicon.labels if label not in sight.seen and label not in named]
         pairs = min(self.yes_no // 2, len(found), len(absent)) if sight.measured else 0
@@ -166,7 +166,7 @@ def balanced(questions: Sequence[Question]) -> list[Question]:
 def turns(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return a list of questions as stored (`qa_kept`, `qa`) as turns of question and answer, in order.
 
-    What has no answer is left out. Texts can hold no control token and no second picture: see `neutral`.
+    What has no answer is left out. Texts can hold no control token and no second image: see `neutral`.
     """
     return [(neutral(row["question"], 1_000), neutral(row["answer"], 4_000)) for row in rows if row["answer"]]
 

@@ -235,7 +235,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class TextMatch:
-    """Text read in the picture: case, punctuation and spacing aside, the same, or alike by a ratio above 85.
+    """Text read in the image: case, punctuation and spacing aside, the same, or alike by a ratio above 85.
 
     What the answer puts in quotation marks is what it read; without any, the words of the label must stand in it in
     a row, among at most `most_other_words` others.

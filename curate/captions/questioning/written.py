@@ -105,7 +105,7 @@ def subject_of(kind: str, text: str, lexicon: Lexicon) -> str | None:
 
     >>> from curate.captions.checking.lexicon import read_lexicon
     >>> coco = read_lexicon("coco80")
-    >>> subject_of("yes_no", "Is there a dog in the picture?", coco), subject_of("count", "How many dogs sit?", coco)
+    >>> subject_of("yes_no", "Is there a dog in the image?", coco), subject_of("count", "How many dogs sit?", coco)
     ('dog', 'dog')
     >>> subject_of("yes_no", "Is there a dog on the bed?", coco), subject_of("count", "How many legs has a dog?", coco)
     (None, None)

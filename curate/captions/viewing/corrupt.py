@@ -1,8 +1,8 @@
-"""Really corrupt a picture, so that a caption of it is worse than one of the clean picture.
+"""Really corrupt an image, so that a caption of it is worse than one of the clean image.
 
 Source: the first two are STIC's (Deng et al. 2024, arXiv 2405.19716; `Resize(20)` and `ColorJitter(brightness=.5,
-hue=.3)`). Its released script records a corruption and shows the model the clean picture; see the tests. The others are
-our own choice of what goes wrong with pictures. Each keeps the size, and with it the number of visual tokens.
+hue=.3)`). Its released script records a corruption and shows the model the clean image; see the tests. The others are
+our own choice of what goes wrong with images. Each keeps the size, and with it the number of visual tokens.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ GREY = 127
 def low_resolution(image: Pixels, short_side_px: int) -> Pixels:
     """Scale down until the short side has so many px, and back: detail goes, the size (and the token count) stays.
 
-    A picture that is no larger comes back as it is.
+    An image that is no larger comes back as it is.
     """
     height, width = image.shape[:2]
     scale = short_side_px / min(height, width)
@@ -62,7 +62,7 @@ def noise(image: Pixels, deviation: float, seed: int) -> Pixels:
 
 
 def occlusion(image: Pixels, left: float, top: float, side: float) -> Pixels:
-    """Cover a rectangle with grey; `left`, `top` and `side` are fractions of the picture's width and height."""
+    """Cover a rectangle with grey; `left`, `top` and `side` are fractions of the image's width and height."""
     height, width = image.shape[:2]
     covered = image.copy()
     rows = slice(int(top * height), int(np.ceil((top + side) * height)))
@@ -79,6 +79,6 @@ def crop(image: Pixels, left: float, top: float, side: float) -> Pixels:
 
 
 def pixels_sha256(image: Pixels) -> str:
-    """Return the hex digest of size and pixels: equal for two pictures exactly when a model would see the same."""
+    """Return the hex digest of size and pixels: equal for two images exactly when a model would see the same."""
     height, width = image.shape[:2]
     return hashlib.sha256(f"{width}x{height}\0".encode() + np.ascontiguousarray(image).tobytes()).hexdigest()

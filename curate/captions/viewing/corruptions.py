@@ -1,4 +1,4 @@
-"""Which corruption a picture gets, and with which parameters: decided by a hash, recorded, repeatable."""
+"""Which corruption an image gets, and with which parameters: decided by a hash, recorded, repeatable."""
 
 import math
 from collections.abc import Callable
@@ -25,7 +25,7 @@ CORRUPTIONS: Final[dict[str, Callable[..., Pixels]]] = {
     "occlusion": occlusion,
     "crop": crop,
 }
-"""What can be done to a picture, by the name that is recorded."""
+"""What can be done to an image, by the name that is recorded."""
 
 STIC_CORRUPTIONS: Final = ("low_resolution", "color_jitter")
 
@@ -34,12 +34,12 @@ STIC_CORRUPTIONS: Final = ("low_resolution", "color_jitter")
 class Corruptions:
     """Picks one of `names` for a sample, each as likely as the others, and draws its parameters.
 
-    One that leaves every pixel as it is (a plain picture, a tiny one) gives way to the next. Strengths: the short side
+    One that leaves every pixel as it is (a plain image, a tiny one) gives way to the next. Strengths: the short side
     in px of `low_resolution`; `color_jitter` multiplies the brightness by up to 1 +- `brightness` and turns the hue by
     up to `hue` of the circle; `blur` has a standard deviation of `blur` of the shorter side; `noise` one of so many
     grey values; `occlusion` covers, and `crop` leaves, a part of so much of the area.
     Source: names and strengths of the first two are STIC's (arXiv 2405.19716); the strengths of the others are ours,
-    chosen so that a person still sees that there is a picture but not all that is in it.
+    chosen so that a person still sees that there is an image but not all that is in it.
     """
 
     names: tuple[str, ...] = STIC_CORRUPTIONS
@@ -65,7 +65,7 @@ class Corruptions:
             )
 
     def draw(self, clean: Pixels, choices: Choices) -> tuple[Pixels, str, Parameters] | None:
-        """Return the corrupted picture, what was done and with which parameters; None if nothing changes a pixel."""
+        """Return the corrupted image, what was done and with which parameters; None if nothing changes a pixel."""
         for name in sorted(self.names, key=lambda name: choices.fraction(f"corruption {name}")):
             parameters = self._parameters(name, clean, choices)
             shown = corrupt_again(clean, name, parameters)
@@ -92,7 +92,7 @@ class Corruptions:
 
 
 def corrupt_again(clean: Pixels, name: str, parameters: Parameters) -> Pixels:
-    """Return the picture that a recorded corruption makes of the clean one.
+    """Return the image that a recorded corruption makes of the clean one.
 
     >>> corrupt_again(np.zeros((2, 2, 3), np.uint8), "occlusion", {"left": 0.0, "top": 0.0, "side": 0.5}).max()
     np.uint8(127)

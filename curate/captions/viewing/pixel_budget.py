@@ -1,4 +1,4 @@
-"""How many pixels a captioner is given: a tier for each picture, from what experts saw in it."""
+"""How many pixels a captioner is given: a tier for each image, from what experts saw in it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ MOST_PIXELS: Final = 3840 * 1600  # what tiles may show in all: the 4K of Intern
 REASONS: Final = ("crowd", "fixed", "page", "plain", "small_objects", "text", "unmeasured")
 """Every word that `caption_pixels_reason` may hold, sorted."""
 
-# Our wording. The tiles' captions are texts by a model that may quote the picture: data, like the hints.
+# Our wording. The tiles' captions are texts by a model that may quote the image: data, like the hints.
 MERGE_V1: Final = Prompt(
     id="merge-v1",
     text=(
@@ -34,7 +34,7 @@ MERGE_V1: Final = Prompt(
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How a picture is shown in tiles, and how the captions of its tiles become one.
+    """How an image is shown in tiles, and how the captions of its tiles become one.
 
     The tiles of a grid are at most `max_tiles`, none with a side over `tile_px`, and show at most `max_pixels` in all:
     the area of 3840 x 1600 px. Each tile is a request of its own, with `tag` (see `Tile.tag`) after the prompt's text
@@ -74,17 +74,17 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class PixelBudget:
-    """Chooses for each picture the smallest tier that shows its text and its small objects well enough.
+    """Chooses for each image the smallest tier that shows its text and its small objects well enough.
 
     The tiers are `sides_px`, the longest side in one piece; then, unless `tiles` is None, multiples of `tiles.tile_px`
     in tiles. Text is shown well enough if the median line, after scaling, is `min_line_px` high; on a page (at least
     `page_lines` lines, or text on `page_text_frac` of the area) if the 10th percentile is. A line is as high as the
     shorter side of its box. Objects are shown well enough if the smallest of score `min_object_score` has a side (the
-    root of its area) of `min_object_px`; under `min_object_frac` of the picture's side it is background and not asked.
+    root of its area) of `min_object_px`; under `min_object_frac` of the image's side it is background and not asked.
     With `max_objects`, a view holds about so many of score `min_object_score`, and a crowd is shown in more tiles.
     Nothing is enlarged: no tier above the one that holds the original is chosen. A row without its size, or with
     neither objects nor lines measured, gets `unmeasured_px`; if only one is null, the other decides. `signals` names
-    what is asked. `fixed_px` replaces the rule: the tier that holds this side, for every picture.
+    what is asked. `fixed_px` replaces the rule: the tier that holds this side, for every image.
     Source: sizes of InternLM-XComposer2-4KHD (336 px to 3840 x 1600, arXiv 2404.06512), text as a reason for more
     pixels from LEOPARD's allocator (2410.01744), score 0.4 Monkey's for boxes (2311.06607). Measured on the nano world
     (benchmarks/pixel_thresholds.py): objects from 28 px on are in captions as often as large ones; PP-OCR reads lines
@@ -141,7 +141,7 @@ class PixelBudget:
 
     @property
     def decode_px(self) -> int:
-        """Shortest side that a decoded picture must keep; of r x c tiles, min(r, c) is at most the root of r c."""
+        """Shortest side that a decoded image must keep; of r x c tiles, min(r, c) is at most the root of r c."""
         tiled = self.tiles.tile_px * math.isqrt(self.tiles.max_tiles) if self.tiles else 0
         return max(self.sides_px[-1], tiled)
 
@@ -171,7 +171,7 @@ class PixelBudget:
         return len(lines) >= self.page_lines or (bool(lines) and (text_frac or 0.0) >= self.page_text_frac)
 
     def _text_scale(self, lines: Sequence[Mapping[str, Any]], row: Mapping[str, Any], page: bool) -> float:
-        """Return by how much the picture must be scaled so that its lines are high enough; 0 without lines."""
+        """Return by how much the image must be scaled so that its lines are high enough; 0 without lines."""
         heights = [height for line in lines if (height := min(_sides(line["box"], row))) >= 1]
         return self.min_line_px / float(np.quantile(heights, 0.1 if page else 0.5)) if heights else 0.0
 
@@ -203,7 +203,7 @@ class PixelBudget:
 
 
 def fit_budget(image: Pixels, longest_side_px: int) -> Pixels:
-    """Return the picture within a square of so many px, its sides whole numbers of 28 px patches, at least one.
+    """Return the image within a square of so many px, its sides whole numbers of 28 px patches, at least one.
 
     It is scaled down as far as needed, and up by less than one patch a side.
     """

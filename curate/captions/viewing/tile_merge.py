@@ -1,4 +1,4 @@
-"""Make one caption of the caption of a whole picture and those of its tiles, with or without a model."""
+"""Make one caption of the caption of a whole image and those of its tiles, with or without a model."""
 
 import re
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ ENDS: Final = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])")
 QUOTED: Final = re.compile(r'["\u201c]([^"\u201d]*)["\u201d]')
 QUOTED_CHARACTERS: Final = 120  # as long as a line of text may be in the hints
 SENTENCE_MARKS: Final = ".!?\"'\u201d\u3002\uff01\uff1f"
-# A tile that lacks a thing says nothing about the picture, and a global view misses what is small.
+# A tile that lacks a thing says nothing about the image, and a global view misses what is small.
 ABSENCE: Final = re.compile(
     r"\b(?:no|not|none|nothing|neither|nor|never|without|cannot)\b|n['\u2019]t\b", re.IGNORECASE
 )
-# Words that tell no thing: grammar, places in a frame (a tile's are not the picture's), numbers, sizes, the picture.
+# Words that tell no thing: grammar, places in a frame (a tile's are not the image's), numbers, sizes, the image.
 PLAIN_WORDS: Final = frozenset(
     """
     above all also and another appear appears are background behind below beside between big both bottom but can
@@ -53,12 +53,12 @@ def quote_captions(parts: Sequence[Part], characters: int) -> str:
 
 
 def join_captions(whole: str, parts: Sequence[Part], *, agreed: bool = False) -> str:
-    """Return the caption of the whole picture, then per tile the sentences that tell something not yet told.
+    """Return the caption of the whole image, then per tile the sentences that tell something not yet told.
 
     A sentence tells something new if it has a content word (three letters, plural folded, no word of grammar, place,
     number or size) or a quoted word that no sentence before has. With `agreed` such a word must also be in the hints of
-    the tile, or in what was said of a tile of the other grid that overlaps it (of the whole picture it is not, or it
-    would not be new). Sentences about what is absent are left out, the whole picture's too if any tile told something
+    the tile, or in what was said of a tile of the other grid that overlaps it (of the whole image it is not, or it
+    would not be new). Sentences about what is absent are left out, the whole image's too if any tile told something
     new: a scale at which a thing is not seen proves nothing. An unfinished last sentence of a tile is left out, and
     so is one whose quotation does not end.
     Source: DC2 keeps an object only if child and parent patches agree (Wang et al. 2024, arXiv 2408.15556); the rest is

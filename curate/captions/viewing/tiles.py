@@ -1,4 +1,4 @@
-"""Cut a picture into tiles: which grid, a second grid that cuts elsewhere, and what is known of each tile."""
+"""Cut an image into tiles: which grid, a second grid that cuts elsewhere, and what is known of each tile."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ class Tile:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """x0, y0, x1, y1 in fractions of the picture."""
+        """x0, y0, x1, y1 in fractions of the image."""
         row, column = self.row, self.column
         return ((column - 1) / self.columns, (row - 1) / self.rows, column / self.columns, row / self.rows)
 
@@ -77,7 +77,7 @@ class Grid:
         return tuple(Tile(number, i + 1, self.rows, self.columns) for i in range(self.rows * self.columns))
 
     def scale(self, width_px: int, height_px: int, tile_px: int) -> float:
-        """Return by how much a picture shrinks if each cell is scaled down to fit `tile_px`; 1.0: not at all."""
+        """Return by how much an image shrinks if each cell is scaled down to fit `tile_px`; 1.0: not at all."""
         return min(1.0, tile_px / max(width_px / self.columns, height_px / self.rows))
 
     def shares_a_cut_with(self, other: "Grid") -> bool:
@@ -87,7 +87,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class TilePlan:
-    """A grid, maybe a second one, and the scale at which the first shows the picture; beside them a global view.
+    """A grid, maybe a second one, and the scale at which the first shows the image; beside them a global view.
 
     A grid of one cell means that the global view is enough: there are no `tiles`.
     """
@@ -105,19 +105,19 @@ class TilePlan:
 
 
 def plan_tiles(width_px: int, height_px: int, tile_px: int, max_tiles: int, *, second: bool = False) -> TilePlan:
-    """Choose the grid of at most `max_tiles` cells that keeps the resolution of a picture; cells fit `tile_px`.
+    """Choose the grid of at most `max_tiles` cells that keeps the resolution of an image; cells fit `tile_px`.
 
     The fewest cells that keep 95 % of what the best grid keeps; of those the one that keeps most, then the one with the
-    squarest cells. So a picture that fits one tile has one cell, whole multiples of `tile_px` are cut exactly, and
+    squarest cells. So an image that fits one tile has one cell, whole multiples of `tile_px` are cut exactly, and
     a strip is cut along its length. No cell is under 28 px a side, and nothing is enlarged.
     With `second`, another grid of at most `max_tiles` cells is chosen by the same rule among those whose numbers of
     rows and columns have no divisor in common with the first's: no inner cut line is shared, and of m and n columns
-    nothing narrower than 1/(m n) of the picture is cut by both grids' column lines; so with rows. What lies on the
+    nothing narrower than 1/(m n) of the image is cut by both grids' column lines; so with rows. What lies on the
     crossing of a row line of one grid and a column line of the other is cut by both; only the global view has it
     whole. There is no second grid if none shows more than the global view.
     Source: effective resolution as in LEOPARD (arXiv 2410.01744), the grid's shape free as in InternLM-XComposer2-4KHD
     (2404.06512), the second grid of ratios that do not divide the first's as Mini-Monkey's MSAC (2408.02034). The 95 %
-    are ours. Left out: padding (cells are cut from the picture, not from a square canvas), cells chosen by content.
+    are ours. Left out: padding (cells are cut from the image, not from a square canvas), cells chosen by content.
     """
     if min(width_px, height_px, max_tiles) < 1 or tile_px < LEAST_PX:
         raise PlanError(
@@ -137,9 +137,9 @@ def plan_tiles(width_px: int, height_px: int, tile_px: int, max_tiles: int, *, s
 
 
 def crop(image: Pixels, tile: Tile) -> Pixels:
-    """Return the tile's pixels: the tiles of a grid cover a picture without gap or overlap, at any size of it.
+    """Return the tile's pixels: the tiles of a grid cover an image without gap or overlap, at any size of it.
 
-    A picture with fewer px than rows or columns gives cells of at least one px, which then overlap.
+    An image with fewer px than rows or columns gives cells of at least one px, which then overlap.
     """
     height, width = image.shape[:2]
     edges = []
@@ -159,7 +159,7 @@ def is_box(box: Box | None) -> bool:
 def within(row: Mapping[str, Any], tile: Tile) -> dict[str, Any]:
     """Return the row as it is known of a tile alone: objects and text lines at least half inside, in its coordinates.
 
-    What other hints say is said of the whole picture (alt text, tags) and null here: a tile does not show all of it.
+    What other hints say is said of the whole image (alt text, tags) and null here: a tile does not show all of it.
     """
     known = {name: None if name in BLOCKS.values() and name not in PLACED else value for name, value in row.items()}
     for name in PLACED:

@@ -1,4 +1,4 @@
-"""What a captioner is shown of a picture: the whole, and its tiles where its tier is tiled."""
+"""What a captioner is shown of an image: the whole, and its tiles where its tier is tiled."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ __all__ = ["Shown", "View", "show"]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One picture to send: a tile, or the whole where `tile` is None; `hints` is the block about it alone."""
+    """One image to send: a tile, or the whole where `tile` is None; `hints` is the block about it alone."""
 
     tile: Tile | None
     picture: Pixels = field(repr=False)
@@ -23,7 +23,7 @@ class View:
 
     @property
     def name(self) -> str:
-        """Nothing for the whole picture, else "-tile-GRID-NUMBER"."""
+        """Nothing for the whole image, else "-tile-GRID-NUMBER"."""
         return f"-tile-{self.tile.grid}-{self.tile.number}" if self.tile else ""
 
 
@@ -37,7 +37,7 @@ class Shown:
     plan: TilePlan | None = None
 
     def views(self, image: Pixels, hints: Hints, tile_px: int) -> Iterator[View]:
-        """Yield the whole picture, then its tiles, made one by one; with tiles, no view is over `tile_px`."""
+        """Yield the whole image, then its tiles, made one by one; with tiles, no view is over `tile_px`."""
         tiles = self.plan.tiles if self.plan else ()
         yield _view(None, image, self.row, hints, tile_px if tiles else self.tier.longest_side_px)
         for tile in tiles:
@@ -46,7 +46,7 @@ class Shown:
 
     @property
     def longest_side_px(self) -> int:
-        """Longest side at which the picture is shown: in one piece, or by the tiles of its first grid."""
+        """Longest side at which the image is shown: in one piece, or by the tiles of its first grid."""
         return round(self.scale * (self.plan.scale if self.plan else 1.0) * max(self._cell(1, 1)))
 
     def _cell(self, rows: int, columns: int) -> tuple[float, float]:
@@ -54,7 +54,7 @@ class Shown:
 
 
 def show(row: Mapping[str, Any], image: Pixels, budget: PixelBudget) -> Shown:
-    """Choose the tier of a sample; a size that is not known in its row is that of the decoded picture."""
+    """Choose the tier of a sample; a size that is not known in its row is that of the decoded image."""
     known = {"image_width_px": image.shape[1], "image_height_px": image.shape[0]}
     row = {**row, **{name: row.get(name) or size for name, size in known.items()}}
     width, height = row["image_width_px"], row["image_height_px"]

@@ -1,4 +1,4 @@
-"""Parts of a picture for a closer look."""
+"""Parts of an image for a closer look."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ __all__ = ["crop", "tiles", "widen"]
 
 
 def widen(box: Sequence[float], factor: float, least: float) -> list[float]:
-    """Return a box (fractions) with its sides times `factor`, at least `least` of the picture, moved inside of it.
+    """Return a box (fractions) with its sides times `factor`, at least `least` of the image, moved inside of it.
 
     >>> widen([0.0, 0.4, 0.2, 0.6], 2.0, 0.1)
     [0.0, 0.3, 0.4, 0.7]
@@ -24,7 +24,7 @@ def widen(box: Sequence[float], factor: float, least: float) -> list[float]:
 
 
 def tiles(overlap: float) -> list[list[float]]:
-    """Return the four quarters of a picture, each larger by `overlap` of it, so that what lies on a cut is whole once.
+    """Return the four quarters of an image, each larger by `overlap` of it, so that what lies on a cut is whole once.
 
     >>> tiles(0.1)[3]
     [0.4, 0.4, 1.0, 1.0]
@@ -34,7 +34,7 @@ def tiles(overlap: float) -> list[list[float]]:
 
 
 def crop(image: Pixels, box: Sequence[float], longest_side_px: int, most: float) -> Pixels:
-    """Return a part of a picture, its longest side scaled to so many px, enlarged at most `most` times."""
+    """Return a part of an image, its longest side scaled to so many px, enlarged at most `most` times."""
     height, width = image.shape[:2]
     x0, x1 = (min(width - 1, int(box[0] * width)), max(1, round(box[2] * width)))
     y0, y1 = (min(height - 1, int(box[1] * height)), max(1, round(box[3] * height)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from curate.engines.answers import request_digest
+from curate.engines.answer_store import request_digest
 from curate.engines.cached import Cached
 from curate.engines.engine import Completion, Engine, Request
 from curate.engines.fake import FakeEngine
@@ -21,7 +21,7 @@ from curate.errors import EngineError, PlanError, SampleError
 from curate.experts.dense_caption import DenseCaption
 from curate.pipeline import engine_of
 from curate.stages import Resources
-from tests.curate.engines.endpoints import Behaviour, serving
+from tests.support.endpoints import Behaviour, serving
 
 IMAGE = np.arange(28 * 56 * 3, dtype=np.uint8).reshape(28, 56, 3)
 ASKED = []

@@ -5,7 +5,7 @@ import pytest
 from curate.engines.chat_api import chat_body, chosen, completion
 from curate.engines.engine import Request
 from curate.engines.openai_server import OpenAIServer
-from tests.curate.engines.endpoints import Behaviour, serving
+from tests.support.endpoints import Behaviour, serving
 
 PICK = Request("0", "yes or no?", choices=("yes", "no"))
 FORM = Request("0", "how many?", json_schema='{"type": "object"}')

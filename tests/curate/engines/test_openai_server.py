@@ -102,7 +102,7 @@ def test_a_url_that_is_none_is_refused(url):
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png"])
-def test_the_request_holds_system_picture_text_and_key(monkeypatch, kind):
+def test_the_request_holds_system_image_text_and_key(monkeypatch, kind):
     monkeypatch.setenv("MY_KEY", "sk-1")
     with endpoint() as (url, handler):
         engine = OpenAIServer(url, "m", "MY_KEY", image_format=kind)
@@ -170,7 +170,7 @@ def test_threads_share_one_bound_on_open_requests():
 @pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.timeout(600)
-def test_a_real_vllm_server_captions_a_picture(tmp_path):
+def test_a_real_vllm_server_captions_a_image(tmp_path):
     port = free_port()
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(VLM), "--port", str(port)]
     command += ["--host", "127.0.0.1", "--served-model-name", "nano", "--dtype", "bfloat16", "--max-model-len", "2048"]
@@ -196,7 +196,7 @@ def test_a_real_vllm_server_captions_a_picture(tmp_path):
     assert len({answer.text for answer in answers[:6]}) == 1
     assert answers[0].text
     assert all(answer.completion_tokens == 24 and answer.finish_reason == "length" for answer in answers[:6])
-    assert answers[0].prompt_tokens > 16  # the 112 px picture alone is 16 tokens
+    assert answers[0].prompt_tokens > 16  # the 112 px image alone is 16 tokens
     assert answers[6].error.code == "engine_rejected"
     assert answers[7].text in ("perhaps", "never")
     assert 0 < answers[7].confidence < 1

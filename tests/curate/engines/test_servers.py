@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from curate.engines.engine import Request
 from curate.engines.openai_server import OpenAIServer
 from curate.errors import EngineError, PlanError
-from tests.curate.engines.endpoints import Behaviour, free_port, serving
+from tests.support.endpoints import Behaviour, free_port, serving
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ import pytest
 from curate.engines.engine import Engine, Request
 from curate.engines.vllm_engine import Vllm
 from curate.errors import EngineError, PlanError
-from curate.weights import Weights
-from tests.pictures import picture
+from curate.models.weights import Weights
+from tests.support.images import image as picture
 
 VLM = Path(__file__).parents[3] / "nano" / "vlm"
 ENGINE = Vllm(

@@ -41,7 +41,7 @@ VISUAL = [
 
 
 def well_read(request):
-    """Know about the world, and nothing of the picture: a text-only model."""
+    """Know about the world, and nothing of the image: a text-only model."""
     assert request.image is None
     ask = request.prompt.rpartition("Question: ")[2].lower()
     if "refused" in request.id:
@@ -104,7 +104,7 @@ def test_each_inspector_answers_each_question_and_is_judged():
     assert result["error"] == [None] * 3
 
 
-def test_text_answerable_questions_go_and_those_about_the_picture_stay():
+def test_text_answerable_questions_go_and_those_about_the_image_stay():
     inspectors = BlindAnswers(READERS[0], READERS[1:])
     (left,) = kept(inspectors, [PLANTED, SPRINGS, *VISUAL[2:]])
     assert left == [one["question"] for one in VISUAL[2:]]
@@ -143,7 +143,7 @@ def test_without_a_gate_no_inspector_is_needed():
     assert result["qa_gated"] == [None]
 
 
-def test_only_named_models_get_a_grey_picture():
+def test_only_named_models_get_a_grey_image():
     mixed = BlindAnswers(READERS[0], (FakeEngine(eager, "eyes"),), grey=("eyes",))
     assert answered(mixed, [PLANTED])["qa_blind_models"] == [["reader-0", "eyes (grey)"]]
     with pytest.raises(PlanError, match="grey names"):

@@ -5,7 +5,6 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from curate.calibrate import JUDGED, Gate, calibrate, read_gates, read_set
 from curate.captions.judging.calibration import Bar, agreement, read_calibration
 from curate.captions.prompting.hints import Hints
 from curate.cli import app
@@ -14,12 +13,13 @@ from curate.errors import PlanError, SampleError
 from curate.experts.caption_gate import CaptionGate, caption_gate
 from curate.experts.caption_judge import CaptionJudge
 from curate.experts.dense_caption import DenseCaption
+from curate.inspect.calibrate import JUDGED, Gate, calibrate, read_gates, read_set
 from curate.pipeline import Pipeline
 from curate.stages import Batch, stage_id
 from filters.caption_accepted import CaptionAccepted
-from tests.curate.dataset_folder import make_dataset
 from tests.curate.experts.test_preference_pair import pictures
-from tests.pictures import jpeg
+from tests.support.dataset_folder import make_dataset
+from tests.support.images import jpeg
 
 
 def knows(request):
@@ -53,7 +53,7 @@ def test_scores_are_null_where_nothing_could_be_read():
 
 @pytest.fixture
 def labels(tmp_path):
-    """Eighty captions of which half are good on both axes, with their pictures."""
+    """Eighty captions of which half are good on both axes, with their images."""
     (tmp_path / "a.jpg").write_bytes(jpeg())
     rows = [
         {
@@ -146,8 +146,8 @@ def test_any_score_can_be_held_to_a_label(labels):
         ("{", "line 1 is not JSON"),
         ("[]", "line 1 is not a JSON object"),
         ('{"caption": "x", "image": "a.jpg"}', "at least one label"),
-        ('{"caption": "x", "vir": 2}', "needs a picture"),
-        ('{"caption": "x", "vir": 2, "image": "b.jpg"}', "no picture"),
+        ('{"caption": "x", "vir": 2}', "needs an image"),
+        ('{"caption": "x", "vir": 2, "image": "b.jpg"}', "no image"),
         ("", "no captions"),
     ],
 )
@@ -157,7 +157,7 @@ def test_a_set_that_cannot_be_used_is_named(tmp_path, line, message):
         read_set(tmp_path / "set.jsonl")
 
 
-def test_a_parquet_set_with_pictures_inside_gives_the_same(labels, tmp_path):
+def test_a_parquet_set_with_images_inside_gives_the_same(labels, tmp_path):
     import pyarrow.parquet as pq
 
     rows = [json.loads(line) for line in labels.read_text().splitlines()]
@@ -167,7 +167,7 @@ def test_a_parquet_set_with_pictures_inside_gives_the_same(labels, tmp_path):
     assert measured(GOOD, tmp_path / "set.parquet").axes == measured(GOOD, labels).axes
 
 
-def test_a_broken_picture_is_unscored_and_does_not_stop_the_rest(labels):
+def test_a_broken_image_is_unscored_and_does_not_stop_the_rest(labels):
     (labels.parent / "broken.jpg").write_bytes(b"\xff\xd8 no")
     with labels.open("a") as stream:
         stream.write('\n{"image": "broken.jpg", "caption": "5 5 x", "vir": 5, "ita": 5}\n')
@@ -196,12 +196,12 @@ def test_the_command_writes_what_the_gate_reads(labels, tmp_path):
         caption_gate(FOND, str(out)).check()
 
 
-def test_pictures_may_be_samples_of_a_dataset(tmp_path):
+def test_images_may_be_samples_of_a_dataset(tmp_path):
     folder = make_dataset(tmp_path)
-    uid = list(folder.pictures)[4]
+    uid = list(folder.images)[4]
     (tmp_path / "set.jsonl").write_text(json.dumps({"uid": uid, "caption": "5 5 x", "vir": 5, "ita": 5}))
     (item,) = read_set(tmp_path / "set.jsonl", folder.store)
-    assert item.picture == folder.pictures[uid]
+    assert item.payload == folder.images[uid]
     (tmp_path / "set.jsonl").write_text(json.dumps({"uid": "0" * 32, "caption": "5 5 x", "vir": 5}))
     with pytest.raises(PlanError, match="no sample"):
         read_set(tmp_path / "set.jsonl", folder.store)

@@ -101,7 +101,7 @@ def test_an_alt_text_that_cannot_be_rewritten_is_not_asked_for(alt, mark):
     assert found["tags"] == ["dog", "lake", "water"]
 
 
-def test_the_requests_of_one_picture_follow_each_other_and_share_their_prefix():
+def test_the_requests_of_one_image_follow_each_other_and_share_their_prefix():
     asked = []
 
     def note(request):

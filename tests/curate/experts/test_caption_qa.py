@@ -79,7 +79,7 @@ def test_questions_are_answered_and_verified_against_what_was_measured():
     assert sum(row["expected"] == "no" for row in rows) == 2
 
 
-def test_a_caption_and_a_picture_that_agree_are_not_enough_where_detections_disagree():
+def test_a_caption_and_a_image_that_agree_are_not_enough_where_detections_disagree():
     (rows,) = QA.load()(batch())["qa"]
     said = {row["question"]: row["verified"] for row in rows if row["source"] == "caption"}
     assert said == {"What colour is the dog?": True, "How many cats are there?": False}
@@ -98,7 +98,7 @@ def test_a_cut_answer_is_not_verified():
     assert {row["verified"] for row in rows if row["expected"] == "yes"} == {False}
 
 
-def test_a_picture_is_asked_no_more_than_the_budget_and_never_twice():
+def test_a_image_is_asked_no_more_than_the_budget_and_never_twice():
     (rows,) = QA.load()(batch())["qa"]
     texts = [row["question"].lower() for row in rows]
     assert len(set(texts)) == len(texts)

@@ -10,12 +10,12 @@ from PIL import Image
 
 from curate.errors import PlanError
 from curate.experts.clip import Clip
+from curate.models.weights import Weights
 from curate.pixels import decode
 from curate.stages import Batch, stage_id
-from curate.weights import Weights
 from nano.world.scenes import make_scene
 from nano.world.texts import dense_caption, short_caption
-from tests.pictures import encode
+from tests.support.images import encode
 
 NANO = Clip("nano/clip/nano-clip.json", Weights("nano/clip/nano-clip.safetensors"), "squash")
 PLAIN = dataclasses.replace(NANO, precision="fp32")

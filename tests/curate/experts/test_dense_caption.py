@@ -12,15 +12,15 @@ from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError, SampleError
 from curate.experts.dense_caption import DenseCaption, fit_budget
-from curate.scoring import Pictures, score
+from curate.models.weights import Weights
+from curate.run.scoring import DecodedImages, score
 from curate.stages import Batch, Expert, Resources, stage_id
-from curate.weights import Weights
-from nano.caption_metrics import caption_metrics
+from nano.evaluate.caption_metrics import caption_metrics
 from nano.world.scenes import make_scene
 from schemas.caption import CAPTION
 from schemas.objects import OBJECT
 from schemas.ocr import OCR_LINE
-from tests.pictures import jpeg, picture
+from tests.support.images import image, jpeg
 
 VLM = Path(__file__).parents[3] / "nano" / "vlm"
 SEEN = []
@@ -45,7 +45,7 @@ def rows(**columns):
 
 def batch(*sizes, **columns):
     columns = columns or {"alt_text": ["text"] * len(sizes)}
-    return Batch(rows(**columns), (), [np.asarray(picture(*size)) for size in sizes])
+    return Batch(rows(**columns), (), [np.asarray(image(*size)) for size in sizes])
 
 
 def test_it_is_an_expert_that_can_be_sent():
@@ -89,7 +89,7 @@ def test_every_column_comes_back_in_the_order_of_the_rows():
 
 def test_a_refused_row_is_an_error_and_its_neighbours_are_captioned():
     table = rows(alt_text=["fine", "forbidden", "fine"])
-    scores = score(CAPTION_EXPERT, CAPTION_EXPERT.load(), table, [0, 1, 2], Pictures([jpeg()] * 3, 448))
+    scores = score(CAPTION_EXPERT, CAPTION_EXPERT.load(), table, [0, 1, 2], DecodedImages([jpeg()] * 3, 448))
     assert [error and error.code for error in scores.errors] == [None, "engine_rejected", None]
     assert scores.columns["caption"].is_null().to_pylist() == [False, True, False]
     assert scores.columns["caption_hints"].is_null().to_pylist() == [False, True, False]
@@ -124,8 +124,8 @@ def test_no_rows_give_no_values():
         ((900, 900), 460, (448, 448)),
     ],
 )
-def test_pictures_fit_the_budget_in_whole_patches(size, longest, expected):
-    height, width, _ = fit_budget(np.asarray(picture(*size)), longest).shape
+def test_images_fit_the_budget_in_whole_patches(size, longest, expected):
+    height, width, _ = fit_budget(np.asarray(image(*size)), longest).shape
     assert (width, height) == expected
 
 

@@ -7,13 +7,13 @@ from curate.engines.fake import FakeEngine
 from curate.errors import PlanError
 from curate.experts.description import Description
 from curate.stages import Batch
-from tests.curate.experts.test_preference_pair import pictures
+from tests.curate.experts.test_preference_pair import pictures as images
 
 ECHO = Description(FakeEngine(lambda request: request.prompt, "echo"), longest_side_px=112)
 
 
 def described(expert, order=range(64)):
-    shown = pictures(64)
+    shown = images(64)
     table = pa.table({"uid": [f"u{i}" for i in order]})
     return expert.load()(Batch(table, (), [shown[i] for i in order]))
 

@@ -95,7 +95,7 @@ def test_gates_of_the_paper_are_inclusive(side, score, kept):
 
 
 def answer(request):
-    """Be sure of smiles on bright pictures; the label is in the question."""
+    """Be sure of smiles on bright images; the label is in the question."""
     if request.id.startswith("bad"):
         raise SampleError("engine_rejected", "no")
     if "smiling" in request.prompt:
@@ -134,7 +134,7 @@ def test_each_question_is_asked_of_the_part_that_it_is_about():
     assert len({request.id for request in asked}) == len(asked)
     assert {request.choices for request in asked} == {("yes", "no")}
     means = {round(request.image.mean() / 255, 2): request.image.shape for request in asked}
-    assert set(means) == {1.0, 0.33, 0.25}  # the face alone, the person, the picture
+    assert set(means) == {1.0, 0.33, 0.25}  # the face alone, the person, the image
     assert len({id(request.image) for request in asked}) == 3  # each view is made once, for the prefix cache
     assert asked[0].prompt == FACE[0].question + " Answer yes or no."
 
@@ -193,7 +193,7 @@ def test_more_than_five_attributes_must_be_sure(sure, doubtful, absent, kept):
         ([1.0, 1.0, 1.0, 1.0], 0.0, (1, 1, 3)),
     ],
 )
-def test_a_crop_stays_within_the_picture_and_is_never_empty(box, margin, shape):
+def test_a_crop_stays_within_the_image_and_is_never_empty(box, margin, shape):
     assert crop(np.zeros((100, 200, 3), np.uint8), box, margin).shape == shape
 
 

@@ -9,7 +9,8 @@ from curate.experts.image_facts import ImageFacts, entropy_bits, laplacian_varia
 from curate.pixels import decode
 from curate.stages import Batch
 from nano.world.scenes import make_scene
-from tests.pictures import animation, encode, jpeg, picture, turned
+from tests.support.images import animation, encode, jpeg, turned
+from tests.support.images import image as picture
 
 SCORE = ImageFacts().load()
 
@@ -99,7 +100,7 @@ def test_hash_bits_split_at_their_median():
     assert (perceptual_hashes(grids) == perceptual_hashes(grids * 0.5 + 20)).all()  # contrast and brightness
 
 
-def test_a_picture_of_one_pixel_is_measured():
+def test_a_image_of_one_pixel_is_measured():
     facts = measure(encode(Image.new("RGB", (1, 1)), "PNG"))
     assert facts["image_blur"] == [None]
     assert facts["error"] == [None]

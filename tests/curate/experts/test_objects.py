@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from curate.errors import PlanError
 from curate.experts.objects import Detection, Objects, choose, overlap, without_doubles
+from curate.models.weights import Weights
 from curate.pixels import decode
 from curate.stages import Batch
-from curate.weights import Weights
 from nano.world.scenes import make_scene
-from tests.pictures import encode
+from tests.support.images import encode
 
 NANO = Objects(Weights("nano/detector/nano-yolo.pt"), image_size_px=320)
 UNIT = st.integers(0, 20).map(lambda n: n / 20)

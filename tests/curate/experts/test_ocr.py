@@ -8,11 +8,11 @@ from PIL import Image
 from curate.errors import PlanError
 from curate.experts.ocr import Ocr, columns, covered_frac
 from curate.experts.ocr_models import bundled, resolve
+from curate.models.weights import Weights
 from curate.pixels import decode
 from curate.stages import Batch
-from curate.weights import Weights
 from nano.world.scenes import make_scene
-from tests.pictures import encode
+from tests.support.images import encode
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_signs_are_read_exactly_and_where_they_are(read):
 
 
 @pytest.mark.models
-def test_a_plain_picture_has_no_text_and_that_is_a_measurement(read):
+def test_a_plain_image_has_no_text_and_that_is_a_measurement(read):
     found = read(Image.new("RGB", (300, 260), "teal"), Image.new("RGB", (1, 1)), Image.new("RGB", (900, 12)))
     assert found == columns([[], [], []])
     assert found["ocr_text"] == ["", "", ""]

@@ -7,7 +7,7 @@ from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError
 from curate.experts.pair_judge import PairJudge
 from curate.stages import Batch
-from tests.curate.experts.test_preference_pair import pictures
+from tests.curate.experts.test_preference_pair import pictures as images
 
 
 def prefers_dogs(request):
@@ -31,7 +31,7 @@ def judged(judge, pairs=PAIRS):
     table = pa.table(
         columns | {"pair_chosen": pa.array(chosen, pa.string()), "pair_rejected": pa.array(rejected, pa.string())}
     )
-    return judge.load()(Batch(table, (), pictures(len(pairs)) if judge.picture else ()))
+    return judge.load()(Batch(table, (), images(len(pairs)) if judge.picture else ()))
 
 
 def test_both_orders_are_asked_and_told_apart():
@@ -55,7 +55,7 @@ def test_a_judge_that_looks_at_the_place_only_is_inconsistent():
     assert set(judged(first)["pair_judge_preference"][:4]) == {"inconsistent"}
 
 
-def test_the_picture_and_guided_decoding_are_options():
+def test_the_image_and_guided_decoding_are_options():
     asked = []
 
     def keep(request):

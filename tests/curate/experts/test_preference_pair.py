@@ -19,9 +19,9 @@ from curate.experts.caption_judge import CaptionJudge
 from curate.experts.dense_caption import fit_budget
 from curate.experts.pair_judge import PairJudge
 from curate.experts.preference_pair import STIC, PreferencePair
+from curate.models.weights import Weights
 from curate.stages import Batch, Expert, stage_id
-from curate.weights import Weights
-from nano.caption_metrics import caption_metrics
+from nano.evaluate.caption_metrics import caption_metrics
 from nano.world.scenes import make_scene
 from schemas.preference import EDIT_KINDS, MISLEADING_KINDS, PREFERENCE
 
@@ -75,7 +75,7 @@ def test_trap_1_a_corrupted_image_really_has_other_pixels_and_the_model_saw_them
         assert row["pair_rejected"].split()[0] == row["pair_rejected_image_sha256"]
 
 
-def test_trap_1_the_recorded_corruption_makes_the_same_picture_again():
+def test_trap_1_the_recorded_corruption_makes_the_same_image_again():
     rows = [row for row in by_row(PAIR.load()(batch())) if row["pair_kind"] == "corrupted_image"]
     again = {"low_resolution": low_resolution, "color_jitter": color_jitter}
     assert {row["pair_corruption"] for row in rows} == set(again)
@@ -119,7 +119,7 @@ def test_the_coin_is_fair():
     assert 0.4 < sum(row["pair_kind"] == "corrupted_image" for row in rows) / 400 < 0.6
 
 
-def test_a_picture_that_no_corruption_changes_gets_a_misleading_prompt():
+def test_a_image_that_no_corruption_changes_gets_a_misleading_prompt():
     black = Batch(pa.table({"uid": [f"u{i}" for i in range(16)]}), (), [np.zeros((84, 84, 3), np.uint8)] * 16)
     rows = by_row(PAIR.load()(black))
     assert {row["pair_kind"] for row in rows} == {"misleading_prompt"}
@@ -226,7 +226,7 @@ def facts_batch(n=64, facts=FACTS):
     return Batch(pa.table({"uid": [f"u{i}" for i in range(n)]} | known), (), ())
 
 
-def test_edits_need_no_engine_and_no_picture():
+def test_edits_need_no_engine_and_no_image():
     edits = PreferencePair(None, kinds=(("edits", 1),))
     assert edits.pixels is None
     assert edits.needs == ("caption", "objects", "ocr_lines")

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nano.caption_metrics import caption_metrics
-from nano.evaluate_repair import repair_expert, scene_table, verify_expert
-from nano.measuring import add_columns
+from nano.evaluate.caption_metrics import caption_metrics
+from nano.evaluate.measuring import add_columns
+from nano.evaluate.repair import repair_expert, scene_table, verify_expert
 from nano.world.scenes import make_scene
 from nano.world.texts import dense_caption, hallucinated
 from pipelines.quickstart import vllm

@@ -15,8 +15,8 @@ from curate.captions.prompting.prompts import Prompt
 from curate.experts.caption_kinds import CaptionKinds
 from curate.experts.human_attributes import HumanAttributes
 from curate.stages import Batch
-from nano.caption_metrics import caption_metrics
-from nano.injections import STYLE, caption, cases, rows
+from nano.evaluate.caption_metrics import caption_metrics
+from nano.evaluate.injections import STYLE, caption, cases, rows
 from nano.world.scenes import make_scene
 from nano.world.texts import article, mentioned, sign_found
 from nano.world.vocabulary import NAMES

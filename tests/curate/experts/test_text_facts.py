@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.captions.text import split_words
 from curate.errors import PlanError
-from curate.experts.text_facts import TextFacts, find_marks, repetition_frac, split_words
+from curate.experts.text_facts import TextFacts, find_marks, repetition_frac
+from curate.models.weights import Weights
 from curate.stages import Batch
-from curate.weights import Weights
 from nano.world.scenes import make_scene
 from nano.world.texts import web_alt_text
 from schemas.text_facts import TEXT_FACTS, TEXT_MARKS

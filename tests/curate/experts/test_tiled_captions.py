@@ -13,9 +13,9 @@ from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError, SampleError
 from curate.experts.dense_caption import DenseCaption
+from curate.models.weights import Weights
 from curate.stages import Batch, stage_id
-from curate.weights import Weights
-from nano.mixed import draw_mixed, score_captions
+from nano.shards.mixed import draw_mixed, score_captions
 from pipelines.quickstart import DESCRIBE, HINTS, vllm
 from schemas.caption import CAPTION
 from schemas.objects import OBJECT
@@ -72,7 +72,7 @@ def second_grid(**more):
     return dataclasses.replace(EXPERT, budget=dataclasses.replace(BUDGET, tiles=tiles))
 
 
-def test_a_plain_picture_is_one_request_and_a_crowded_one_its_global_view_and_tiles():
+def test_a_plain_image_is_one_request_and_a_crowded_one_its_global_view_and_tiles():
     result = run(EXPERT, batch("plain", "crowd", objects=([], [KITE])))
     assert [request.id for request in SEEN] == ["plain", "crowd", "crowd-tile-1-1", "crowd-tile-1-2"]
     assert [request.image.shape for request in SEEN[:2]] == [(56, 112, 3)] * 2
@@ -163,7 +163,7 @@ def test_a_tag_that_comes_back_is_a_leaked_prompt():
     assert "leaked_prompt" in expert.load()(batch("u"))["caption_marks"][0]
 
 
-def test_sizes_come_from_the_original_not_from_the_decoded_picture():
+def test_sizes_come_from_the_original_not_from_the_decoded_image():
     small = batch("u")
     shrunk = Batch(small.table, (), [small.images[0][::2, ::2]])
     result = run(EXPERT, shrunk)
@@ -171,7 +171,7 @@ def test_sizes_come_from_the_original_not_from_the_decoded_picture():
     assert SEEN[1].image.shape == (56, 56, 3)  # what is left of it: nothing is enlarged
 
 
-def test_without_sizes_the_decoded_picture_counts():
+def test_without_sizes_the_decoded_image_counts():
     given = batch("u")
     gone = pa.nulls(1, pa.int32())
     table = given.table.drop_columns(["image_width_px", "image_height_px"])

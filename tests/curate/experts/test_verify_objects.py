@@ -14,7 +14,7 @@ from schemas.verify_objects import VERIFY_OBJECTS
 
 
 def see(request):
-    """Say yes to a dog where a tenth of the picture is red, to a cat everywhere, "maybe" to a boat, no to a car."""
+    """Say yes to a dog where a tenth of the image is red, to a cat everywhere, "maybe" to a boat, no to a car."""
     assert request.choices == ("yes", "no")
     thing = request.prompt.removesuffix("?").split()[-1]
     if thing == "bus":
@@ -29,7 +29,7 @@ VERIFY = VerifyObjects(FakeEngine(see, "see"), PROMPT, longest_side_px=112, zoom
 
 def scene():
     image = np.full((336, 336, 3), 255, np.uint8)
-    image[20:60, 20:60] = (255, 0, 0)  # 1.4 % of the picture
+    image[20:60, 20:60] = (255, 0, 0)  # 1.4 % of the image
     return image
 
 

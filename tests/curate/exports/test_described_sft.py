@@ -7,7 +7,7 @@ import pytest
 from curate.errors import PlanError
 from curate.exports import ExportOptions, export
 from curate.exports.described_sft import with_description
-from tests.curate.dataset_folder import make_dataset
+from tests.support.dataset_folder import make_dataset
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_rows_without_a_sample_are_counted_and_named(folder, tmp_path):
 
 
 def test_ms_swift_rows_and_uids_join_too(folder, tmp_path):
-    uid = list(folder.pictures)[4]
+    uid = list(folder.images)[4]
     row = {"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "<image>Why?"}], "id": uid}
     _, (written,), _, _ = described(folder, tmp_path, [row], sft_join="uid")
     assert written["messages"][0] == row["messages"][0]

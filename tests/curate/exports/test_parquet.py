@@ -1,4 +1,4 @@
-"""Laws of the Parquet exports: pictures inside, as HF datasets and TRL read them."""
+"""Laws of the Parquet exports: images inside, as HF datasets and TRL read them."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 
 from curate.errors import PlanError
 from curate.exports import ExportOptions, export
-from tests.curate.dataset_folder import make_dataset
+from tests.support.dataset_folder import make_dataset
 
 
 @pytest.fixture
@@ -20,13 +20,13 @@ def rows(out, pattern="samples-*.parquet") -> list[dict]:
     return [row for path in sorted(out.glob(pattern)) for row in pq.read_table(path).to_pylist()]
 
 
-def test_every_row_holds_its_original_picture_and_native_columns(folder, tmp_path):
+def test_every_row_holds_its_original_image_and_native_columns(folder, tmp_path):
     out = tmp_path / "out"
     report = export(folder.store, "parquet", str(out))
     found = rows(out)
-    assert [row["uid"] for row in found] == [uid for i, uid in enumerate(folder.pictures) if i % 6 >= 3]
+    assert [row["uid"] for row in found] == [uid for i, uid in enumerate(folder.images) if i % 6 >= 3]
     for row in found:
-        assert row["image"] == {"bytes": folder.pictures[row["uid"]], "path": f"{row['uid']}.jpg"}
+        assert row["image"] == {"bytes": folder.images[row["uid"]], "path": f"{row['uid']}.jpg"}
     assert found[1]["objects"][0]["label"] == "cat"
     assert report.samples == len(found) == 6
 
@@ -58,7 +58,7 @@ def test_pairs_are_messages_as_trl_reads_them(folder, tmp_path):
     ]
     assert first["chosen"] == [{"role": "assistant", "content": [{"type": "text", "text": "chosen 4"}]}]
     assert first["rejected"] == [{"role": "assistant", "content": [{"type": "text", "text": "rejected 4"}]}]
-    assert [image["bytes"] for image in first["images"]] == [folder.pictures[first["uid"]]]
+    assert [image["bytes"] for image in first["images"]] == [folder.images[first["uid"]]]
 
 
 def test_samples_without_a_pair_stay_in_the_index_with_the_reason(folder, tmp_path):

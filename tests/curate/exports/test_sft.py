@@ -1,4 +1,4 @@
-"""Laws of the exports for fine-tuning: rows as LLaVA and ms-swift read them, pictures beside them."""
+"""Laws of the exports for fine-tuning: rows as LLaVA and ms-swift read them, images beside them."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from curate.exports import ExportOptions, export
 from curate.exports.sft import SHORT, llava_row, row_turns, sft_condition, swift_row
 from schemas.label_verified import LABEL_VERIFIED
 from schemas.question import KEPT_QUESTIONS
-from tests.curate import dataset_folder as folders
+from tests.support import dataset_folder as folders
 
 QA, LABELS = "select_questions-v1-00000005", "label_verified-v1-00000006"
 
@@ -44,12 +44,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return made
 
 
-def test_llava_reads_a_list_of_conversations_with_pictures_beside_it(folder, tmp_path):
+def test_llava_reads_a_list_of_conversations_with_images_beside_it(folder, tmp_path):
     report = export(folder.store, "llava", str(tmp_path / "out"))
     rows = json.loads((tmp_path / "out" / "samples.json").read_text())
     assert report.samples == len(rows) == 4
     for row in rows:
-        assert (tmp_path / "out" / row["image"]).read_bytes() == folder.pictures[row["id"]]
+        assert (tmp_path / "out" / row["image"]).read_bytes() == folder.images[row["id"]]
         talk = row["conversations"]
         assert [turn["from"] for turn in talk] == ["human", "gpt"] * (len(talk) // 2)
         assert talk[0]["value"].startswith("<image>\n")
@@ -57,7 +57,7 @@ def test_llava_reads_a_list_of_conversations_with_pictures_beside_it(folder, tmp
     assert rows[0]["conversations"][1]["value"] == "3"
 
 
-def test_swift_reads_lines_of_messages_with_one_picture_each(folder, tmp_path):
+def test_swift_reads_lines_of_messages_with_one_image_each(folder, tmp_path):
     export(folder.store, "swift", str(tmp_path / "out"))
     lines = (tmp_path / "out" / "samples.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]

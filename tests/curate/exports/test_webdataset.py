@@ -15,9 +15,9 @@ from PIL import Image
 
 from curate.errors import PlanError, SourceError
 from curate.exports import ExportOptions, export
-from curate.store import Store
+from curate.storage.store import Store
 from schemas.export_index import EXPORT_INDEX
-from tests.curate.dataset_folder import FILTER, make_dataset
+from tests.support.dataset_folder import FILTER, make_dataset
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def read_back(out: Path) -> list[dict]:
 
 def kept(folder) -> list[str]:
     """The uids of rows 3, 4, 5 of both shards, in order."""
-    return [uid for i, uid in enumerate(folder.pictures) if i % 6 >= 3]
+    return [uid for i, uid in enumerate(folder.images) if i % 6 >= 3]
 
 
 def test_webdataset_reads_every_kept_sample_in_source_order(folder, tmp_path):
@@ -46,11 +46,11 @@ def test_webdataset_reads_every_kept_sample_in_source_order(folder, tmp_path):
     assert (report.samples, report.source_samples, report.failed) == (6, 12, 0)
     for sample in samples:
         assert [name for name in sample if not name.startswith("__")] == ["jpg", "txt", "json"]
-        assert sample["jpg"] == folder.pictures[sample["__key__"]]
+        assert sample["jpg"] == folder.images[sample["__key__"]]
         assert sample["txt"].decode().startswith("A dense caption")
 
 
-def test_webdataset_decodes_the_pictures(folder, tmp_path):
+def test_webdataset_decodes_the_images(folder, tmp_path):
     export(folder.store, "webdataset", str(tmp_path / "out"))
     urls = [str(path) for path in sorted((tmp_path / "out").glob("*.tar"))]
     for image, text, facts in (
@@ -84,13 +84,13 @@ def test_the_index_has_every_source_sample_and_its_place_or_reason(folder, tmp_p
     assert index.column_names[: len(EXPORT_INDEX)] == EXPORT_INDEX.names
     assert "clip_embedding" not in index.column_names
     rows = index.to_pylist()
-    assert [row["uid"] for row in rows] == list(folder.pictures)
+    assert [row["uid"] for row in rows] == list(folder.images)
     for row in rows:
         assert (row["export_file"] is None) == (row["dropped_by"] is not None or row["error"] is not None)
         if row["export_file"]:
             with (out / row["export_file"]).open("rb") as tar:
                 tar.seek(row["export_image_offset_bytes"])
-                assert tar.read(row["export_image_size_bytes"]) == folder.pictures[row["uid"]]
+                assert tar.read(row["export_image_size_bytes"]) == folder.images[row["uid"]]
     assert [row["dropped_by"] for row in rows[:6]] == [None, None, FILTER, None, None, "where: clip_score < 0.5"]
     assert [row["error"] for row in rows[:3]] == ["sample: missing_image", "clip: image_truncated", None]
 
@@ -194,10 +194,10 @@ def test_a_remote_export_that_died_has_no_manifest_and_can_be_repeated(folder, t
     assert remote.exists("export.json")
 
 
-def test_a_picture_that_changed_since_it_was_measured_is_not_shipped(folder, tmp_path):
+def test_a_image_that_changed_since_it_was_measured_is_not_shipped(folder, tmp_path):
     source, uid = Path(folder.shards[0].url), kept(folder)[1]
     data = source.read_bytes()
-    picture = folder.pictures[uid]
+    picture = folder.images[uid]
     source.write_bytes(data.replace(picture, picture[:-4] + b"\0\0\0\0"))
     report = export(folder.store, "webdataset", str(tmp_path / "out"))
     assert (report.samples, report.failed) == (5, 1)
@@ -229,7 +229,7 @@ def test_without_captions_the_text_is_the_alt_text(tmp_path):
     assert read_back(tmp_path / "out")[0]["txt"].decode() == "alt text 3 \u202e<b>\x1b[31m"
 
 
-def test_the_text_column_and_the_picture_name_can_be_chosen(folder, tmp_path):
+def test_the_text_column_and_the_image_name_can_be_chosen(folder, tmp_path):
     options = ExportOptions(text="alt_text", image_key="image", name="train")
     export(folder.store, "webdataset", str(tmp_path / "out"), options=options)
     with tarfile.open(tmp_path / "out" / "train-000000.tar") as tar:

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import PlanError, SourceError
-from curate.remote import open_filesystem
 from curate.sources import count, fetch, find_shards, scan
 from curate.sources.braces import expand_braces
+from curate.storage.filesystems import open_filesystem
 from tests.curate.sources.test_tar import rows, sample
-from tests.pictures import jpeg, tar_bytes
+from tests.support.images import jpeg, tar_bytes
 
 JPEG = jpeg()
 TAR = tar_bytes(sample("a"))

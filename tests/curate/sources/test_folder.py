@@ -3,7 +3,8 @@ import pytest
 
 from curate.errors import PlanError
 from curate.sources import count, fetch, find_shards, scan
-from tests.pictures import encode, jpeg, picture
+from tests.support.images import encode, jpeg
+from tests.support.images import image as picture
 
 JPEG, PNG = jpeg(), encode(picture(), "PNG")
 
@@ -34,7 +35,7 @@ def read(root):
     return samples
 
 
-def test_pictures_with_text_and_metadata_beside_them(folder):
+def test_images_with_text_and_metadata_beside_them(folder):
     files = {"b/two.v1.PNG": PNG, "one.jpg": JPEG, "one.txt": b"a cat", "one.json": b'{"x": 1}', "notes.md": b"-"}
     files |= {"b/two.v1.json": b'{"caption": "two"}', "orphan.txt": b"no picture"}
     two, one = read(folder(files))
@@ -49,13 +50,13 @@ def test_pictures_with_text_and_metadata_beside_them(folder):
     assert (two.key, two.image, two.alt_text) == ("b/two.v1", PNG, "two")
 
 
-def test_pictures_that_differ_only_in_extension_are_one_sample(folder):
+def test_images_that_differ_only_in_extension_are_one_sample(folder):
     two, one = read(folder({"a.png": PNG, "a.jpg": JPEG, "a-b.gif": b"x"}))
     assert (one.key, two.key, two.image_member) == ("a-b", "a", "a.jpg")
     assert [m.name for m in two.members] == ["a.jpg", "a.png"]
 
 
-def test_an_empty_picture_is_a_trouble_and_a_vanished_one_too(folder):
+def test_an_empty_image_is_a_trouble_and_a_vanished_one_too(folder):
     root = folder({"a.jpg": b"", "b.jpg": JPEG, "c.jpg": JPEG})
     (shard,) = find_shards([str(root)])
     (root / "b.jpg").unlink()
@@ -87,7 +88,7 @@ def test_a_large_folder_is_cut_into_chunks_of_a_thousand_samples(folder):
     assert (after[:2], after[2] != names[2]) == (names[:2], True)
 
 
-def test_a_single_picture_and_a_glob_of_pictures_are_folders_too(folder):
+def test_a_single_image_and_a_glob_of_images_are_folders_too(folder):
     root = folder({"a.jpg": JPEG, "b.jpg": JPEG, "c.png": PNG})
     assert [s.key for s in read(root / "a.jpg")] == ["a"]
     assert [s.key for s in read(root / "*.jpg")] == ["a", "b"]

@@ -9,7 +9,8 @@ import pytest
 
 from curate.errors import PlanError, SourceError
 from curate.sources import Shard, count, fetch, scan
-from tests.pictures import encode, jpeg, picture
+from tests.support.images import encode, jpeg
+from tests.support.images import image as picture
 
 JPEG = jpeg()
 HF = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from curate.errors import SampleError, SourceError
 from curate.sources import Shard, count, fetch, scan
 from curate.sources.tar import split_name
-from tests.pictures import jpeg, tar_bytes
+from tests.support.images import jpeg, tar_bytes
 
 JPEG = jpeg()
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]

@@ -60,7 +60,7 @@ def test_a_seed_gives_the_same_truth_texts_and_chat_turns_for_ever(golden):
 
 
 @pytest.mark.parametrize("golden", GOLDENS["scenes"], ids=lambda g: str(g["seed"]))
-def test_a_seed_gives_the_same_picture_to_the_bit_with_equal_pillow(golden):
+def test_a_seed_gives_the_same_image_to_the_bit_with_equal_pillow(golden):
     image, _ = make_scene(golden["seed"], golden["size"] and tuple(golden["size"]))
     coarse = np.array(image.resize((4, 4), Image.Resampling.BOX)).flatten().astype(int)
     assert np.abs(coarse - golden["coarse"]).max() <= 2

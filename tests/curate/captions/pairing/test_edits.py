@@ -43,7 +43,7 @@ def test_every_kind_has_its_edit():
     assert set(EDITS) == set(EDIT_KINDS)
 
 
-def test_an_added_object_is_nowhere_in_picture_and_text():
+def test_an_added_object_is_nowhere_in_image_and_text():
     found = every("added_object", "A dog. No cats here.", [box("dog", 0.2), box("bus", 0.5, score=0.1)])
     assert len(found) > 5
     for text in found:
@@ -82,7 +82,7 @@ def test_a_missing_text_takes_its_words_with_it(text, without):
     assert edited("missing_text", text, (), [line("FRESH BREAD")]) == without
 
 
-def test_a_text_that_is_not_in_the_picture_is_left_alone():
+def test_a_text_that_is_not_in_the_image_is_left_alone():
     for kind in ("missing_text", "changed_text"):
         assert every(kind, 'A man. A sign reads "Fresh bread".', (), [line("taxi")]) == {None}
         assert every(kind, 'A man. A sign reads "Fresh bread".') == {None}

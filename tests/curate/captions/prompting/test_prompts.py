@@ -84,7 +84,7 @@ def test_teacher_and_student_give_the_same_caveats_on_notes():
 
 
 def rendered(prompt, row):
-    """Return the chat text of a request as the Qwen family writes it, the picture first."""
+    """Return the chat text of a request as the Qwen family writes it, the image first."""
     import jinja2
 
     template = jinja2.Template((ROOT / "nano" / "vlm" / "chat_template.jinja").read_text())
@@ -96,17 +96,17 @@ def rendered(prompt, row):
 @pytest.mark.parametrize("prompt", [FUSION_V1, FUSION_TEACHER_V1, FUSION_STUDENT_V1], ids=lambda prompt: prompt.id)
 def test_two_requests_share_all_that_is_constant_before_anything_that_varies(prompt):
     one, two = (rendered(prompt, row) for row in ROWS)
-    picture = one.index("<|vision_start|>")
-    assert one[:picture] == two[:picture]
-    assert prompt.system in one[:picture]
-    # After the picture, the user text and the lead are constant too, and come before the notes.
+    image = one.index("<|vision_start|>")
+    assert one[:image] == two[:image]
+    assert prompt.system in one[:image]
+    # After the image, the user text and the lead are constant too, and come before the notes.
     rest = f"{prompt.text}\n{prompt.lead}\n"
-    assert one[picture:].split("<|vision_end|>")[1].startswith(rest)
-    constant, whole = estimate_tokens(one[:picture]), estimate_tokens(prompt.fill() + (prompt.system or ""))
+    assert one[image:].split("<|vision_end|>")[1].startswith(rest)
+    constant, whole = estimate_tokens(one[:image]), estimate_tokens(prompt.fill() + (prompt.system or ""))
     assert constant > 0.9 * whole  # nearly all that is constant can be cached
 
 
-def test_all_kinds_of_one_picture_share_their_prefix_up_to_the_question():
+def test_all_kinds_of_one_image_share_their_prefix_up_to_the_question():
     for family in ("kind-", "human-"):
         assert len({prompt.system for number, prompt in BUNDLED.items() if number.startswith(family)}) == 1
 

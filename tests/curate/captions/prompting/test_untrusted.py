@@ -1,4 +1,4 @@
-"""Whatever a web page or a picture says, the prompt holds it as one line of quoted, bounded, ordinary text."""
+"""Whatever a web page or an image says, the prompt holds it as one line of quoted, bounded, ordinary text."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from curate.captions.prompting.commands import FILES, find_command
 from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.untrusted import JOINERS, MOST_MARKS, control_tokens, neutral
-from nano.attacks import FAMILIES
+from nano.evaluate.attacks import FAMILIES
 
 # Special tokens of public chat templates and grounding formats, as they stand in tokenizer files.
 TOKENS = """

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from curate.captions.viewing.corrupt import color_jitter, low_resolution, pixels_sha256
-from tests.pictures import picture
+from tests.support.images import image as picture
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (112, 168, 3), dtype=np.uint8)
 
@@ -17,7 +17,7 @@ def test_low_resolution_keeps_the_size_and_loses_detail():
     assert detail(low) < detail(PICTURE) / 4
 
 
-def test_a_picture_that_is_no_larger_comes_back_as_it_is():
+def test_a_image_that_is_no_larger_comes_back_as_it_is():
     tiny = PICTURE[:20, :30]
     assert low_resolution(tiny, 20) is tiny
 

@@ -135,7 +135,7 @@ def test_signals_say_which_columns_are_read_and_asked():
     assert text.choose(row(lines=[45])) == Tier(672, "text")
 
 
-def test_a_decoded_picture_keeps_enough_for_the_widest_grid():
+def test_a_decoded_image_keeps_enough_for_the_widest_grid():
     assert ONE_PIECE.decode_px == 1008
     assert BUDGET.decode_px == 3024
     assert PixelBudget(sides_px=(336,), tiles=Tiling(336, 9)).decode_px == 1008

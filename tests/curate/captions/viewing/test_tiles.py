@@ -67,9 +67,9 @@ def test_what_is_narrower_than_the_least_distance_is_cut_along_a_direction_by_on
 @given(width=st.integers(1, 120), height=st.integers(1, 120), rows=st.integers(1, 5), columns=st.integers(1, 5))
 def test_tiles_cover_every_pixel_once_and_stay_within(width, height, rows, columns):
     seen = np.zeros((height, width), int)
-    picture = np.arange(height * width).reshape(height, width, 1)
+    image = np.arange(height * width).reshape(height, width, 1)
     for tile in Grid(rows, columns).tiles():
-        part = crop(picture, tile)
+        part = crop(image, tile)
         assert part.size > 0
         seen[part[0, 0, 0] // width :, part[0, 0, 0] % width :][: part.shape[0], : part.shape[1]] += 1
     assert seen.min() >= 1

@@ -10,7 +10,7 @@ FOUR_K = PixelBudget(fixed_px=3840)
 
 
 def sizes(budget, width, height):
-    """Sizes of the views of a picture, the whole first."""
+    """Sizes of the views of an image, the whole first."""
     image = np.zeros((height, width, 3), np.uint8)
     shown = show({"uid": "u"}, image, budget)
     views = list(shown.views(image, Hints(blocks=()), budget.tiles.tile_px))
@@ -50,7 +50,7 @@ def test_a_tier_of_tiles_that_one_tile_can_show_is_one_view():
     assert views == [(896, 588)]
 
 
-def test_unknown_sizes_are_those_of_the_decoded_picture():
+def test_unknown_sizes_are_those_of_the_decoded_image():
     for row in ({}, {"image_width_px": None, "image_height_px": None}):
         assert show(row, BLANK, FOUR_K).row == {"image_width_px": 112, "image_height_px": 84}
     assert show({"image_width_px": 4000, "image_height_px": 3000}, BLANK, FOUR_K).plan is not None

@@ -14,7 +14,7 @@ def test_a_widened_box_holds_the_box_and_stays_inside(box):
     assert min(x1 - x0, y1 - y0) >= 0.25 - 1e-6
 
 
-def test_tiles_cover_the_picture_and_overlap():
+def test_tiles_cover_the_image_and_overlap():
     grid = np.zeros((100, 100), int)
     for x0, y0, x1, y1 in tiles(0.1):
         grid[round(y0 * 100) : round(y1 * 100), round(x0 * 100) : round(x1 * 100)] += 1

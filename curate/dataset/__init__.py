@@ -1,0 +1,1 @@
+"""What a dataset folder holds: cells, samples, manifest; verify, compact, gc."""

@@ -1,0 +1,162 @@
+"""The record of a run: `runs/<id>.json`, and its shards in `runs/<id>.shards.parquet`."""
+
+import base64
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from curate.errors import PlanError
+from curate.pipeline import Pipeline
+from curate.sources.shard import Shard
+from curate.stages import Expert, stage_id, stage_name
+from curate.storage.redact import mask_parameters, mask_text, mask_url
+from curate.storage.store import Store
+
+__all__ = ["Manifest", "StageRecord", "code_digest", "finished_last", "latest", "load", "new_run_id", "run_ids", "save"]
+
+PACKAGES = ("curate", "filters", "pipelines", "schemas")
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """One stage as it ran; `id` names an expert's cells, `arrow_schema` (base64) the columns it adds."""
+
+    name: str
+    kind: Literal["expert", "filter"]
+    repr: str
+    id: str | None = None
+    arrow_schema: str | None = None
+
+    def schema(self) -> pa.Schema:
+        """Return the columns the stage adds; none for a filter."""
+        if self.arrow_schema is None:
+            return pa.schema([])
+        return pa.ipc.read_schema(pa.BufferReader(base64.b64decode(self.arrow_schema)))
+
+
+@dataclass(slots=True)
+class Manifest:
+    """What ran: enough to say where every value in the dataset comes from, and to run it again."""
+
+    id: str
+    recipe: str
+    parameters: dict[str, Any]
+    inputs: list[str]
+    sample_stage: str
+    stages: list[StageRecord]
+    verdict: str
+    limit: int | None
+    code: str
+    versions: dict[str, str]
+    status: str = "running"
+    started_at: str = ""
+    finished_at: str | None = None
+    seconds: float | None = None
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    def shards(self, store: Store) -> list[Shard]:
+        """Return the shards of the run, in order."""
+        rows = store.read_table(f"runs/{self.id}.shards.parquet").to_pylist()
+        return [
+            Shard(r["name"], r["kind"], r["url"], r["size_bytes"], tuple(r["files"] or ()), r["limit"]) for r in rows
+        ]
+
+
+SHARDS = pa.schema(
+    [
+        ("name", pa.string()),
+        ("kind", pa.string()),
+        ("url", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("files", pa.list_(pa.string())),
+        ("limit", pa.int64()),
+    ]
+)
+
+
+def describe_stages(pipeline: Pipeline) -> list[StageRecord]:
+    """Return what the manifest says about each stage, in order."""
+    records = []
+    for stage in pipeline.stages:
+        if isinstance(stage, Expert):
+            arrow = base64.b64encode(plain(stage.adds).serialize().to_pybytes()).decode()
+            records.append(StageRecord(stage_name(stage), "expert", mask_text(repr(stage)), stage_id(stage), arrow))
+        else:
+            records.append(StageRecord(stage_name(stage), "filter", repr(stage)))
+    return records
+
+
+def plain(schema: pa.Schema) -> pa.Schema:
+    """Return a schema of nullable fields without metadata."""
+    return pa.schema([pa.field(field.name, field.type) for field in schema])
+
+
+def code_digest() -> str:
+    """Return 16 hex digits over the source of the four packages."""
+    state = hashlib.blake2b(digest_size=8)
+    root = Path(__file__).resolve().parents[2]
+    for package in PACKAGES:
+        for file in sorted((root / package).rglob("*.py")):
+            state.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return state.hexdigest()
+
+
+def new_run_id(store: Store, recipe: str, identity: str) -> str:
+    """Return the id of a run: a sequence number, the recipe and 8 hex digits of its identity.
+
+    If the newest run has the same identity, this one continues it under the same id. No clock is involved.
+    """
+    digest = hashlib.blake2b(identity.encode(), digest_size=4).hexdigest()
+    suffix = f"{recipe}-{digest}"
+    newest = run_ids(store)[-1:]
+    if newest and newest[0].partition("-")[2] == suffix:
+        return newest[0]
+    number = int(newest[0].partition("-")[0]) + 1 if newest else 1
+    return f"{number:06d}-{suffix}"
+
+
+def save(store: Store, manifest: Manifest, shards: list[Shard] | None = None) -> None:
+    """Write the manifest; with `shards`, their list first. Passwords, signatures and keys are left out."""
+    if shards is not None:
+        columns = {name: [getattr(shard, name) for shard in shards] for name in SHARDS.names}
+        columns["url"] = [mask_url(shard.url) for shard in shards]
+        store.write_table(f"runs/{manifest.id}.shards.parquet", pa.table(columns, schema=SHARDS))
+    masked = {
+        "inputs": [mask_url(text) for text in manifest.inputs],
+        "parameters": mask_parameters(manifest.parameters),
+        "status": mask_text(manifest.status),
+    }
+    text = json.dumps(asdict(manifest) | masked, indent=1, sort_keys=True, default=str)
+    store.write_bytes(f"runs/{manifest.id}.json", text.encode() + b"\n")
+
+
+def load(store: Store, run_id: str) -> Manifest:
+    """Read one manifest; raises PlanError naming the runs there are."""
+    known = run_ids(store)
+    if run_id not in known:
+        raise PlanError(f"{store.root} has no run {run_id!r}; it has {', '.join(known[-5:]) or 'none'}")
+    fields = json.loads(store.read_bytes(f"runs/{run_id}.json"))
+    return Manifest(**{**fields, "stages": [StageRecord(**stage) for stage in fields["stages"]]})
+
+
+def finished_last(store: Store) -> bool:
+    """Tell whether the newest run ended by itself; False too if nothing ever ran."""
+    known = run_ids(store)
+    return bool(known) and json.loads(store.read_bytes(f"runs/{known[-1]}.json"))["status"] == "finished"
+
+
+def latest(store: Store) -> Manifest:
+    """Read the newest manifest; raises PlanError if nothing ever ran here."""
+    known = run_ids(store)
+    if not known:
+        raise PlanError(f"{store.root} is not a dataset: no run in {store.url('runs')}; give the folder of a run")
+    return load(store, known[-1])
+
+
+def run_ids(store: Store) -> list[str]:
+    """Return the ids of all runs, oldest first."""
+    return [name.removesuffix(".json") for name in store.list("runs") if name.endswith(".json")]

@@ -1,0 +1,1 @@
+"""Looking at a run: SQL, one sample, the funnel, errors, reports."""

@@ -1,0 +1,148 @@
+"""What the command line shows: the plan, the funnel, the next steps."""
+
+import os
+import shlex
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from curate.dataset.manifest import Manifest, latest, load
+from curate.inspect.query import query
+from curate.inspect.tables import printable
+from curate.run.planner import Plan
+from curate.run.runner import RunRequest
+from curate.storage.store import Store
+
+__all__ = ["funnel", "plan_table", "run_report", "status_report"]
+
+
+LONGEST_LINE = 2_000  # characters; what a run recorded may quote anything
+TEXTS = (("captioned", "caption"), ("preference pairs", "pair_chosen"))
+
+
+def plan_table(plan: Plan) -> RenderableType:
+    """Return the plan as a table: shards by state, then per expert how many rows wait for it first."""
+    states = Counter(each.state for each in plan.shards)
+    about = "" if plan.exact() else "about "
+    noun = "shard" if len(plan.shards) == 1 else "shards"
+    head = Text(
+        f"{len(plan.shards):,} {noun}: {states['done']:,} done, {states['open']:,} to go on with, "
+        f"{states['new']:,} new; {about}{plan.rows():,} samples in the unfinished ones"
+    )
+    table = Table(box=None, pad_edge=False)
+    table.add_column("expert")
+    table.add_column("cells")
+    table.add_column("there", justify="right")
+    table.add_column("rows to measure first", justify="right")
+    columns = plan.job.columns
+    for name, folder, waiting in plan.waiting():
+        have = columns.shards(folder)
+        there = sum(each.shard.name in have for each in plan.shards)
+        rows = f"{about if waiting else ''}{waiting:,}"
+        table.add_row(name, f"columns/{folder}", f"{there:,}/{len(plan.shards):,}", rows)
+    if not plan.unfinished:
+        tail = "nothing to do"
+    elif plan.needs_workers:
+        tail = "rows that stay alive go on to the experts below"
+    else:
+        tail = "only decisions are missing: no model will run"
+    return Group(head, table, Text(tail))
+
+
+def funnel(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
+    """Return (what, samples) from the source to what is kept, in pipeline order."""
+    sql = "SELECT dropped_by, error, count(*) AS n FROM samples GROUP BY ALL"
+    rows = query(store, sql, manifest.id).to_pylist()
+    total = sum(row["n"] for row in rows)
+    steps = [("samples in", total)]
+    for stage in manifest.stages:
+        if stage.kind == "expert":
+            failed = sum(r["n"] for r in rows if (r["error"] or "").startswith(f"{stage.name}: "))
+            steps += [(f"failed in {stage.name}", failed)] if failed else []
+        else:
+            steps.append((f"dropped by {stage.repr}", sum(r["n"] for r in rows if r["dropped_by"] == stage.repr)))
+            unmeasured = sum(r["n"] for r in rows if r["dropped_by"] == f"unmeasured: {stage.repr}")
+            steps += [(f"unmeasured for {stage.repr}", unmeasured)] if unmeasured else []
+    unreadable = sum(r["n"] for r in rows if (r["error"] or "").startswith("sample: "))
+    steps.insert(1, ("unreadable in the source", unreadable))
+    steps.append(("kept", sum(r["n"] for r in rows if r["dropped_by"] is None and r["error"] is None)))
+    return steps + _texts(store, manifest)
+
+
+def _texts(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
+    columns = [name for stage in manifest.stages for name in stage.schema().names]
+    texts = [
+        (label, name)
+        for label, name in (("captioned", "caption"), ("preference pairs", "pair_chosen"))
+        if name in columns
+    ]
+    if not texts:
+        return []
+    counts = ", ".join(f"count({name})" for _, name in texts)
+    alive = "dropped_by IS NULL AND error IS NULL"
+    row = query(store, f"SELECT {counts} FROM samples WHERE {alive}", manifest.id)
+    return [(label, row.column(i)[0].as_py()) for i, (label, _) in enumerate(texts)]
+
+
+def funnel_table(steps: Sequence[tuple[str, int]]) -> Table:
+    """Return the funnel as a table."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column("what")
+    table.add_column("samples", justify="right")
+    for what, samples in steps:
+        table.add_row(Text(printable(what, LONGEST_LINE)), f"{samples:,}")
+    return table
+
+
+def run_report(order: RunRequest, manifest: Manifest) -> RenderableType:
+    """Return the end of a run: funnel, where the output lies, three things to try next."""
+    store = Store(order.dataset)
+    folder, shards = shlex.quote(order.dataset), shlex.quote(f"{order.dataset.rstrip('/')}-shards")
+    curate = program()
+    next_steps = [
+        f'{curate} query {folder} "SELECT dropped_by, count(*) AS samples FROM samples GROUP BY 1 ORDER BY 2 DESC"',
+        f"{curate} show {folder} {_first_kept(store, manifest)}",
+        f"{curate} export {folder} {shards} --to webdataset",
+    ]
+    where = f"output in {order.dataset} (columns/, errors/, runs/)"
+    lines = [f"\nrun {manifest.id}: {manifest.seconds} s; {where}", "try next:"]
+    return Group(funnel_table(funnel(store, manifest)), Text("\n".join(lines + [f"  {step}" for step in next_steps])))
+
+
+def program() -> str:
+    """Return how this command line is called from here: `curate`, or its path where that is not on PATH."""
+    called = Path(sys.argv[0])
+    if called.name != "curate" or shutil.which("curate") is not None:
+        return "curate"
+    return os.path.relpath(called)
+
+
+def status_report(store: Store, run_id: str | None) -> RenderableType:
+    """Return what a run recorded and its funnel."""
+    manifest = load(store, run_id) if run_id else latest(store)
+    head = [
+        f"run {manifest.id}: {manifest.status}, {manifest.seconds} s",
+        f"recipe {manifest.recipe} {_assignments(manifest.parameters)}".rstrip(),
+        f"inputs {' '.join(manifest.inputs)}",
+    ]
+    measured = (manifest.counts or {}).get("measured") or {}
+    head += [f"measured {name}: {each['rows']:,} rows, {each['errors']:,} errors" for name, each in measured.items()]
+    lines = [printable(line, LONGEST_LINE) for line in head]
+    return Group(Text("\n".join(lines) + "\n"), funnel_table(funnel(store, manifest)))
+
+
+def _assignments(parameters: dict[str, Any]) -> str:
+    return " ".join(f"-p {name}={value}" for name, value in parameters.items())
+
+
+def _first_kept(store: Store, manifest: Manifest) -> str:
+    sql = "SELECT uid FROM samples ORDER BY (dropped_by IS NULL AND error IS NULL) DESC, shard, row LIMIT 1"
+    rows = query(store, sql, manifest.id)
+    return str(rows["uid"][0].as_py())[:12] if rows.num_rows else "UID"

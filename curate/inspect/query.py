@@ -1,0 +1,46 @@
+"""Ask SQL of a run; only the view `samples` can be read and nothing can be written."""
+
+import duckdb
+import pyarrow as pa
+
+from curate.errors import PlanError, StoreError
+from curate.inspect.tables import format_table
+from curate.inspect.view import open_view, plain_error
+from curate.storage.store import Store
+
+__all__ = ["ask", "format_table", "open_view", "query"]
+
+
+def query(store: Store, sql: str, run_id: str | None = None) -> pa.Table:
+    """Return the answer of one SELECT over `samples` of a run, the newest by default.
+
+    Raises PlanError if `sql` is not one SELECT that DuckDB understands, StoreError if a cell is damaged.
+    """
+    with open_view(store, run_id) as connection:
+        return ask(connection, sql)
+
+
+def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    """Run one SELECT on a connection of `open_view`; raises PlanError with the columns there are."""
+    try:
+        statements = connection.extract_statements(sql)
+    except duckdb.Error as error:
+        raise PlanError(_refusal(connection, error)) from error
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise PlanError(
+            "a query is one SELECT over `samples`; nothing else is allowed, e.g. SELECT count(*) FROM samples"
+        )
+    try:
+        return connection.sql(statements[0]).to_arrow_table()
+    except duckdb.PermissionException as error:
+        raise PlanError(f"a query can only read the view `samples`: {plain_error(error)}") from error
+    except duckdb.Error as error:
+        if isinstance(error, duckdb.IOException) or ".parquet'" in str(error):
+            reason = f"a cell cannot be read: {plain_error(error)}; delete the file and run again"
+            raise StoreError(reason) from error
+        raise PlanError(_refusal(connection, error)) from error
+
+
+def _refusal(connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> str:
+    columns = ", ".join(connection.sql("SELECT * FROM samples").columns)
+    return f"the query does not work: {plain_error(error)}; columns of `samples`: {columns}"

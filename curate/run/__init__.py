@@ -1,0 +1,1 @@
+"""How a run works: plan, measure, decide, commit; on Ray or in this process."""

@@ -1,0 +1,284 @@
+"""The pipeline as a Ray Data plan: the shard is the row, the segment is the operator, the worker is the actor."""
+
+import json
+import logging
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import ray
+import ray.data
+from ray.data import ActorPoolStrategy
+from rich.console import Console
+
+from curate.dataset.manifest import code_digest
+from curate.errors import CurateError
+from curate.pipeline import Segment
+from curate.recipe import FILE_MODULE
+from curate.run.commit import RunSpec
+from curate.run.crash_isolation import CrashLog, InFlight, OneByOne, Record, Watchdog
+from curate.run.planner import Plan
+from curate.run.progress import Progress, Totals
+from curate.run.worker import ProgressEvent, Worker
+from curate.sources import Shard
+from curate.stages import stage_name
+from curate.storage.lock import Permit, fenced
+from curate.storage.store import remove_orphans
+
+__all__ = ["run_on_ray"]
+
+MAX_BLOCKS = 10_000  # a block is a task: a shard each, until the driver would spend its time on tasks
+TICK_SECONDS = 0.5
+SYSTEM_ERRORS = (  # the tally and the object store live beside the driver: without them there is no run
+    ray.exceptions.ActorUnavailableError,
+    ray.exceptions.ActorDiedError,
+    ray.exceptions.LocalRayletDiedError,
+    ray.exceptions.ObjectLostError,
+    ray.exceptions.RpcError,
+)
+OBJECT_STORE_BYTES = 128 << 20  # only shard names travel, so a local cluster needs no more
+
+
+def run_on_ray(plan: Plan, permit: Permit, address: str | None, console: Console) -> dict[str, Any]:
+    """Measure and settle the unfinished shards of a plan; return rows, errors and seconds by stage.
+
+    Segments are chained, so captions start while perception still runs. Pixels never enter the object store. Raises
+    CurateError at the end if shards were left because they killed their worker again and again, or if Ray itself fails.
+    """
+    try:
+        return _run_on_ray(plan, permit, address, console)
+    except SYSTEM_ERRORS as error:
+        raise CurateError(
+            f"Ray lost a process that it cannot replace, or its connection ({type(error).__name__}); what was "
+            "committed is kept: see that the cluster is up, then run the same command again"
+        ) from error
+    except ray.exceptions.RayError as error:
+        raise CurateError(f"a worker failed: {last_line(error)}") from error
+
+
+def _run_on_ray(plan: Plan, permit: Permit, address: str | None, console: Console) -> dict[str, Any]:
+    job, shards = plan.job, plan.unfinished
+    with cluster(address):
+        tally: Any = RunMonitor.options(scheduling_strategy=beside_driver()).remote()  # type: ignore[attr-defined]
+        stages = [stage_name(expert) for expert in job.pipeline.experts]
+        progress = Progress(stages, len(shards), lambda: ray.get(tally.totals.remote()), console)
+        left: list[str] = []
+        with progress.live():
+            for row in chain(job, permit, shards, tally).iter_rows():
+                if row["trouble"] is not None:
+                    raise pickle.loads(row["trouble"])
+                if row["left"]:
+                    left.append(json.loads(row["shard"])["name"])
+                progress.finish_shard()
+        totals = ray.get(tally.totals.remote())
+        if ray.get(tally.any_deaths.remote()):
+            remove_orphans(job.columns.store)
+    if left:
+        raise CurateError(
+            f"{len(left)} of {len(shards)} shards are left, each killed its worker again and again (a native crash, "
+            f"or out of memory, that no sample could be blamed for): {', '.join(left[:5])}"
+            f"{', ...' if len(left) > 5 else ''}; all others are done, run again to try these once more"
+        )
+    return {name: asdict(each) for name, each in totals.stages.items()}
+
+
+@contextmanager
+def cluster(address: str | None) -> Iterator[None]:
+    """Join the cluster at `address`, or start one on this machine and take it down afterwards.
+
+    A Ray that the calling program has already initialised is used and left as it was. "local" is said out loud:
+    without an address Ray would join any cluster it finds.
+    """
+    ours, on_sigterm = not ray.is_initialized(), signal.getsignal(signal.SIGTERM)
+    if ours:
+        local = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if address is None else {}
+        if address is None:
+            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else every pool prints ray-project/ray#53727
+        ray.init(address=address or "local", logging_level="error", log_to_driver=False, **local)
+        if callable(on_sigterm) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts its own there
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    try:
+        yield
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def beside_driver() -> Any:
+    """Return the placement on the driver's own node: what it keeps lives and dies with the run."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+
+
+def chain(job: RunSpec, permit: Permit, shards: list[Shard], tally: Any) -> Any:
+    """Return the lazy Ray dataset: one row per shard, one actor pool per segment."""
+    for name in [name for name in sys.modules if name.startswith(FILE_MODULE)]:  # classes and functions of recipe files
+        ray.cloudpickle.register_pickle_by_value(sys.modules[name])
+    rows = [{"shard": json.dumps(asdict(shard)), "trouble": None, "left": False} for shard in shards]
+    dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), MAX_BLOCKS))
+    segments = job.pipeline.segments()
+    for index, (segment, workers) in enumerate(zip(segments, pool_sizes(segments, len(shards)), strict=True)):
+        needs, most = segment.resources, most_workers(segment, workers, len(shards))
+        dataset = dataset.map(
+            RayWorker,
+            fn_constructor_args=(job, index, tally, permit),
+            compute=ActorPoolStrategy(
+                min_size=workers,
+                max_size=most,
+                max_concurrent_calls_per_actor=needs.shards,
+                enable_true_multi_threading=needs.shards > 1,
+                max_tasks_in_flight_per_actor=2 * needs.shards,  # less, and Ray never finds a pool busy enough to grow
+            ),
+            num_cpus=needs.cpus,
+            num_gpus=needs.gpus,
+            resources=dict(needs.custom),
+        )
+    return dataset
+
+
+def pool_sizes(segments: list[Segment], shards: int) -> list[int]:
+    """Return how many workers each segment gets from what the cluster has.
+
+    Engines first: one per GPU share they ask for (data parallel; several models share the GPUs evenly), or one on a
+    machine without GPUs; perception gets the CPUs left.
+    """
+    have = ray.cluster_resources()
+    cpus, gpus = have.get("CPU", 1.0), have.get("GPU", 0.0)
+    sizes: dict[int, int] = {}
+    sharing = sum(segment.resources.gpus > 0 for segment in segments)
+    for index in sorted(range(len(segments)), key=lambda i: segments[i].engine is None):
+        needs = segments[index].resources
+        alone = segments[index].engine and not needs.custom
+        fits = int(gpus / sharing / needs.gpus) if needs.gpus else 1 if alone else int(cpus / needs.cpus)
+        sharing -= needs.gpus > 0
+        fits = min([fits, *(int(have.get(name, 0.0) / amount) for name, amount in needs.custom)])
+        sizes[index] = max(1, min(needs.workers or fits, shards))
+        cpus -= sizes[index] * needs.cpus
+        gpus -= sizes[index] * needs.gpus
+    return [sizes[i] for i in range(len(segments))]
+
+
+def most_workers(segment: Segment, workers: int, shards: int) -> int:
+    """Return how far a pool may grow when nodes join; an engine without a GPU would only share the same cores."""
+    needs = segment.resources
+    if needs.workers is not None or (segment.engine and not needs.gpus and not needs.custom):
+        return workers
+    return max(workers, shards)
+
+
+@ray.remote(num_cpus=0)
+class RunMonitor:
+    """Adds up progress from all workers, for display, and keeps the books on workers that died."""
+
+    def __init__(self) -> None:
+        self.sums = Totals()
+        self.suspects = CrashLog()
+
+    def add(self, more: Totals) -> None:
+        for stage, each in more.stages.items():
+            self.sums.add(ProgressEvent(stage, each.rows, each.errors, each.seconds))
+
+    def totals(self) -> Totals:
+        return self.sums
+
+    def begin(self, index: int, shard: str) -> Record:
+        return self.suspects.begin(index, shard)
+
+    def note(self, index: int, shard: str, note: InFlight | None) -> None:
+        self.suspects.note(index, shard, note)
+
+    def accuse(self, note: InFlight) -> None:
+        self.suspects.accuse(note)
+
+    def end(self, index: int, shard: str) -> None:
+        self.suspects.end(index, shard)
+
+    def any_deaths(self) -> bool:
+        return self.suspects.any_deaths
+
+
+class ProgressBuffer:
+    """Adds up what one worker tells and passes it on twice a second: each message takes a millisecond on both sides."""
+
+    def __init__(self, tally: Any) -> None:
+        self.tally, self.lock = tally, threading.Lock()
+        self.sums, self.sent = Totals(), time.monotonic()
+
+    def __call__(self, tick: ProgressEvent) -> None:
+        with self.lock:
+            self.sums.add(tick)
+            if time.monotonic() - self.sent >= TICK_SECONDS:
+                self._send()
+
+    def send(self) -> None:
+        """Pass on what was not passed on yet."""
+        with self.lock:
+            self._send()
+
+    def _send(self) -> None:
+        self.tally.add.remote(self.sums)
+        self.sums, self.sent = Totals(), time.monotonic()
+
+
+class RayWorker:
+    """The actor that Ray Data calls with one shard at a time.
+
+    What stops a run travels back as a pickled CurateError: Ray keeps only the text of an exception's cause. Ray
+    restarts an actor that died and gives it the same shard again, for ever: the tally's `suspects` narrow the deaths
+    down to samples, or leave the shard.
+    """
+
+    def __init__(self, job: RunSpec, index: int, tally: Any, permit: Permit) -> None:
+        watchdog = Watchdog(lambda note: ray.get(tally.accuse.remote(note), timeout=30))
+        self.ticks = ProgressBuffer(tally)
+        self.worker = Worker(job, index, self.ticks, watchdog)
+        self.tally, self.index, self.permit = tally, index, permit
+        self.code = code_digest()
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        if row["trouble"] is not None or row["left"]:
+            return row
+        shard = json.loads(row["shard"])
+        name = shard["name"]
+        record = ray.get(self.tally.begin.remote(self.index, name))
+        if record.hopeless:
+            return {**row, "left": True}
+        careful = None if record.suspects is None else OneByOne(record, self._teller(name))
+        try:
+            check_code(self.code, self.permit)
+            with fenced(self.worker.job.columns.store, self.permit.token):
+                self.worker.measure(Shard(**{**shard, "files": tuple(shard["files"])}), careful)
+        except CurateError as error:
+            return {**row, "trouble": pickle.dumps(error)}
+        self.ticks.send()
+        ray.get(self.tally.end.remote(self.index, name))  # now the totals are complete
+        return row
+
+    def _teller(self, shard: str) -> Callable[[InFlight | None], None]:
+        return lambda note: ray.get(self.tally.note.remote(self.index, shard, note))
+
+
+def check_code(code: str, permit: Permit) -> None:
+    """Raise CurateError if a worker runs other code than its driver."""
+    if code != permit.code:
+        raise CurateError(
+            f"worker on {socket.gethostname()} has Curate code {code}, the driver {permit.code}; install the same "
+            f"version on every machine, restart Ray there, then run again"
+        )
+
+
+def last_line(error: BaseException) -> str:
+    """Return the last line of an error's text that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -1,0 +1,168 @@
+"""One expert on one batch: decode, call the scorer, isolate the samples it cannot measure."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.errors import ContractError, CurateError, SampleError
+from curate.pixels import decode
+from curate.stages import Batch, Expert, Measurement, Pixels, Scorer, stage_name
+
+__all__ = ["DecodedImages", "Payload", "Scores", "score"]
+
+Payload: TypeAlias = bytes | SampleError | None
+"""The encoded image of a sample, or why it could not be read, or None when no stage needs it."""
+
+RESERVED = ("error", "latency_seconds")
+
+
+@dataclass(slots=True)
+class DecodedImages:
+    """The images of one chunk: each decoded at most once, when the first expert asks, and shared by all."""
+
+    payloads: Sequence[Payload]
+    side: int | None
+    luma: bool = False
+    decoders: ThreadPoolExecutor | None = None
+    decoded: dict[int, Pixels | SampleError] = field(default_factory=dict)
+
+    def get(self, rows: Sequence[int]) -> list[Pixels | SampleError]:
+        """Return the decoded images of some rows of the chunk, in order."""
+        missing = [row for row in rows if row not in self.decoded]
+        each = self.decoders.map(self._decode, missing) if self.decoders else map(self._decode, missing)
+        self.decoded.update(zip(missing, each, strict=True))
+        return [self.decoded[row] for row in rows]
+
+    def _decode(self, row: int) -> Pixels | SampleError:
+        payload = self.payloads[row]
+        if not isinstance(payload, bytes):
+            return payload or SampleError("missing_image", "the sample has no image")
+        try:
+            return decode(payload, self.side or 0, luma=self.luma)
+        except SampleError as error:
+            return error
+        except MemoryError:
+            return SampleError("out_of_memory", "no memory to decode the picture")
+
+
+@dataclass(slots=True)
+class Scores:
+    """n values per column, and per row what went wrong and how long its request took (engine experts only)."""
+
+    columns: dict[str, pa.Array]
+    errors: list[SampleError | None]
+    latency_seconds: list[float | None]
+
+
+def score(expert: Expert, scorer: Scorer, table: pa.Table, rows: Sequence[int], pictures: DecodedImages) -> Scores:
+    """Measure `table` (k rows; row i is row `rows[i]` of the chunk) and return k values per column.
+
+    A row without a usable image gets an error and is kept from the scorer. A batch that raises is halved until the
+    guilty sample is alone; its neighbours keep their values.
+    """
+    inputs: list[Any] = [pictures.payloads[row] for row in rows]
+    if expert.pixels is not None:
+        inputs = list(pictures.get(rows))
+    errors: list[SampleError | None] = [value if isinstance(value, SampleError) else None for value in inputs]
+    good = [i for i, error in enumerate(errors) if error is None]
+    step = max(1, expert.resources.batch_rows)
+    parts: list[Scores] = []
+    for start in range(0, len(good), step):
+        at = good[start : start + step]
+        batch = Batch(
+            table.take(pa.array(at, pa.int64())),
+            tuple(pictures.payloads[rows[i]] or b"" for i in at),  # type: ignore[misc]
+            tuple(inputs[i] for i in at) if expert.pixels is not None else (),
+        )
+        parts.append(_bisect(expert, scorer, batch))
+    return _assemble(expert, errors, good, parts)
+
+
+def _bisect(expert: Expert, scorer: Scorer, batch: Batch) -> Scores:
+    try:
+        return _checked(expert, batch, scorer(batch))
+    except SampleError as error:
+        trouble = error
+    except CurateError:
+        raise  # a bad system, not a bad sample
+    except Exception as error:  # noqa: BLE001 (the one worker boundary: recorded as an error row, counted)
+        trouble = SampleError(failure_code(error), f"{type(error).__name__}: {error}"[:500])
+    if len(batch) == 1:
+        nulls = {f.name: pa.nulls(1, f.type) for f in expert.adds}
+        return Scores(nulls, [trouble], [None])
+    half = len(batch) // 2
+    return _join(expert, [_bisect(expert, scorer, part) for part in (_slice(batch, 0, half), _slice(batch, half))])
+
+
+def failure_code(error: Exception) -> str:
+    """Tell memory that ran out from any other failure of an expert.
+
+    torch has a class of its own for GPUs; on CPUs torch, onnxruntime and OpenCV only say it in words.
+    """
+    memory = isinstance(error, MemoryError) or type(error).__name__ in {"OutOfMemoryError", "ArrowMemoryError"}
+    memory |= any(words in str(error) for words in ("allocate memory", "out of memory", "Insufficient memory"))
+    return "out_of_memory" if memory else "expert_failed"
+
+
+def _slice(batch: Batch, start: int, stop: int | None = None) -> Batch:
+    stop = len(batch) if stop is None else stop
+    return Batch(batch.table.slice(start, stop - start), batch.payloads[start:stop], batch.images[start:stop])
+
+
+def _checked(expert: Expert, batch: Batch, result: Any) -> Scores:
+    """Return a scorer's result as Arrow columns, or raise ContractError naming what is off."""
+    n, name = len(batch), stage_name(expert)
+    if isinstance(result, Measurement):  # for now experts may also return a mapping
+        result = {**result.columns, "error": result.errors, "latency_seconds": result.seconds}
+    if extra := set(result) - set(expert.adds.names) - set(RESERVED):
+        raise ContractError(f"{name} returned columns it does not declare: {sorted(extra)}")
+    columns: dict[str, pa.Array] = {}
+    for f in expert.adds:
+        if f.name not in result:
+            raise ContractError(f"{name} did not return its column {f.name!r}")
+        values = result[f.name]
+        if len(values) != n:
+            raise ContractError(f"{name}: {f.name}: {len(values)} values for {n} rows")
+        array = values if isinstance(values, pa.Array) else pa.array(values, f.type)
+        columns[f.name] = array if array.type == f.type else array.cast(f.type)
+    errors = list(result.get("error") or [None] * n)
+    for f in expert.adds:
+        if pa.types.is_floating(f.type) and not pa.types.is_float16(f.type):
+            _null_nans(columns, f.name, errors)
+    return Scores(columns, errors, list(result.get("latency_seconds") or [None] * n))
+
+
+def _null_nans(columns: dict[str, pa.Array], name: str, errors: list[SampleError | None]) -> None:
+    bad = pc.fill_null(pc.is_nan(columns[name]), False).to_numpy(zero_copy_only=False)
+    for i in np.flatnonzero(bad):
+        errors[i] = errors[i] or SampleError("not_a_number", f"{name} came out as NaN")
+    if bad.any():
+        columns[name] = pc.if_else(pa.array(bad), pa.scalar(None, columns[name].type), columns[name])
+
+
+def _join(expert: Expert, parts: list[Scores]) -> Scores:
+    columns = {f.name: pa.concat_arrays([part.columns[f.name] for part in parts]) for f in expert.adds}
+    errors = [error for part in parts for error in part.errors]
+    return Scores(columns, errors, [seconds for part in parts for seconds in part.latency_seconds])
+
+
+def _assemble(expert: Expert, errors: list[SampleError | None], good: list[int], parts: list[Scores]) -> Scores:
+    """Put the values of the good rows back in their places; rows that failed are all null."""
+    if not parts:
+        return Scores({f.name: pa.nulls(len(errors), f.type) for f in expert.adds}, errors, [None] * len(errors))
+    measured = _join(expert, parts)
+    latency: list[float | None] = [None] * len(errors)
+    where = np.full(len(errors), -1, dtype=np.int64)
+    for i, row in enumerate(good):
+        errors[row], latency[row] = measured.errors[i], measured.latency_seconds[i]
+        if measured.errors[i] is None:
+            where[row] = i
+    if (where == np.arange(len(errors))).all():
+        return Scores(measured.columns, errors, latency)
+    index = pa.array(where, mask=where < 0)
+    return Scores({name: array.take(index) for name, array in measured.columns.items()}, errors, latency)

@@ -1,0 +1,1 @@
+"""Bytes, anywhere: store, file systems, checksums, lock, redaction."""

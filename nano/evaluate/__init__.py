@@ -1,0 +1,1 @@
+"""Measure the pipelines against the exact truth of the nano world."""

@@ -1,0 +1,1 @@
+"""Make the bundled shards: scenes, planted defects."""

@@ -1,0 +1,49 @@
+"""The same weights elsewhere are the same stage; other weights are another."""
+
+import pytest
+
+from curate.errors import PlanError
+from curate.models.weights import Weights
+
+
+def test_identity_is_name_and_content_not_place(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    for folder in ("a", "b"):
+        (tmp_path / folder / "model.bin").write_bytes(b"weights")
+
+    first, second = (repr(Weights(str(tmp_path / folder / "model.bin"))) for folder in ("a", "b"))
+    (tmp_path / "b" / "model.bin").write_bytes(b"other weights")
+
+    assert first == second
+    assert first != repr(Weights(str(tmp_path / "b" / "model.bin")))
+
+
+def test_a_folder_is_known_by_all_its_files(tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "one").write_bytes(b"1")
+    before = repr(Weights(str(tmp_path / "m")))
+    (tmp_path / "m" / "two").write_bytes(b"2")
+
+    assert repr(Weights(str(tmp_path / "m"))) != before
+
+
+def test_a_large_file_is_sampled_and_a_changed_block_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr("curate.models.weights.WHOLE", 1 << 20)
+    path = tmp_path / "big"
+    path.write_bytes(bytes(20 << 20))
+    before = repr(Weights(str(path)))
+    path.write_bytes(bytes(10 << 20) + b"\1" * (2 << 20) + bytes(8 << 20))
+
+    assert repr(Weights(str(path))) != before
+
+
+def test_a_hub_name_is_its_own_identity():
+    for name in ("Qwen/Qwen2.5-VL-7B-Instruct", "laion2b_s34b_b79k", "yolo11x.pt"):
+        assert repr(Weights(name)) == f"Weights({name!r})"
+
+
+def test_missing_weights_are_one_sentence():
+    for name in ("./nowhere/x.pt", "nowhere/x.pt", "x.safetensors"):
+        with pytest.raises(PlanError, match=f"weights not found: {name}; give an existing file"):
+            repr(Weights(name))

@@ -1,0 +1,89 @@
+"""A batch that fails is halved down to the guilty sample; its neighbours keep their values."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curate.errors import ContractError, EngineError, SampleError
+from curate.pixels import encode_png
+from curate.run.scoring import DecodedImages, score
+from tests.support.stages import Brightness, TextLength
+
+
+def table(texts):
+    return pa.table({"uid": [f"u{i}" for i in range(len(texts))], "alt_text": pa.array(texts, pa.string())})
+
+
+def measure(expert, texts, scorer=None):
+    images = DecodedImages([b""] * len(texts), None)
+    return score(expert, scorer or expert.load(), table(texts), range(len(texts)), images)
+
+
+def test_one_bad_sample_costs_only_itself():
+    result = measure(TextLength(crash=("boom",)), ["a", "bb", "boom", "dddd", "eeeee"])
+
+    assert result.columns["text_length"].to_pylist() == [1, 2, None, 4, 5]
+    assert [error and error.code for error in result.errors] == [None, None, "expert_failed", None, None]
+    assert "RuntimeError: the model fell over" in result.errors[2].message
+
+
+def test_an_error_entry_nulls_its_row():
+    result = measure(TextLength(fail=("no",)), ["a", "no"])
+
+    assert result.columns["text_length"].to_pylist() == [1, None]
+    assert result.errors[1].code == "bad_text"
+
+
+def test_a_nan_is_an_error_not_a_value():
+    result = measure(TextLength(), ["a", "b"], lambda batch: {"text_length": [float("nan"), 1.0]})
+
+    assert result.columns["text_length"].to_pylist() == [None, 1]
+    assert result.errors[0].code == "not_a_number"
+
+
+def test_a_bad_system_is_not_a_bad_sample():
+    def dead(batch):
+        raise EngineError("the engine died")
+
+    with pytest.raises(EngineError, match="died"):
+        measure(TextLength(), ["a", "b"], dead)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ({"text_length": [1.0]}, "1 values for 2 rows"),
+        ({}, "did not return its column 'text_length'"),
+        ({"text_length": [1.0, 2.0], "more": [1, 2]}, "does not declare.*more"),
+    ],
+)
+def test_a_broken_contract_names_the_column(answer, message):
+    with pytest.raises(ContractError, match=message):
+        measure(TextLength(), ["a", "b"], lambda batch: answer)
+
+
+def test_an_undecodable_image_never_reaches_the_scorer():
+    good = encode_png(np.full((20, 20, 3), 100, np.uint8))
+    images = DecodedImages([good, b"not an image", SampleError("gone", "x"), good], 16)
+
+    result = score(Brightness(), Brightness().load(), table(["a"] * 4), range(4), images)
+
+    assert result.columns["brightness"].to_pylist() == [100, None, None, 100]
+    assert [error and error.code for error in result.errors] == [None, "image_undecodable", "gone", None]
+
+
+def test_a_image_is_decoded_once_for_all_experts():
+    images = DecodedImages([encode_png(np.zeros((8, 8, 3), np.uint8))], 0)
+
+    assert images.get([0])[0] is images.get([0])[0]
+
+
+def test_latency_comes_back_in_row_order():
+    @dataclass(frozen=True)
+    class Timed(TextLength):
+        pass
+
+    scorer = lambda batch: {"text_length": [1.0, 2.0], "latency_seconds": [0.5, None]}  # noqa: E731
+    assert measure(Timed(), ["a", "b"], scorer).latency_seconds == [0.5, None]
