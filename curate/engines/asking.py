@@ -4,7 +4,7 @@ An expert writes one generator function, a *conversation*: it yields requests, r
 yield more, and returns the values of its columns. `scorer` runs the conversations of a batch together, so that the
 engine always has the next request.
 
-    def _describe(self, row: Row, image: Pixels | None, stage: str) -> Conversation:
+    def _describe(self, row: Row, image: Pixels, stage: str) -> Conversation:
         (answer,) = yield [Request(row["uid"], self.prompt.text, image)]
         return {"description": answer.text.strip()}
 
@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from curate.engines.engine import Completion, Engine, Request
 from curate.errors import ContractError, SampleError
-from curate.stages import Batch, Measurement, Pixels, Scorer
+from curate.stages import Batch, Measurement, Scorer
 
 __all__ = ["Conversation", "Converse", "Row", "To", "scorer"]
 
@@ -45,8 +45,8 @@ Requests may be a generator: each is taken when the engine has room, so that lar
 that is left out is null; None leaves out all. To yield no requests receives no completions.
 """
 
-Converse: TypeAlias = Callable[[Row, Pixels | None], Conversation]
-"""Starts the conversation about a row; the image is decoded, or null where the expert needs no pixels."""
+Converse: TypeAlias = Callable[[Row, Any], Conversation]
+"""Starts the conversation about a row and its decoded image (`Pixels`; None where the expert needs no pixels)."""
 
 
 def scorer(adds: pa.Schema, engine: Engine | None, converse: Converse) -> Scorer:
