@@ -1,5 +1,6 @@
 import dataclasses
 import pickle
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,18 @@ def test_a_tag_that_comes_back_is_a_leaked_prompt():
         budget=dataclasses.replace(BUDGET, tiles=long),
     )
     assert "leaked_prompt" in expert.load()(batch("u")).columns["caption_marks"][0]
+
+
+def test_a_tile_is_made_when_the_engine_takes_it_and_not_kept():
+    images = []
+
+    def weigh(request):
+        images.append(weakref.ref(request.image))
+        assert all(image() is None for image in images[:-1])
+        return "A beach."
+
+    dataclasses.replace(EXPERT, engine=FakeEngine(weigh)).load()(batch("u", "v", shape=(224, 448, 3)))
+    assert len(images) == 6
 
 
 def test_sizes_come_from_the_original_not_from_the_decoded_image():
