@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Final
 
+from curate.captions.boxes import area, is_box
 from curate.captions.prompting.commands import COMMANDS_V1, find_command
-from curate.captions.prompting.places import PLACES, Box, Place, is_box, place_style, place_words, write_place
+from curate.captions.prompting.places import PLACES, Place, write_place
 from curate.captions.prompting.tokens import estimate_tokens
 from curate.captions.prompting.untrusted import neutral
 from curate.errors import PlanError
@@ -14,15 +15,11 @@ from curate.errors import PlanError
 __all__ = [
     "BLOCKS",
     "CUT_FIRST",
-    "Box",
     "Budgets",
     "HintBlock",
     "Hints",
     "LeftOut",
     "Section",
-    "neutral",
-    "place_style",
-    "place_words",
 ]
 
 
@@ -151,6 +148,10 @@ class Hints:
         """Names of the columns that the wanted blocks read."""
         return tuple(name for block, name in BLOCKS.items() if block in self.blocks)
 
+    def without(self, *blocks: str) -> "Hints":
+        """Return the hints less some blocks."""
+        return replace(self, blocks=tuple(block for block in self.blocks if block not in blocks))
+
     def render(self, row: Mapping[str, Any], width_px: int, height_px: int) -> str:
         """Return the block for one row, "" if nothing is known; the size is that of the image the model sees."""
         return self.write(row, width_px, height_px).text
@@ -231,7 +232,7 @@ class Hints:
         for each in _by_worth([o for o in objects if _at_least(o, "score", self.min_object_score)]):
             place = write_place(each["box"], self.place, width_px, height_px)
             if place is not None and each["label"]:
-                items.append(_Item(each["label"], place, -_area(each)))
+                items.append(_Item(each["label"], place, -area(each["box"])))
         return items[: self.max_objects]
 
     def _ocr(self, lines: Sequence[Mapping[str, Any]], width_px: int, height_px: int) -> list[_Item]:
@@ -264,14 +265,9 @@ def _by_worth(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return objects in the order in which they are kept: by turns the surest and the smallest of the rest."""
     boxed = [o for o in objects if is_box(o["box"])]
     surest = sorted(boxed, key=lambda o: (-o["score"], o["label"] or "", *o["box"]))
-    smallest = sorted(surest, key=_area)
+    smallest = sorted(surest, key=lambda o: area(o["box"]))
     kept: dict[int, Mapping[str, Any]] = {}
     for pair in zip(surest, smallest, strict=True):
         for each in pair:
             kept.setdefault(id(each), each)
     return list(kept.values())
-
-
-def _area(item: Mapping[str, Any]) -> float:
-    x0, y0, x1, y1 = item["box"]
-    return float((x1 - x0) * (y1 - y0))

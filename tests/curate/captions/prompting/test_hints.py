@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.captions.prompting.hints import BLOCKS, CUT_FIRST, Budgets, Hints, Section, neutral, place_style
+from curate.captions.prompting.hints import BLOCKS, CUT_FIRST, Budgets, Hints, Section
+from curate.captions.prompting.places import place_style
 from curate.captions.prompting.prompts import FUSION_V1, Prompt
 from curate.captions.prompting.tokens import estimate_tokens
+from curate.captions.prompting.untrusted import neutral
 from curate.errors import PlanError
 
 ROW = {
