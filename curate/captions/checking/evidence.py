@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from curate.captions.boxes import is_box
 from curate.captions.checking.counts import said_counts
-from curate.captions.checking.lexicon import Lexicon, Mention, quotes, read_lexicon
+from curate.captions.checking.lexicon import Lexicon, Mention, read_lexicon
 from curate.captions.checking.matching import found_in, plain_words
 from curate.captions.checking.positions import Position, positions
+from curate.captions.checking.words import quotes
 from curate.captions.prompting.places import place_words
 from curate.errors import PlanError
 

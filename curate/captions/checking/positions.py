@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from curate.captions.boxes import Box, centre
-from curate.captions.checking.lexicon import Mention, quotes
+from curate.captions.checking.lexicon import Mention
+from curate.captions.checking.words import quotes
 
 __all__ = ["Position", "positions"]
 

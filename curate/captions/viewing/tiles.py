@@ -156,13 +156,14 @@ def within(row: Mapping[str, Any], tile: Tile) -> dict[str, Any]:
 
     What other hints say is said of the whole image (alt text, tags) and null here: a tile does not show all of it.
     """
-    known = {name: None if name in BLOCKS.values() and name not in PLACED else value for name, value in row.items()}
+    whole = {block.column for block in BLOCKS} - set(PLACED)
+    columns = {name: None if name in whole else value for name, value in row.items()}
     for name in PLACED:
-        if known.get(name):
-            known[name] = [
+        if columns.get(name):
+            columns[name] = [
                 item | {"box": _moved(item["box"], tile)} for item in row[name] if _inside(item["box"], tile)
             ]
-    return known
+    return columns
 
 
 def _best(grids: Sequence[Grid], width_px: int, height_px: int, tile_px: int) -> Grid:
