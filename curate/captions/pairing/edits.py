@@ -276,8 +276,8 @@ def _wrong_position(case: _Case) -> list[list[Change]]:
 def _read(case: _Case) -> list[tuple[int, int, str]]:
     """Return the quotations that stand in the image, letter by letter, in lines that the OCR is sure of."""
     image, exact = case.image, replace(case.image.evidence, min_similarity=1.0)
-    sure = [line for line in image.lines or () if (line["score"] or 0) >= image.evidence.sure_line_score]
-    supported = {tuple(plain_words(text)) for text in exact.measure(case.text, None, sure).supported_texts}
+    certain = [line for line in image.lines or () if (line["score"] or 0) >= image.evidence.sure_line_score]
+    supported = {tuple(plain_words(text)) for text in exact.measure(case.text, None, certain).supported_texts}
     return [quote for quote in quotes(case.text) if tuple(plain_words(quote[2])) in supported]
 
 
