@@ -18,12 +18,19 @@ class Behaviour:
         self.how, self.seconds = how, seconds
         self.lock = threading.Lock()
         self.seen, self.paid, self.bodies, self.headers = [], [], [], []
-        self.open = self.most_open = self.probes = 0
+        self.open = self.most_open = self.probes = self.connections = 0
         self.extra = {}
 
 
 class Handler(BaseHTTPRequestHandler):
     behaviour: Behaviour
+    protocol_version = "HTTP/1.1"  # keeps connections alive
+    disable_nagle_algorithm = True
+
+    def setup(self):
+        super().setup()
+        with self.behaviour.lock:
+            self.behaviour.connections += 1
 
     def do_GET(self):
         self.behaviour.probes += 1
@@ -57,6 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         elif what != "drop":
             choice = {"message": {"content": f"re {text}"}, "finish_reason": "stop"} | b.extra
             return self.reply(200, {"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 3}})
+        self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
         return None
 

@@ -45,6 +45,13 @@ def test_load_is_spread_and_bounded_at_each_server():
     assert max(each.most_open for each in both) <= 3
 
 
+def test_connections_are_kept_alive():
+    one = Behaviour()
+    with serving(one) as (url,):
+        assert texts(ask(engine(url, requests=3), 40)) == [f"re q{i}" for i in range(40)]
+    assert one.connections <= 3
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["429", "503", "500", "drop", "dies", "dead"]), min_size=1, max_size=2), st.integers())
 def test_beside_one_good_server_every_request_is_answered_once_and_in_order(kinds, seed):
