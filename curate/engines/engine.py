@@ -1,4 +1,4 @@
-"""The seam between captions and the model that writes them."""
+"""What an engine is: it turns requests into completions, wherever its model runs."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -16,8 +16,8 @@ class Request:
     """One chat turn about at most one image.
 
     `id` names the request in logs; `seed` makes sampling repeatable; `image` is already at its pixel budget. With
-    `choices` the answer is exactly one of them, and `Completion.confidence` says how sure the model was; with
-    `json_schema`, a JSON Schema as text, it is JSON of that form. Both are guided decoding: the engine cannot write
+    `choices` the answer is exactly one of them, and `Completion.confidence` is its probability; with `json_schema`, a
+    JSON Schema as text, it is JSON of that schema. Both are guided decoding: the engine cannot write
     anything else, unless `max_tokens` cuts it short. At most one of the two.
     """
 
@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back: `finish_reason` is "stop", "length", ...; `error` is set when nothing usable did (text is "").
+    """The answer: `finish_reason` is "stop", "length", ...; `error` is set when none is usable (then text is "").
 
     `confidence`, in [0, 1], is the probability that the model gave to all tokens of its answer, out of its whole
     vocabulary; null without `choices`, or where an engine does not tell.

@@ -1,4 +1,4 @@
-"""An engine that answers from a function: for tests, demos and dry runs."""
+"""Answer requests with a function: for tests, demos and dry runs."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Small real HTTP servers that speak OpenAI's chat API and fail as told."""
+"""Small real HTTP servers that speak OpenAI's chat API and fail on demand."""
 
 import json
 import socket
@@ -9,15 +9,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Behaviour:
-    """What one server does: `how(text, number)` returns a status, "hang", "drop", or None to answer with the text.
+    """What a server does: `how(text, number)` returns a status, "hang", "drop", or None to answer with the text.
 
-    `answered` holds the texts in the order of arrival that got an answer or might have: it is what one would pay for.
+    `received` holds the texts in the order of arrival; `paid` those that got an answer or might have, which a provider
+    would charge for.
     """
 
     def __init__(self, how=lambda text, number: None, seconds=0.0):
         self.how, self.seconds = how, seconds
         self.lock = threading.Lock()
-        self.seen, self.paid, self.bodies, self.headers = [], [], [], []
+        self.received, self.paid, self.bodies, self.headers = [], [], [], []
         self.open = self.most_open = self.probes = self.connections = 0
         self.extra = {}
 
@@ -41,10 +42,10 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = body["messages"][-1]["content"][-1]["text"]
         with b.lock:
-            b.seen.append(text)
+            b.received.append(text)
             b.bodies.append(body)
             b.headers.append(dict(self.headers))
-            number = len(b.seen)
+            number = len(b.received)
             b.open += 1
             b.most_open = max(b.most_open, b.open)
         time.sleep(b.seconds)

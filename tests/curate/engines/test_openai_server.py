@@ -87,6 +87,7 @@ def test_what_may_pass_is_tried_again_and_order_is_kept():
     [
         ("400 no", "engine_rejected"),
         ("413 no", "engine_rejected"),
+        ("307 no", "engine_rejected"),
         ("nonsense", "engine_failed"),
         ("503 503 503 no", "engine_failed"),
     ],
@@ -147,8 +148,8 @@ def test_a_real_vllm_server_captions_an_image(tmp_path):
             long = Request("long", "word " * 3000, image)
             picked = Request("pick", "Is there a circle?", image, choices=("perhaps", "never"))
             schema = '{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}'
-            form = Request("form", "How many?", image, json_schema=schema, max_tokens=60)
-            answers = generate(engine, [*fine, long, picked, form])
+            count = Request("count", "How many?", image, json_schema=schema, max_tokens=60)
+            answers = generate(engine, [*fine, long, picked, count])
         finally:
             server.terminate()
             server.wait(60)

@@ -48,15 +48,15 @@ def engine():
 
 @pytest.mark.models
 @pytest.mark.timeout(600)
-def test_a_guided_answer_is_one_of_the_choices_or_json_of_the_form(engine):
+def test_a_guided_answer_is_one_of_the_choices_or_json_of_the_schema(engine):
     schema = '{"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}'
-    free, chosen, formed = generate(
+    free, chosen, counted = generate(
         engine, [request(0), request(1, choices=("perhaps", "never")), request(2, json_schema=schema, max_tokens=60)]
     )
     assert chosen.text in ("perhaps", "never")
     assert 0 <= chosen.confidence <= 1
-    assert free.confidence is formed.confidence is None
-    assert formed.finish_reason == "length" or set(json.loads(formed.text)) == {"count"}
+    assert free.confidence is counted.confidence is None
+    assert counted.finish_reason == "length" or set(json.loads(counted.text)) == {"count"}
 
 
 def test_placement_is_not_identity():
@@ -103,17 +103,17 @@ class TestRunning:
         from transformers import AutoProcessor
         from vllm.renderers import renderer_from_config
 
-        asked = request(1, system="Be brief.")
+        one = request(1, system="Be brief.")
         processor = AutoProcessor.from_pretrained(VLM)
-        content = [{"type": "image"}, {"type": "text", "text": asked.prompt}]
+        content = [{"type": "image"}, {"type": "text", "text": one.prompt}]
         chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}]
         text = processor.tokenizer.apply_chat_template(
             chat, chat_template=processor.chat_template, tokenize=False, add_generation_prompt=True
         )
-        expected = processor(images=[Image.fromarray(asked.image)], text=[text])["input_ids"][0]
-        rendered = render(renderer_from_config(engine_arguments(engine).create_engine_config()), asked)
+        expected = processor(images=[Image.fromarray(one.image)], text=[text])["input_ids"][0]
+        rendered = render(renderer_from_config(engine_arguments(engine).create_engine_config()), one)
         assert list(rendered["prompt_token_ids"]) == list(expected)
-        (answer,) = generate(engine, [asked])
+        (answer,) = generate(engine, [one])
         assert answer.prompt_tokens == len(expected)
 
     def test_threads_share_the_engine_and_get_their_own_answers_in_order(self, engine):
@@ -186,9 +186,9 @@ class TestRunning:
 def test_deterministic_answers_depend_on_neither_order_nor_neighbours():
     engine = dataclasses.replace(ENGINE, deterministic=True)
     options = [{"max_tokens": 24}, {"max_tokens": 24, "temperature": 0.8, "seed": 3}]
-    asked = [request(n, **options[n % 2]) for n in range(16)]
-    forwards = generate(engine, asked)
-    turned = asked[::-1]
+    requests = [request(n, **options[n % 2]) for n in range(16)]
+    forwards = generate(engine, requests)
+    turned = requests[::-1]
     backwards = [answer for at in range(0, 16, 3) for answer in generate(engine, turned[at : at + 3])]
     assert [answer.text for answer in forwards] == [answer.text for answer in backwards[::-1]]
     assert len({answer.text for answer in forwards}) > 1
