@@ -26,8 +26,9 @@ from PIL import Image
 from benchmarks.contest import print_table
 from benchmarks.data import BENCH
 from curate.captions.prompting.hints import Hints
+from curate.captions.viewing.pixel_budget import fit_budget
 from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB, Vllm
-from curate.experts.dense_caption import DenseCaption, fit_budget
+from curate.experts.dense_caption import DenseCaption
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline
 from curate.pixels import decode

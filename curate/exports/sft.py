@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.captions.prompting.hints import neutral
+from curate.captions.prompting.untrusted import neutral
 from curate.captions.questioning.questions import turns
 from curate.errors import PlanError, SampleError
 from curate.exports.images import read_images
