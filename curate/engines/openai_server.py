@@ -14,7 +14,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from curate.engines.chat_api import chat_body, completion, refused_part
-from curate.engines.engine import Completion, Generate, Request, generate
+from curate.engines.engine import Completion, Request
 from curate.engines.live import live
 from curate.engines.servers import Failure, Server, Servers, pause
 from curate.engines.transport import NotAnswered, NotSent, Reply, Transport, sentence
@@ -112,10 +112,6 @@ class OpenAIServer:
 
     def submit(self, request: Request) -> Future[Completion]:
         return live(self, _Client).submit(request)
-
-    def load(self) -> Generate:
-        self.start()
-        return functools.partial(generate, self)
 
 
 def _is_address(url: str) -> bool:

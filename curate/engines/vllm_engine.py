@@ -2,7 +2,6 @@
 
 import asyncio
 import atexit
-import functools
 import itertools
 import multiprocessing
 import os
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curate.engines.engine import Completion, Generate, Request, generate
+from curate.engines.engine import Completion, Request
 from curate.engines.kill_with_parent import kill_with_parent
 from curate.engines.live import live
 from curate.engines.vllm_process import event_loop, plugins
@@ -97,10 +96,6 @@ class Vllm:
 
     def submit(self, request: Request) -> Future[Completion]:
         return live(self, _Running).submit(request)
-
-    def load(self) -> Generate:
-        self.start()
-        return functools.partial(generate, self)
 
 
 class _Running:
