@@ -134,7 +134,7 @@ def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
         longest_side_px=setting.side_px,
         max_tokens=setting.tokens,
     )
-    expert.engine.load()
+    expert.engine.start()
 
     def run(number: int) -> tuple[float, int]:
         order = RunRequest(Pipeline([expert]), [str(path) for path in paths], str(OUT / f"round-{number}"))
@@ -155,7 +155,7 @@ def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
 def bare_chat(paths: list[Path], setting: Setting) -> Contestant:
     """Return the plain use of vLLM: all messages made beforehand, one call."""
     engine = setting.engine()
-    engine.load()  # its settings hold for the whole process
+    engine.start()  # its settings hold for the whole process
     from vllm import LLM, SamplingParams
 
     model = LLM(
