@@ -48,7 +48,7 @@ def objects_seen(drawn: Sequence[tuple[Image.Image, Scene]], engine: Engine) -> 
     expert = DenseCaption(engine, prompt=DESCRIBE, hints=Hints(blocks=()), max_tokens=220)
     for side in SIDES:
         images = [scaled(picture, side / max(picture.size)) for picture, _ in drawn]
-        captions = expert.load()(batch(images))["caption"]
+        captions = expert.load()(batch(images)).columns["caption"]
         for image, (picture, scene), caption in zip(images, drawn, captions, strict=True):
             counts, names = scene.counts(), mentioned(caption)
             for thing in scene.objects:
@@ -61,7 +61,7 @@ def objects_seen(drawn: Sequence[tuple[Image.Image, Scene]], engine: Engine) -> 
 def signs_read(drawn: Sequence[tuple[Image.Image, Scene]]) -> Seen:
     """Yield every sign that is read at full size, at every size; lines are measured at full size."""
     read = Ocr().load()
-    full = read(batch([np.asarray(picture) for picture, _ in drawn]))
+    full = read(batch([np.asarray(picture) for picture, _ in drawn])).columns
     found = []
     for lines, (picture, scene) in zip(full["ocr_lines"], drawn, strict=True):
         if scene.sign and letters(" ".join(line["text"] for line in lines)) == letters(scene.sign.text):
@@ -69,7 +69,9 @@ def signs_read(drawn: Sequence[tuple[Image.Image, Scene]]) -> Seen:
             found.append((picture, letters(scene.sign.text), height))
     for size in (8, 9, 11, 13, 15, 18, 22):
         images = [scaled(picture, min(1.0, size / height)) for picture, _, height in found]
-        for (picture, text, height), image, said in zip(found, images, read(batch(images))["ocr_text"], strict=True):
+        for (picture, text, height), image, said in zip(
+            found, images, read(batch(images)).columns["ocr_text"], strict=True
+        ):
             yield height * image.shape[1] / picture.width, letters(said) == text
 
 

@@ -99,7 +99,7 @@ def perceived(pictures: Sequence[Mixed]) -> Batch:
     images = [np.asarray(mixed.image) for mixed in pictures]
     bare = Batch(pa.table({"uid": [f"{i:032x}" for i in range(len(images))]}), (), images)
     detector = Objects(Weights(str(NANO / "detector" / "nano-yolo.pt")), image_size_px=640, max_objects=64)
-    found: dict[str, Any] = {**detector.load()(bare), **Ocr().load()(bare)}
+    found: dict[str, Any] = {**detector.load()(bare).columns, **Ocr().load()(bare).columns}
     sizes = {"image_width_px": [i.shape[1] for i in images], "image_height_px": [i.shape[0] for i in images]}
     columns = {field.name: pa.array(found[field.name], field.type) for field in (*OBJECTS, *OCR)}
     return Batch(pa.table({"uid": bare.table["uid"], **sizes, **columns}), (), images)
@@ -109,10 +109,11 @@ def row(name: str, expert: DenseCaption, batch: Batch, pictures: Sequence[Mixed]
     """Caption all images with one budget and return its line of the table."""
     score = expert.load()
     start, before = time.perf_counter(), cpu_seconds()
-    result: dict[str, Any] = dict(score(batch))
+    measured = score(batch)
+    result = measured.columns
     seconds, cpu = time.perf_counter() - start, cpu_seconds() - before
-    if troubles := [error for error in result["error"] if error]:
-        raise troubles[0]
+    if errors := [error for error in measured.errors or () if error]:
+        raise errors[0]
     chosen = Counter(zip(result["caption_pixels_reason"], result["caption_tier_px"], strict=True))
     tiers = ", ".join(f"{n} {reason} {side}" for (reason, side), n in sorted(chosen.items()))
     pages = [i for i, mixed in enumerate(pictures) if mixed.kind == "page"]

@@ -150,7 +150,7 @@ def captions(
     """Return the caption of each row, and with `repair` what RepairCaption makes of it by evidence, else ""."""
     fused = DenseCaption(engine, prompt=DESCRIBE, hints=hints, guards=Guards(), longest_side_px=336, max_tokens=220)
     table = pa.table({name: pa.array([line[name] for line in lines], kind) for name, kind in TYPES.items()})
-    first = fused.load()(Batch(table.select(["uid", *fused.needs]), (), images))
+    first = fused.load()(Batch(table.select(["uid", *fused.needs]), (), images)).columns
     if not repair:
         return [(text or "", "") for text in first["caption"]]
     mend = RepairCaption(
@@ -165,7 +165,7 @@ def captions(
     )
     for name in ("caption", "caption_finish_reason"):
         table = table.append_column(name, pa.array(first[name], pa.string()))
-    final = mend.load()(Batch(table.select(["uid", *mend.needs]), (), images))["final_caption"]
+    final = mend.load()(Batch(table.select(["uid", *mend.needs]), (), images)).columns["final_caption"]
     return [(one or "", two or "") for one, two in zip(first["caption"], final, strict=True)]
 
 

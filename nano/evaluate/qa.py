@@ -205,7 +205,7 @@ def gated(engine: Engine, rows: Sequence[Row], grey: bool) -> list[Row]:
 
 
 def _with(rows: Sequence[Row], expert: Expert, batch: Batch) -> list[Row]:
-    made = expert.load()(batch)
+    made = expert.load()(batch).columns
     return [row | {name: made[name][i] for name in expert.adds.names} for i, row in enumerate(rows)]
 
 
