@@ -10,7 +10,8 @@ from rich.console import Console
 
 from curate.dataset.manifest import save
 from curate.errors import StoreError
-from curate.exports import export
+from curate.exports.export import export
+from curate.exports.formats.webdataset import WebDataset
 from curate.inspect.funnel import status_report
 from curate.inspect.query import query
 from curate.inspect.show import image_bytes
@@ -85,8 +86,8 @@ def test_every_verb_works_on_s3_and_reads_ranges(twins, tmp_path, bucket, s3):
     run(replace(here, retry=frozenset({"bad_text"})), quiet())
     sql = "SELECT * FROM samples ORDER BY shard, row"
     assert query(store, sql).equals(query(local, sql))
-    export(local, "webdataset", f"{tmp_path}/export")
-    export(store, "webdataset", f"{bucket}/export")
+    export(local, WebDataset(), f"{tmp_path}/export")
+    export(store, WebDataset(), f"{bucket}/export")
     exported = files(f"{bucket}/export", None)
     assert exported == files(f"{tmp_path}/export", None)
     assert len(exported) == 5
