@@ -127,7 +127,7 @@ def evaluate(dataset: Path, truth: Path, work: Path, count: int) -> dict[str, li
     measured = {"sample shards": caption_metrics(written, shown)}
     if count:
         measured |= caption_held_out(work, count)
-    tables["Captions"] = [{"pictures": name} | asdict(metrics) for name, metrics in measured.items()]
+    tables["Captions"] = [{"images": name} | asdict(metrics) for name, metrics in measured.items()]
     return tables
 
 
