@@ -41,9 +41,9 @@ from nano.evaluate.models import HELD_OUT
 from nano.evaluate.pairs import evaluate as pair_tables
 from nano.evaluate.repair import REPAIR
 from nano.evaluate.run import markdown
-from nano.evaluate.samples import decode, encode
 from nano.shards.make import draw_clean
 from nano.shards.mixed import draw_mixed, score_captions
+from nano.shards.samples import decode, encode
 from pipelines.quickstart import quickstart
 
 FIRST = HELD_OUT["vlm"] + 100_000  # the scenes before were looked at when hints were chosen

@@ -23,9 +23,9 @@ from curate.captions.checking.lexicon import read_lexicon
 from curate.errors import CurateError
 from curate.inspect.query import query
 from curate.storage.store import Store
+from nano.evaluate.defects import tar_name
 from nano.evaluate.models import HELD_OUT
 from nano.evaluate.run import SHARDS, markdown, read_truth, scenes
-from nano.shards.defects import tar_name
 from nano.world.annotation import Scene
 from nano.world.scenes import make_scene
 from nano.world.texts import dense_caption, fake_object, hallucinated

@@ -35,9 +35,9 @@ from curate.inspect.query import query
 from curate.inspect.show import image_bytes
 from curate.stages import Batch, Expert, Pixels
 from curate.storage.store import Store
+from nano.evaluate.defects import tar_name
 from nano.evaluate.models import HELD_OUT
 from nano.evaluate.run import SHARDS, markdown, read_truth, scenes
-from nano.shards.defects import tar_name
 from nano.world.annotation import Scene, Thing
 from nano.world.scenes import make_scene
 from nano.world.texts import fake_object

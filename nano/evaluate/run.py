@@ -22,8 +22,8 @@ from curate.recipe import build, find_recipe
 from curate.run.runner import RunRequest, run
 from curate.storage.store import Store
 from nano.evaluate.caption_metrics import CaptionMetrics, caption_metrics
+from nano.evaluate.defects import Fate, Place, Truth, defect_table, pair_table, tar_name
 from nano.evaluate.models import HELD_OUT
-from nano.shards.defects import Fate, Place, Truth, defect_table, pair_table, tar_name
 from nano.shards.make import draw_clean, write_shards
 from nano.shards.planting import PLANTS
 from nano.world.annotation import Scene

@@ -20,8 +20,8 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from nano.evaluate.samples import Sample, clean_sample, hidden_sign_sample, retold
 from nano.shards.planting import PLANTS, Plant
+from nano.shards.samples import Sample, clean_sample, hidden_sign_sample, retold
 
 __all__ = ["draw_clean", "make_samples", "scene_seed", "write_shards"]
 

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageDraw
 
-from nano.evaluate.samples import KEPT, Sample, decode, describe, encode, with_text
+from nano.shards.samples import KEPT, Sample, decode, describe, encode, with_text
 from nano.world.annotation import Scene, area
 from nano.world.scenes import make_scene, sign_font
 from nano.world.texts import FILE_NAMES, PARTIAL, dense_caption, mentioned, spam_alt_text
