@@ -3,8 +3,9 @@
 from typing import Final
 
 from curate.captions.checking.guards import Guards
-from curate.captions.prompting.hints import Hints, place_style
+from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.kinds import Kind
+from curate.captions.prompting.places import place_style
 from curate.captions.prompting.prompts import BUNDLED
 from curate.engines.vllm_engine import Vllm
 from curate.experts.caption_kinds import CaptionKinds

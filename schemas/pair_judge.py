@@ -4,10 +4,7 @@ import pyarrow as pa
 
 from schemas.fields import column
 
-__all__ = ["PAIR_JUDGE", "PREFERENCES"]
-
-PREFERENCES = ("chosen", "rejected", "tie", "inconsistent", "unparsed")
-"""What both orders together say."""
+__all__ = ["PAIR_JUDGE"]
 
 NULL = "no pair, or not judged"
 

@@ -1,4 +1,4 @@
-"""Answers kept in a file, by the digest of what was asked."""
+"""Keep answers in an SQLite file, by the digest of their requests."""
 
 import atexit
 import hashlib
@@ -52,8 +52,8 @@ def request_digest(engine: str, request: Request) -> bytes:
 class AnswerStore:
     """A table in `folder/answers.sqlite`, safe for several threads and processes of one machine.
 
-    A thread of its own writes: `put` costs microseconds, and what was put is found at once. Killed, it loses the
-    answers of the last milliseconds at most. Raises EngineError with one sentence if the file is damaged or locked.
+    A thread of its own writes: `put` costs microseconds, and `get` returns at once what was put. A killed process
+    loses the answers of the last milliseconds at most. Raises EngineError if the file is damaged or locked.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -149,9 +149,9 @@ class AnswerStore:
     def _prepared(self, file: sqlite3.Connection) -> sqlite3.Connection:
         file.execute("PRAGMA journal_mode = WAL")
         file.execute("PRAGMA synchronous = NORMAL")
-        (form,) = file.execute("PRAGMA user_version").fetchone()
-        if form not in (0, FORMAT_VERSION):
-            raise sqlite3.DatabaseError(f"its form is {form}, this version of Curate writes {FORMAT_VERSION}")
+        (version,) = file.execute("PRAGMA user_version").fetchone()
+        if version not in (0, FORMAT_VERSION):
+            raise sqlite3.DatabaseError(f"its format is {version}, this version of Curate writes {FORMAT_VERSION}")
         with file:
             file.execute(TABLE)
             file.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
@@ -159,6 +159,6 @@ class AnswerStore:
 
     def _sentence(self, error: BaseException) -> str:
         return (
-            f"the answer cache {os.fspath(self.path)} cannot be used ({error}); free or fix its place, or delete it: "
-            "what it held is then asked, and paid, again"
+            f"the answer cache {os.fspath(self.path)} cannot be used ({error}); free or repair its disk, or delete it: "
+            "the requests whose answers it held are then sent, and paid, again"
         )

@@ -1,13 +1,12 @@
 """Keep the answers of another engine in a file, so that no request is answered twice."""
 
-import functools
 import threading
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from curate.engines.answer_store import AnswerStore, request_digest
-from curate.engines.engine import Completion, Engine, Generate, Request, generate
+from curate.engines.engine import Completion, Engine, Request
 from curate.engines.live import live
 from curate.errors import EngineError, PlanError
 from curate.stages import Resources
@@ -56,10 +55,6 @@ class Cached:
 
     def submit(self, request: Request) -> Future[Completion]:
         return live(self, _Running).submit(request)
-
-    def load(self) -> Generate:
-        self.start()
-        return functools.partial(generate, self)
 
 
 def _store(config: Cached) -> AnswerStore:

@@ -1,12 +1,11 @@
-"""An engine that answers from a function: for tests, demos and dry runs."""
+"""Answer requests with a function: for tests, demos and dry runs."""
 
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import partial
 
-from curate.engines.engine import Completion, Generate, Request, generate
+from curate.engines.engine import Completion, Request
 from curate.errors import SampleError
 from curate.stages import Resources
 
@@ -37,9 +36,6 @@ class FakeEngine:
         future: Future[Completion] = Future()
         future.set_result(self._answer(request))
         return future
-
-    def load(self) -> Generate:
-        return partial(generate, self)
 
     def _answer(self, request: Request) -> Completion:
         start = time.perf_counter()

@@ -76,9 +76,9 @@ class CaptionKinds:
     def _write(self, row: Row, image: Pixels, stage: str) -> Conversation:
         image = fit_budget(image, self.longest_side_px)
         refusals = {kind.name: _refusal(kind, row) for kind in self.kinds}
-        asked = [kind for kind in self.kinds if refusals[kind.name] is None]
-        answers = yield [self._request(kind, row, image, stage) for kind in asked]
-        by_kind = dict(zip((kind.name for kind in asked), answers, strict=True))
+        kinds = [kind for kind in self.kinds if refusals[kind.name] is None]
+        answers = yield [self._request(kind, row, image, stage) for kind in kinds]
+        by_kind = dict(zip((kind.name for kind in kinds), answers, strict=True))
         texts = [_text(kind, by_kind.get(kind.name), refusals[kind.name]) for kind in self.kinds]
         written = {text["kind"]: text["text"] for text in texts}
         tags = written.get("tags")

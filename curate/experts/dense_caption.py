@@ -12,7 +12,7 @@ from curate.captions.choices import Choices
 from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.prompts import FUSION_V1, Prompt
 from curate.captions.text import split_words
-from curate.captions.viewing.pixel_budget import PATCH_PX, PixelBudget, Tiling, fit_budget
+from curate.captions.viewing.pixel_budget import PATCH_PX, PixelBudget, Tiling
 from curate.captions.viewing.tile_merge import Part, join_captions, quote_captions
 from curate.captions.viewing.views import View, show
 from curate.engines.asking import Conversation, Row, scorer
@@ -21,7 +21,7 @@ from curate.errors import PlanError
 from curate.stages import Pixels, Resources, Scorer
 from schemas.caption import CAPTION
 
-__all__ = ["DenseCaption", "fit_budget"]
+__all__ = ["DenseCaption"]
 
 
 @dataclass(frozen=True)

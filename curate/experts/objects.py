@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from curate.captions.boxes import area, overlap
 from curate.errors import PlanError
 from curate.models.cache import cache_folder
 from curate.models.extras import check_extra, load_extra
@@ -31,8 +32,7 @@ class Detection:
 
     @property
     def area(self) -> float:
-        x0, y0, x1, y1 = self.box
-        return max(0.0, x1 - x0) * max(0.0, y1 - y0)
+        return area(self.box)
 
 
 @dataclass(frozen=True)
@@ -137,18 +137,9 @@ def without_doubles(found: Sequence[Detection], max_overlap: float) -> list[Dete
     """Return the detections, best first, less those that overlap a better one of their label by `max_overlap` IoU."""
     kept: list[Detection] = []
     for one in sorted(found, key=_best_first):
-        if all(one.label != other.label or overlap(one, other) < max_overlap for other in kept):
+        if all(one.label != other.label or overlap(one.box, other.box) < max_overlap for other in kept):
             kept.append(one)
     return kept
-
-
-def overlap(one: Detection, other: Detection) -> float:
-    """Return the intersection over union of two boxes, 0.0 where both are empty."""
-    width = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0])
-    height = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
-    common = max(0.0, width) * max(0.0, height)
-    union = one.area + other.area - common
-    return common / union if union > 0 else 0.0
 
 
 def choose(found: Sequence[Detection], limit: int) -> list[Detection]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from curate.captions.prompting.commands import COMMANDS_V1, find_command
-from curate.captions.prompting.hints import neutral
+from curate.captions.prompting.untrusted import neutral
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.text_commands import TEXT_COMMANDS
 

@@ -1,15 +1,16 @@
 """What a caption claims against what detector and OCR saw, both ways."""
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from curate.captions.boxes import is_box
 from curate.captions.checking.counts import said_counts
-from curate.captions.checking.lexicon import Lexicon, Mention, quotes, read_lexicon
+from curate.captions.checking.lexicon import Lexicon, Mention, read_lexicon
 from curate.captions.checking.matching import found_in, plain_words
 from curate.captions.checking.positions import Position, positions
-from curate.captions.prompting.hints import place_words
+from curate.captions.checking.words import quotes
+from curate.captions.prompting.places import place_words
 from curate.errors import PlanError
 
 __all__ = ["Claims", "CountClaim", "Evidence", "PlaceClaim"]
@@ -136,7 +137,7 @@ class Evidence:
         found: dict[str, list[list[float]]] = {}
         for one in objects:
             label, box, score = self.lexicon.label_of(one["label"] or ""), one["box"], one["score"]
-            if label and score is not None and score >= least and _is_box(box):
+            if label and score is not None and score >= least and is_box(box):
                 found.setdefault(label, []).append(list(box))
         return found
 
@@ -200,10 +201,6 @@ def _distinct(texts: Iterable[str]) -> list[str]:
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _is_box(box: Sequence[float] | None) -> bool:
-    return box is not None and len(box) == 4 and all(edge is not None and math.isfinite(edge) for edge in box)
 
 
 def _count(label: str, said: tuple[int, float], seen: int, sure: int) -> CountClaim | None:

@@ -10,8 +10,8 @@ from curate.captions.checking.positions import Position, positions
 
 __all__ = ["Phrase", "ground", "swift_objects"]
 
-Box: TypeAlias = tuple[float, ...]
-"""x0, y0, x1, y1 in fractions of the image."""
+Corners: TypeAlias = tuple[float, ...]
+"""A box that can be compared: x0, y0, x1, y1 in fractions of the image."""
 
 PLACEHOLDERS: Final = ("<bbox>", "<ref-object>", "<image>", "<video>", "<audio>")
 
@@ -24,7 +24,7 @@ class Phrase:
     start: int
     end: int
     label: str
-    boxes: tuple[Box, ...] = ()
+    boxes: tuple[Corners, ...] = ()
 
 
 def ground(caption: str, objects: Sequence[Mapping[str, Any]], evidence: Evidence) -> list[Phrase]:
@@ -45,13 +45,13 @@ def ground(caption: str, objects: Sequence[Mapping[str, Any]], evidence: Evidenc
         places.setdefault(place.mention, []).append(place)
     levels = [evidence.boxes(objects, score) for score in (evidence.sure_object_score, evidence.min_object_score)]
     found: list[Phrase] = []
-    last: dict[str, tuple[Box, ...]] = {}
+    last: dict[str, tuple[Corners, ...]] = {}
     for i, mention in enumerate(mentions):
         if mention.count == 0:
             continue
         text = caption[mention.start : mention.end]
         is_plural = evidence.lexicon.is_plural(text)
-        chosen: tuple[Box, ...] = ()
+        chosen: tuple[Corners, ...] = ()
         for level in levels:
             boxes = [tuple(box) for box in level.get(mention.label, [])]
             chosen = chosen or _choose(mention, is_plural, _placed(boxes, places.get(i, []), evidence.place_slack))
@@ -91,11 +91,11 @@ def swift_objects(caption: str, phrases: Sequence[Phrase]) -> tuple[str, dict[st
     return "".join([*parts, _harmless(caption[at:])]), objects
 
 
-def _placed(boxes: list[Box], places: list[Position], slack: float) -> list[Box]:
+def _placed(boxes: list[Corners], places: list[Position], slack: float) -> list[Corners]:
     return [box for box in boxes if any(place.fits(box, slack) for place in places)] if places else boxes
 
 
-def _choose(mention: Mention, is_plural: bool | None, boxes: list[Box]) -> tuple[Box, ...]:
+def _choose(mention: Mention, is_plural: bool | None, boxes: list[Corners]) -> tuple[Corners, ...]:
     """Return the boxes if their number is the one that the phrase says, none otherwise."""
     wanted = mention.count if mention.count is not None else 1 if is_plural is False else None
     fits = len(boxes) == wanted if wanted is not None else bool(boxes)

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from curate.captions.checking.lexicon import quotes
+from curate.captions.checking.words import quotes
 from curate.captions.prompting.prompts import Prompt
 from curate.captions.text import Detect, split_words
 from curate.errors import PlanError

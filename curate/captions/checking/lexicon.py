@@ -12,7 +12,7 @@ from curate.captions.checking.numbers import NUMBERS, clashes, count_before, sti
 from curate.captions.checking.words import Token, joined, quotes, split_tokens
 from curate.errors import PlanError
 
-__all__ = ["Lexicon", "Mention", "Token", "quotes", "read_lexicon", "split_tokens"]
+__all__ = ["Lexicon", "Mention", "read_lexicon"]
 
 KEPT: Final = Path(__file__).parent.parent / "lexica"
 

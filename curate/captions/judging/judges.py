@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from curate.captions.prompting.hints import neutral
+from curate.captions.prompting.untrusted import neutral
 
 __all__ = [
     "AXES",
@@ -17,6 +17,7 @@ __all__ = [
     "Verdict",
     "judge_prompt",
     "position_bias",
+    "preferred",
     "read_scores",
     "read_verdict",
     "score_prompt",
@@ -128,6 +129,19 @@ def read_verdict(text: str) -> Verdict:
         return Verdict(UNPARSED, text.strip())
     after = _REASON.split(rest, maxsplit=1)[-1]
     return Verdict(verdict.group(1).lower(), _END.split(after, maxsplit=1)[0].strip())
+
+
+def preferred(chosen_first: Verdict, rejected_first: Verdict) -> str:
+    """Return what two verdicts in swapped orders say of the chosen text; see `schemas.pair_judge`.
+
+    >>> preferred(Verdict("1"), Verdict("2")), preferred(Verdict("1"), Verdict("1"))
+    ('chosen', 'inconsistent')
+    """
+    if UNPARSED in (chosen_first.answer, rejected_first.answer):
+        return UNPARSED
+    first = {"1": "chosen", "2": "rejected", "tie": "tie"}[chosen_first.answer]
+    second = {"1": "rejected", "2": "chosen", "tie": "tie"}[rejected_first.answer]
+    return first if first == second else "inconsistent"
 
 
 def read_scores(text: str) -> tuple[dict[str, int], str] | None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from curate.captions.checking.evidence import Claims
-from curate.captions.checking.lexicon import Lexicon, Mention, quotes
+from curate.captions.checking.lexicon import Lexicon, Mention
 from curate.captions.checking.matching import plain_words
 from curate.captions.checking.positions import PLACE
 from curate.captions.checking.truth import Seen
+from curate.captions.checking.words import quotes
 from curate.captions.choices import Choices
 from curate.captions.pairing.change import Change, apply
 from curate.captions.pairing.wording import (

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from curate.captions.checking.guards import Guards
 from curate.captions.choices import Choices
-from curate.captions.prompting.hints import Hints, neutral
+from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.prompts import BUNDLED, Prompt
+from curate.captions.prompting.untrusted import neutral
 from curate.errors import PlanError
 
 __all__ = ["ALT", "ALT_TEXT", "DENSE", "KINDS", "SHORT", "TAGS", "Kind", "draw", "parse_tags"]

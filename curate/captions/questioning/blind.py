@@ -4,12 +4,13 @@ Source: MMStar (Chen et al. 2024, arXiv 2403.20330): eight text-only inspectors,
 multi-modal gain and leakage.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
 from typing import Any, Final
 
 from curate.captions.questioning.answers import read_yes_no
+from curate.captions.questioning.verifiers import Verifier, holds
 
 __all__ = [
     "BLIND_V1",
@@ -17,9 +18,11 @@ __all__ = [
     "BlindRate",
     "allowed_hits",
     "blind_rates",
+    "blind_result",
     "gain",
     "guessers",
     "leakage",
+    "model_names",
     "scores",
 ]
 
@@ -54,6 +57,30 @@ class BlindPrompt:
 
 
 BLIND_V1: Final = BlindPrompt()
+
+
+def blind_result(verifier: Verifier, expected: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Return an entry of `qa_blind`: what each model answered, whether it is right, and how many are.
+
+    No texts: the question was not asked, and all three are null.
+    """
+    if not texts:
+        return {"answers": None, "right": None, "hits": None}
+    right = [bool(holds(verifier, text, expected)) for text in texts]
+    return {"answers": list(texts), "right": right, "hits": sum(right)}
+
+
+def model_names(names: Sequence[str], grey: Collection[str]) -> list[str]:
+    """Return the names of blind models, all different: those that see a grey image say so, repeats are numbered.
+
+    >>> model_names(["a", "b", "a"], ["b"])
+    ['a', 'b (grey)', 'a#2']
+    """
+    named: list[str] = []
+    for name in (f"{name} (grey)" if name in grey else name for name in names):
+        same = sum(other.partition("#")[0] == name for other in named)
+        named.append(f"{name}#{same + 1}" if same else name)
+    return named
 
 
 def allowed_hits(inspectors: int, share: float) -> int:
@@ -106,7 +133,7 @@ def scores(rows: Iterable[Mapping[str, Any]], inspectors: Sequence[str]) -> dict
     """Return the share of right answers with the image ("seen") and of each inspector, over the same questions.
 
     `rows` have the columns `qa` and `qa_blind`; a question counts where what is expected can be read and the blind
-    answers are there. Two inspectors of one name are told apart by "#2", as `inspector_names` does.
+    answers are there. Two inspectors of one name are told apart by "#2", as `model_names` does.
     """
     asked = seen = 0
     hits = dict.fromkeys(inspectors, 0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from curate.captions.checking.lexicon import Lexicon
-from curate.captions.prompting.hints import neutral
+from curate.captions.prompting.untrusted import neutral
 from curate.captions.questioning.answers import read_count, read_words, read_yes_no
 from curate.captions.questioning.phrases import KINDS, Question
 from curate.errors import PlanError

@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from curate.captions.boxes import is_box, is_ordered
 from curate.captions.prompting.prompts import Prompt
-from curate.captions.viewing.tiles import is_box
 from curate.errors import PlanError
 from curate.pixels import resize
 from curate.stages import Pixels
@@ -219,7 +219,7 @@ def fit_size(width: int, height: int, longest_side_px: int) -> tuple[int, int]:
 
 
 def _sides(box: Sequence[float] | None, row: Mapping[str, Any]) -> tuple[float, float]:
-    """Return width and height of a box in px of the original; of what is no box 0 and 0."""
-    if box is None or not is_box(box):
+    """Return width and height of a box in px of the original; (0, 0) for an invalid box."""
+    if box is None or not is_box(box) or not is_ordered(box):
         return 0.0, 0.0
     return (box[2] - box[0]) * row["image_width_px"], (box[3] - box[1]) * row["image_height_px"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from curate.captions.prompting.hints import neutral
+from curate.captions.prompting.untrusted import neutral
 from curate.captions.viewing.tiles import Tile
 
 __all__ = ["Part", "join_captions", "quote_captions"]

@@ -107,7 +107,8 @@ def test_a_image_is_asked_no_more_than_the_budget_and_never_twice():
 
 def test_nothing_known_gives_no_question_and_no_request():
     silent = CaptionQA(FakeEngine(lambda request: 1 / 0, "silent"), sources=("objects", "caption"))
-    result = silent.load()(batch(objects=None, caption=None))
+    given = batch(objects=None, caption=None)
+    result = silent.load()(Batch(given.table.select(["uid", *silent.needs]), (), given.images))
     assert result.columns["qa"] == [[]]
     assert result.errors == [None]
 

@@ -8,10 +8,11 @@ import pytest
 
 from curate.captions.prompting.hints import Hints, Section
 from curate.captions.prompting.prompts import Prompt
+from curate.captions.viewing.pixel_budget import fit_budget
 from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError, SampleError
-from curate.experts.dense_caption import DenseCaption, fit_budget
+from curate.experts.dense_caption import DenseCaption
 from curate.models.weights import Weights
 from curate.run.scoring import DecodedImages, score
 from curate.stages import Batch, Expert, Resources, stage_id

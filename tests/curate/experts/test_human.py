@@ -10,7 +10,7 @@ from curate.captions.prompting.hints import Hints
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError
 from curate.experts.drawn_caption import DrawnCaption
-from curate.experts.human_attributes import HumanAttributes, crop
+from curate.experts.human_attributes import HumanAttributes
 from curate.experts.main_face import MainFace
 from curate.stages import Batch, Expert, stage_id
 from filters.min_attributes import MinAttributes
@@ -181,20 +181,6 @@ def test_more_than_five_attributes_must_be_sure(sure, doubtful, absent, kept):
     table = pa.table({"human_attributes": pa.array([told, None], HUMAN_ATTRIBUTES.field(0).type)})
     assert MinAttributes().keep(table).to_pylist() == [kept, None]
     assert MinAttributes(part="").keep(table).to_pylist() == [True, None]
-
-
-@pytest.mark.parametrize(
-    ("box", "margin", "shape"),
-    [
-        ([0.0, 0.0, 1.0, 1.0], 0.3, (100, 200, 3)),
-        ([0.25, 0.25, 0.75, 0.75], 0.0, (50, 100, 3)),
-        ([0.25, 0.25, 0.75, 0.75], 0.5, (100, 200, 3)),
-        ([0.5, 0.5, 0.5, 0.5], 0.0, (1, 1, 3)),
-        ([1.0, 1.0, 1.0, 1.0], 0.0, (1, 1, 3)),
-    ],
-)
-def test_a_crop_stays_within_the_image_and_is_never_empty(box, margin, shape):
-    assert crop(np.zeros((100, 200, 3), np.uint8), box, margin).shape == shape
 
 
 def test_bad_settings_are_named():

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from curate.captions.questioning.labelled import LabelPrompt, read_field
-from curate.captions.questioning.verifiers import Count, Number, Words
+from curate.captions.questioning.verifiers import Count, Words
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError
 from curate.experts.label_verified import LabelVerified
@@ -88,13 +88,13 @@ def test_a_failed_request_is_the_error_of_its_row_alone():
     assert result.columns["labelled_outcome"] == ["direct", None, "rationalised"]
 
 
-def test_trap_5_the_margin_is_that_of_this_expert():
+def test_trap_5_the_settings_of_the_verifier_are_those_of_this_expert():
     def guess(request):
-        return said("108")
+        return said("cart")
 
-    labels = [json.dumps({"label": 100})]
-    for margin, outcome in ((0.05, "failed"), (0.1, "direct")):
-        expert = LabelVerified(FakeEngine(guess, "guess"), verifier=Number(margin))
+    labels = [json.dumps({"label": "car"})]
+    for above, outcome in ((90.0, "failed"), (85.0, "direct")):
+        expert = LabelVerified(FakeEngine(guess, "guess"), verifier=Words(above))
         assert measure("x", expert=expert, labels=labels).columns["labelled_outcome"] == [outcome]
 
 

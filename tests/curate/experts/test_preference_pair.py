@@ -12,11 +12,11 @@ from curate.captions.pairing.change import Change, apply
 from curate.captions.prompting.prompts import Prompt
 from curate.captions.viewing.corrupt import color_jitter, low_resolution, pixels_sha256
 from curate.captions.viewing.corruptions import CORRUPTIONS, Corruptions, corrupt_again
+from curate.captions.viewing.pixel_budget import fit_budget
 from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError, SampleError
 from curate.experts.caption_judge import CaptionJudge
-from curate.experts.dense_caption import fit_budget
 from curate.experts.pair_judge import PairJudge
 from curate.experts.preference_pair import STIC, PreferencePair
 from curate.models.weights import Weights
