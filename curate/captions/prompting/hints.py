@@ -243,9 +243,9 @@ def _read_objects(hints: Hints, objects: Sequence[Mapping[str, Any]], width_px: 
 
 
 def _read_lines(hints: Hints, lines: Sequence[Mapping[str, Any]], width_px: int, height_px: int) -> list[_Item]:
-    read = [line for line in lines if _at_least(line, "score", hints.min_line_score) and line["text"]]
-    places = [write_place(line["box"], hints.place, width_px, height_px) or "" for line in read]
-    return [_Item(line["text"], place) for line, place in zip(read, places, strict=True)][: hints.max_lines]
+    legible = [line for line in lines if _at_least(line, "score", hints.min_line_score) and line["text"]]
+    places = [write_place(line["box"], hints.place, width_px, height_px) or "" for line in legible]
+    return [_Item(line["text"], place) for line, place in zip(legible, places, strict=True)][: hints.max_lines]
 
 
 def _read_attributes(hints: Hints, attributes: Sequence[Mapping[str, Any]], _width: int, _height: int) -> list[_Item]:
