@@ -60,7 +60,7 @@ def test_an_empty_image_is_a_trouble_and_a_vanished_one_too(folder):
     root = folder({"a.jpg": b"", "b.jpg": JPEG, "c.jpg": JPEG})
     (shard,) = find_shards([str(root)])
     (root / "b.jpg").unlink()
-    assert [s.trouble and s.trouble.code for s in scan(shard)] == ["empty_image", "missing_image", None]
+    assert [s.error and s.error.code for s in scan(shard)] == ["empty_image", "missing_image", None]
 
 
 def test_hidden_files_and_links_out_of_the_folder_are_left_out(folder, tmp_path):

@@ -37,7 +37,7 @@ def test_hugging_face_layout(shard):
     one, two = read(shard({"image": images, "text": ["a cat", None], "label": [3, 4]}))
     assert (one.key, one.image_member, one.image, one.alt_text) == ("000000000", "cat.jpg", JPEG, "a cat")
     assert (one.members[0].offset, one.members[0].size_bytes) == (-1, len(JPEG))
-    assert (two.image_member, two.alt_text, two.trouble) == ("000000001.jpeg", None, None)
+    assert (two.image_member, two.alt_text, two.error) == ("000000001.jpeg", None, None)
     assert json.loads(two.metadata) == {"label": 4}
 
 
@@ -56,7 +56,7 @@ def test_troubles_are_per_row_and_neighbours_are_intact(shard):
         [{"bytes": JPEG}, {"bytes": None, "path": "/etc/passwd"}, None, {"bytes": b""}, {"bytes": JPEG}], HF
     )
     samples = read(shard({"image": images, "key": ["a", "b", "c", "d", "a"]}))
-    codes = [s.trouble and s.trouble.code for s in samples]
+    codes = [s.error and s.error.code for s in samples]
     assert codes == [None, "missing_image", "missing_image", "empty_image", None]
     assert [s.image for s in samples] == [JPEG, None, None, None, JPEG]
 
