@@ -102,9 +102,8 @@ def main() -> None:
         print(f"\n| {contest} | best samples per CPU second | median | of Curate's median |\n|---|---|---|---|")
         curate = statistics.median(rates["Curate"])
         for name, each in rates.items():
-            print(
-                f"| {name} | {max(each):,.0f} | {statistics.median(each):,.0f} | {statistics.median(each) / curate:.2f} |"
-            )
+            median = statistics.median(each)
+            print(f"| {name} | {max(each):,.0f} | {median:,.0f} | {median / curate:.2f} |")
 
 
 def _shard(path: Path) -> Shard:
