@@ -1,4 +1,4 @@
-"""From what the user wrote to the list of shards: paths, braces, globs, folders, URLs."""
+"""Resolve paths, brace patterns, globs, folders and URLs to a list of shards."""
 
 import hashlib
 import re
@@ -20,7 +20,7 @@ from curate.storage.backend_errors import fsspec_errors
 
 __all__ = ["find_shards"]
 
-MANY: Final = 16  # from here on one listing of the folder is cheaper than asking for each file
+MANY: Final = 16  # from here on one listing of the folder is cheaper than a request for each file
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def filesystem(url: str) -> tuple[Any, str]:
 def open_stream(url: str, ahead_bytes: int = AHEAD_BYTES) -> io.BufferedReader:
     """Open a file for buffered reading, seekable wherever the server can seek.
 
-    `ahead_bytes` is what a remote file is read ahead by: little where few and far places are wanted.
+    `ahead_bytes` is what a remote file is read ahead by: little for few reads that are far apart.
     """
     if is_local(url):
         return io.BufferedReader(io.FileIO(url), BUFFER_BYTES)
@@ -92,7 +92,7 @@ def open_stream(url: str, ahead_bytes: int = AHEAD_BYTES) -> io.BufferedReader:
 
 
 def _gives_ranges(opened: Any) -> bool:
-    """Tell whether a web server gives the last byte of a file when asked for it alone."""
+    """Tell whether a web server gives the last byte of a file alone, by a byte range."""
     try:
         opened.seek(max(0, int(opened.size or 0) - 1))
         opened.read(1)
@@ -103,7 +103,7 @@ def _gives_ranges(opened: Any) -> bool:
 
 
 class _ForwardOnly(io.RawIOBase):
-    """A web file in one stream. fsspec's own calls itself seekable; this one says that it is not."""
+    """A web file in one stream. fsspec's own claims to be seekable; this one does not."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream

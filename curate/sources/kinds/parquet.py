@@ -170,7 +170,7 @@ def _raw(batch: pa.RecordBatch, name: str | None) -> list[bytes | None]:
 
 
 def _metadata(rest: pa.RecordBatch) -> list[str | None]:
-    """Return one JSON object per row, keys sorted; null where there are no columns or the row cannot be told."""
+    """Return one JSON object per row, keys sorted; null where there are no columns or a value has no Python equal."""
     if not rest.num_columns:
         return [None] * rest.num_rows
     try:

@@ -57,7 +57,7 @@ def rows(samples):
     )
 
 
-def troubles(samples):
+def error_codes(samples):
     return [s.error and s.error.code for s in samples]
 
 
@@ -92,15 +92,15 @@ def test_alt_text_comes_from_the_json_when_there_is_no_txt(shard):
     assert [s.alt_text for s in read(shard(tar_bytes(members)))] == ["c", "t", "", None]
 
 
-def test_missing_text_is_no_trouble(shard):
+def test_missing_text_is_no_error(shard):
     (one,) = read(shard(tar_bytes({"a.jpg": JPEG})))
     assert (one.alt_text, one.alt_text_cut, one.metadata, one.error) == (None, False, None, None)
 
 
-def test_missing_and_empty_images_are_troubles_and_neighbours_are_intact(shard):
+def test_missing_and_empty_images_are_errors_and_neighbours_are_intact(shard):
     members = sample("a") | {"b.txt": b"no image"} | {"c.jpg": b"", "c.txt": b""} | sample("d")
     samples = read(shard(tar_bytes(members)))
-    assert troubles(samples) == [None, "missing_image", "empty_image", None]
+    assert error_codes(samples) == [None, "missing_image", "empty_image", None]
     assert samples[1].alt_text == "no image"
     assert [s.image for s in samples] == [JPEG, None, None, JPEG]
 
@@ -165,7 +165,7 @@ def test_a_repeated_key_keeps_the_first_sample_intact(shard):
     pairs += [("c.jpg", JPEG), ("c.jpg", b"again"), ("c.txt", b"x")]
     samples = read(shard(tar_bytes(pairs)))
     assert [s.key for s in samples] == ["a", "b", "a", "c", "c"]
-    assert troubles(samples) == [None, None, "duplicate_key", None, "duplicate_key"]
+    assert error_codes(samples) == [None, None, "duplicate_key", None, "duplicate_key"]
     assert (samples[0].alt_text, samples[0].image, samples[2].image) == ("first", JPEG, None)
 
 
@@ -181,7 +181,7 @@ def test_a_cut_tar_gives_every_sample_before_the_cut(shard, pack):
         (image.offset - 512 + 100, [None, "truncated_member"]),  # inside a header: an extra sample marks the place
     ):
         samples = read(shard(pack(whole[:end])))
-        assert troubles(samples) == expected
+        assert error_codes(samples) == expected
         assert samples[0].image == JPEG
     packed = pack(whole)
     if pack is gzip.compress:  # cut in the compressed stream
@@ -206,14 +206,14 @@ def test_a_damaged_header_is_one_marked_sample_and_the_walk_goes_on(shard):
     whole[header + 3 : header + 40] = b"\xa5" * 37
     samples = read(shard(bytes(whole)))
     assert [s.key for s in samples] == ["a", f"a#damaged@{header}", "b", "c"]
-    assert troubles(samples) == [None, "tar_damaged", "missing_image", None]
+    assert error_codes(samples) == [None, "tar_damaged", "missing_image", None]
     assert samples[0].image == samples[3].image == JPEG
 
 
 def test_damage_to_the_end_of_the_tar_ends_the_scan(shard):
     whole = tar_bytes(sample("a"))
     end = max(m.offset for m in read(shard(whole))[0].members) + 512
-    assert troubles(read(shard(whole[:end] + b"\xa5" * 5_120))) == [None, "tar_damaged"]
+    assert error_codes(read(shard(whole[:end] + b"\xa5" * 5_120))) == [None, "tar_damaged"]
 
 
 def test_an_empty_tar_has_no_samples(shard):

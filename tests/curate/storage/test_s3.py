@@ -50,10 +50,10 @@ def quiet():
 def files(root, folders=("columns", "errors")):
     """Return path -> bytes of some folders of a dataset, or of all there is."""
     filesystem, path = open_filesystem(root)
-    found = filesystem.find(path)
+    paths = filesystem.find(path)
     return {
         os.path.relpath(file, path): filesystem.cat_file(file)
-        for file in found
+        for file in paths
         if not folders or os.path.relpath(file, path).split("/")[0] in folders
     }
 
