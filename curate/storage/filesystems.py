@@ -28,9 +28,8 @@ def open_filesystem(url: str, *, remember: bool = False) -> tuple[Any, str]:
     of its own that keeps them.
     Raises what fsspec raises, ImportError for a missing backend among it.
     """
-    options = {
-        name: make() for name, make in OPTIONS.items() if any(name == _protocol(part) for part in url.split("::"))
-    }
+    protocols = {part.partition("://")[0] for part in url.split("::")}
+    options = {name: make() for name, make in OPTIONS.items() if name in protocols}
     if remember:
         options = {
             name: {**one, "use_listings_cache": True, "skip_instance_cache": True} for name, one in options.items()
