@@ -2,8 +2,10 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,52 +15,8 @@ from curate.sources.kinds import kind_named, source_kinds
 from tests.curate.sources.test_tar import rows
 from tests.support.images import jpeg
 
-JSON_LINES = '''
-"""JSON lines with images in base64."""
-
-import base64
-import json
-from collections.abc import Iterator
-
-from curate.errors import PlanError, SampleError, SourceError
-from curate.sources.image_limits import image_error
-from curate.sources.kind import SourceKind
-from curate.sources.opening import open_stream, translate_errors
-from curate.sources.shard import Member, Shard, SourceSample
-
-
-def lines(shard):
-    with translate_errors(shard.url, SourceError), open_stream(shard.url) as stream:
-        for line in stream:
-            yield json.loads(line)
-
-
-def scan_lines(shard):
-    for number, line in enumerate(lines(shard)):
-        image = base64.b64decode(line["image"])
-        member = Member(f"{number}.jpg", -1, len(image))
-        error = image_error(len(image))
-        image = None if error else image
-        yield SourceSample(str(number), member.name, image, line.get("text"), None, (member,), error=error)
-
-
-def fetch_lines(shard, samples):
-    numbers = set(samples["row"].to_pylist())
-    for number, line in enumerate(lines(shard)):
-        if number in numbers:
-            yield base64.b64decode(line["image"])
-
-
-def check_lines(shard):
-    if "image" not in next(lines(shard), {}):
-        raise PlanError(f"{shard.url} has no field image in its first line")
-
-
-KIND = SourceKind(
-    order=9, label="JSON lines", endings=(".jsonl",), scan=scan_lines, fetch=fetch_lines,
-    count=lambda shard: sum(1 for _ in lines(shard)), check=check_lines,
-)
-'''
+PAGE = (Path(__file__).parents[3] / "docs" / "add-a-source.md").read_text()
+(JSON_LINES,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
