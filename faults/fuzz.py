@@ -118,12 +118,12 @@ def targets(folder: Path) -> list[Target]:
 def _shard(folder: Path, kind: str, data: bytes) -> str:
     path = folder / f"case.{kind}"
     path.write_bytes(data)
-    shard = Shard("case", kind, str(path), len(data))  # type: ignore[arg-type]
+    shard = Shard("case", kind, str(path), len(data))
     found = list(scan(shard))
     count(shard)
     if found:
         list(fetch(shard, sample_table("case", found, 0, {})))
-    return "samples" if any(one.trouble is None for one in found) else "nothing usable"
+    return "samples" if any(one.error is None for one in found) else "nothing usable"
 
 
 def _parquet(codec: str) -> bytes:

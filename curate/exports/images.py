@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from curate.errors import SampleError
 from curate.sources import fetch
+from curate.sources.member_names import split_name
 from curate.sources.shard import Shard
-from curate.sources.tar import split_name
 
 __all__ = ["image_extensions", "read_images", "side_members"]
 

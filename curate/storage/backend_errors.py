@@ -11,7 +11,7 @@ from fsspec.exceptions import BlocksizeMismatchError
 from curate.errors import StoreError
 from curate.storage.redact import mask_text, mask_url
 
-__all__ = ["backend_errors", "error_reason", "store_errors"]
+__all__ = ["backend_errors", "error_reason", "fsspec_errors", "store_errors"]
 
 # What fsspec's backends raise for a server, a network or a credential that fails and that is no OSError. A module is
 # looked up, never imported: an error cannot come from a library that is not loaded.
@@ -54,3 +54,15 @@ def store_errors(verb: str, url: str) -> Iterator[None]:
         missing = verb == "read" and isinstance(error, FileNotFoundError)
         reason = "no such file" if missing else error_reason(error)
         raise StoreError(f"cannot {verb} {mask_url(url)}: {reason}") from error
+
+
+@contextmanager
+def fsspec_errors() -> Iterator[None]:
+    """Make an OSError of a ValueError: fsspec and botocore raise it for bad addresses, names and settings.
+
+    Only calls of fsspec belong inside, so that no ValueError of ours is hidden.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise OSError(error_reason(error)) from error

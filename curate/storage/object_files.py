@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Final
 
 from curate.errors import StoreError
-from curate.storage.backend_errors import error_reason
+from curate.storage.backend_errors import fsspec_errors
 from curate.storage.filesystems import FLAT, open_filesystem
 from curate.storage.redact import mask_url
 
@@ -45,7 +45,7 @@ class ObjectFiles:
             filesystem, root = filesystem_of(self.root)
             if self.root.partition("://")[0] not in FLAT:
                 self.call("makedirs", path.rpartition("/")[0], exist_ok=True)
-            with _fsspec_errors():
+            with fsspec_errors():
                 filesystem.put_file(stream.name, f"{root}/{path}")
 
     def remove(self, path: str) -> None:
@@ -54,7 +54,7 @@ class ObjectFiles:
     def call(self, method: str, path: str, *arguments: Any, **options: Any) -> Any:
         """Call a method of the fsspec file system on one of the files."""
         filesystem, root = filesystem_of(self.root)
-        with _fsspec_errors():
+        with fsspec_errors():
             return getattr(filesystem, method)(f"{root}/{path}", *arguments, **options)
 
     def speaks_s3(self) -> bool:
@@ -70,15 +70,3 @@ def filesystem_of(root: str) -> tuple[Any, str]:
     except (ImportError, ValueError) as error:
         raise StoreError(f"cannot open {mask_url(root)}: {error}") from error
     return filesystem, path.rstrip("/")
-
-
-@contextmanager
-def _fsspec_errors() -> Iterator[None]:
-    """Make an OSError of a ValueError: fsspec and botocore raise it for bad addresses, names and settings.
-
-    Only calls of fsspec stand inside, so no ValueError of ours is hidden.
-    """
-    try:
-        yield
-    except ValueError as error:
-        raise OSError(error_reason(error)) from error

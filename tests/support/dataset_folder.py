@@ -175,5 +175,5 @@ def _sample(key: str, members: dict[str, bytes], offsets: dict[str, int]) -> Sou
         own.get(image),
         own[f"{key}.txt"].decode(),
         members=tuple(Member(name, offsets[name], len(data)) for name, data in own.items()),
-        trouble=None if image else SampleError("missing_image", "no image member"),
+        error=None if image else SampleError("missing_image", "no image member"),
     )

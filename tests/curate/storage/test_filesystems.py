@@ -1,4 +1,4 @@
-"""Web servers that stumble are asked again, and then no more."""
+"""Requests to a web server that fails for a moment are repeated, a limited number of times."""
 
 import time
 
@@ -47,7 +47,7 @@ def test_a_web_server_that_stays_down_is_one_sentence_after_some_tries(address, 
     assert time.monotonic() - start < 20
 
 
-def test_what_does_not_pass_is_not_asked_again(address, s3):
+def test_a_missing_file_is_requested_once(address, s3):
     s3.requests = 0
     with pytest.raises(PlanError, match="does not exist"):
         find_shards([address.replace("00000", "none")])

@@ -2,6 +2,8 @@
 
 import io
 import os
+import threading
+import time
 from dataclasses import replace
 
 import pyarrow as pa
@@ -21,6 +23,7 @@ from curate.run.planner import make_plan
 from curate.run.runner import RunRequest, _manifest, prepare, run
 from curate.run.worker import Worker
 from curate.sources.shard import Shard
+from curate.storage import lease
 from curate.storage.filesystems import TRIES, open_filesystem
 from curate.storage.store import Store
 from tests.support.shards import write_shard, write_tar
@@ -51,10 +54,10 @@ def quiet():
 def files(root, folders=("columns", "errors")):
     """Return path -> bytes of some folders of a dataset, or of all there is."""
     filesystem, path = open_filesystem(root)
-    found = filesystem.find(path)
+    paths = filesystem.find(path)
     return {
         os.path.relpath(file, path): filesystem.cat_file(file)
-        for file in found
+        for file in paths
         if not folders or os.path.relpath(file, path).split("/")[0] in folders
     }
 
@@ -126,6 +129,34 @@ def test_passing_failures_of_the_server_leave_no_trace(twins, s3, failure):
     s3.be_well()
 
     assert files(there.dataset) == files(here.dataset)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_run_that_loses_its_lease_stops_while_its_workers_are_busy(tmp_path, bucket, monkeypatch):
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.2)
+    write_shard(tmp_path / "in" / "0.tar", ["a"])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # the stage writes to it, and waits for a reader that does not come
+    store = Store(f"{bucket}/out")
+    request = RunRequest(Pipeline((TextLength(log=str(pipe)),)), [str(tmp_path / "in")], store.root, recipe="test")
+    times = []
+
+    def another_driver():
+        while not store.list("runs"):
+            time.sleep(0.1)
+        time.sleep(8)
+        store.write_bytes("lock", b'{"token": "x", "host": "other", "pid": 1, "run": "r"}')
+        times.append(time.monotonic())
+
+    thread = threading.Thread(target=another_driver)
+    thread.start()
+    with pytest.raises(StoreError, match=r"was taken over by run r \(pid 1 on other\) while this run could not renew"):
+        run(request, quiet())
+    assert time.monotonic() - times[0] < 20
+    thread.join()
+    os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
 
 
 @pytest.mark.slow
