@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import s3 as object_store
+from tests.support.dataset_folder import Folder, make_dataset
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +66,15 @@ def bucket(s3):
     open_filesystem("s3://")[0].mkdir(name)
     s3.be_well()
     return f"s3://{name}"
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Folder:
+    """Make a finished dataset, once, for tests that only read it."""
+    return make_dataset(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def own_folder(tmp_path) -> Folder:
+    """Make a finished dataset for a test that changes it, or its source."""
+    return make_dataset(tmp_path)

@@ -9,12 +9,7 @@ from curate.exports.export import export
 from curate.exports.formats.described_sft import DescribedSft
 from curate.exports.options import read_format
 from curate.exports.training_rows import with_description
-from tests.support.dataset_folder import make_dataset
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return make_dataset(tmp_path)
+from tests.support.dataset_folder import caption
 
 
 def llava(key, question="What is it?", **more):
@@ -42,9 +37,7 @@ def test_trap_2_rows_are_joined_by_id_whatever_their_order(folder, tmp_path, as_
     for row, was in zip(written, rows, strict=True):
         question = was["conversations"][0]["value"].removeprefix("<image>\n")
         i = int(was["id"][-1])
-        assert row["conversations"][0]["value"] == (
-            f"<image>\nImage description: A dense caption of picture {i}.\n\n{question}"
-        )
+        assert row["conversations"][0]["value"] == (f"<image>\nImage description: {caption(i)}\n\n{question}")
         assert row["conversations"][1:] == was["conversations"][1:]
     assert missing == []
     assert (manifest["rows"], manifest["described"], report.counts["samples"]) == (4, 4, 3)
@@ -68,14 +61,13 @@ def test_ms_swift_rows_and_uids_join_too(folder, tmp_path):
     row = {"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "<image>Why?"}], "id": uid}
     _, (written,), _, _ = described(folder, tmp_path, [row], sft_join="uid")
     assert written["messages"][0] == row["messages"][0]
-    assert written["messages"][1]["content"].startswith("<image>\nImage description: A dense caption of picture 4.")
+    assert written["messages"][1]["content"].startswith(f"<image>\nImage description: {caption(4)}")
     assert written["messages"][1]["content"].endswith("\n\nWhy?")
     assert written["description"]["uid"] == uid
 
 
-def test_a_key_of_two_samples_is_ambiguous(tmp_path):
-    folder = make_dataset(tmp_path)
-    rows = [llava("A dense caption of picture 4.")]  # the caption column, which both shards share
+def test_a_key_of_two_samples_is_ambiguous(folder, tmp_path):
+    rows = [llava(caption(4))]  # the caption column, which both shards share
     _, written, missing, _ = described(folder, tmp_path, rows, sft_join="caption")
     assert written == []
     assert [row["reason"] for row in missing] == ["ambiguous"]
