@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.support import s3 as object_store
-from tests.support.dataset_folder import Folder, make_dataset
 
 
 @pytest.fixture(scope="session")
@@ -69,12 +68,16 @@ def bucket(s3):
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory) -> Folder:
+def folder(tmp_path_factory):
     """Make a finished dataset, once, for tests that only read it."""
+    from tests.support.dataset_folder import make_dataset
+
     return make_dataset(tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture
-def own_folder(tmp_path) -> Folder:
+def own_folder(tmp_path):
     """Make a finished dataset for a test that changes it, or its source."""
+    from tests.support.dataset_folder import make_dataset
+
     return make_dataset(tmp_path)
