@@ -110,8 +110,8 @@ def query(
     run: RunId = None,
 ) -> None:
     """Ask SQL of all samples: one row each, all columns, `dropped_by` and `error`."""
-    from curate.inspect.query import format_table
     from curate.inspect.query import query as ask
+    from curate.inspect.tables import format_table
     from curate.storage.store import Store
 
     answer = format_table(ask(Store(dataset), sql, run), format)

@@ -1,4 +1,4 @@
-"""What the command line shows: the plan, the funnel, the next steps."""
+"""Show a plan, the funnel of a run, what it recorded, and the next steps."""
 
 import os
 import shlex
@@ -22,9 +22,9 @@ from curate.storage.store import Store
 
 __all__ = ["funnel", "plan_table", "run_report", "status_report"]
 
-
 LONGEST_LINE = 2_000  # characters; what a run recorded may quote anything
 TEXTS = (("captioned", "caption"), ("preference pairs", "pair_chosen"))
+"""Lines of the funnel about the kept samples, and the column that is not null in each."""
 
 
 def plan_table(plan: Plan) -> RenderableType:
@@ -50,7 +50,7 @@ def plan_table(plan: Plan) -> RenderableType:
     if not plan.unfinished:
         tail = "nothing to do"
     elif plan.needs_workers:
-        tail = "rows that stay alive go on to the experts below"
+        tail = "rows that are kept go on to the experts below"
     else:
         tail = "only decisions are missing: no model will run"
     return Group(head, table, Text(tail))
@@ -78,16 +78,12 @@ def funnel(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
 
 def _texts(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
     columns = [name for stage in manifest.stages for name in stage.schema().names]
-    texts = [
-        (label, name)
-        for label, name in (("captioned", "caption"), ("preference pairs", "pair_chosen"))
-        if name in columns
-    ]
+    texts = [(label, name) for label, name in TEXTS if name in columns]
     if not texts:
         return []
     counts = ", ".join(f"count({name})" for _, name in texts)
-    alive = "dropped_by IS NULL AND error IS NULL"
-    row = query(store, f"SELECT {counts} FROM samples WHERE {alive}", manifest.id)
+    kept = "dropped_by IS NULL AND error IS NULL"
+    row = query(store, f"SELECT {counts} FROM samples WHERE {kept}", manifest.id)
     return [(label, row.column(i)[0].as_py()) for i, (label, _) in enumerate(texts)]
 
 
@@ -117,11 +113,11 @@ def run_report(order: RunRequest, manifest: Manifest) -> RenderableType:
 
 
 def program() -> str:
-    """Return how this command line is called from here: `curate`, or its path where that is not on PATH."""
-    called = Path(sys.argv[0])
-    if called.name != "curate" or shutil.which("curate") is not None:
+    """Return how to call this command line from here: `curate`, or its path where that is not on PATH."""
+    path = Path(sys.argv[0])
+    if path.name != "curate" or shutil.which("curate") is not None:
         return "curate"
-    return os.path.relpath(called)
+    return os.path.relpath(path)
 
 
 def status_report(store: Store, run_id: str | None) -> RenderableType:

@@ -15,7 +15,8 @@ from curate.dataset.manifest import latest, run_ids
 from curate.errors import PlanError, StoreError
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.image_facts import ImageFacts
-from curate.inspect.query import format_table, query
+from curate.inspect.query import query
+from curate.inspect.tables import format_table
 from curate.inspect.view import UNFINISHED, run_view
 from curate.pipeline import Pipeline
 from curate.stages import Expert, stage_id
@@ -237,6 +238,11 @@ def test_untrusted_text_cannot_move_the_terminal(width):
 def test_long_tables_say_how_much_is_left_out():
     text = format_table(pa.table({"n": range(250)}), "table")
     assert "150 more rows" in text
+
+
+def test_an_embedding_is_shown_by_its_length_as_in_show(folder):
+    table = query(folder.store, "SELECT clip_embedding FROM samples WHERE key = '000000004'")
+    assert "16 numbers" in format_table(table, "table")
 
 
 def test_an_empty_table_formats():
