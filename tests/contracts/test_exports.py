@@ -14,47 +14,8 @@ from tests.contracts.export_laws import LAWS, Ground
 from tests.contracts.walk import stages
 from tests.support.dataset_folder import make_dataset
 
-GOOD = '''
-"""Write captions as lines of JSON."""
-
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated
-
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-
-from curate.exports.index import Location, Locations, Written, write_shards
-from curate.exports.selection import Selection
-from curate.sources.shard import Shard
-from curate.storage.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """Writes `NAME.jsonl`, one caption a line."""
-
-    name: Annotated[str, "Name of the file, without its extension."] = "captions"
-
-    def condition(self, columns: Sequence[str]) -> str | None:
-        return "caption IS NOT NULL"
-
-    def write(self, selection: Selection, store: Store) -> Written:
-        file, lines = f"{self.name}.jsonl", []
-
-        def append(shard: Shard, table: pa.Table, chosen: npt.NDArray[np.bool_]) -> Locations:
-            locations: Locations = [None] * table.num_rows
-            for row in np.flatnonzero(chosen).tolist():
-                lines.append(json.dumps({name: table[name][row].as_py() for name in ("uid", "caption")}))
-                locations[row] = Location(file, None, 0)
-            return locations
-
-        counts = write_shards(store, selection, append)
-        store.write_bytes(file, "".join(f"{line}\\n" for line in lines).encode())
-        return Written([file], counts)
-'''
+PAGE = Path(__file__).parents[2] / "docs" / "exports.md"
+GOOD = PAGE.read_text().partition("```python\n")[2].partition("```")[0]  # the worked example of the documentation
 CHOSEN, DONE = "np.flatnonzero(chosen).tolist()", "Written([file], counts)"
 BROKEN = {
     "loses a row": (CHOSEN, f"{CHOSEN}[1:]", laws.exactly_the_kept_samples_that_match_its_condition_are_exported),
@@ -170,6 +131,11 @@ def test_a_broken_format_breaks_a_law(drop, ground, fault):
     kind = drop(GOOD.replace(before, after))
     with pytest.raises(AssertionError):
         law(kind, ground)
+
+
+def test_the_page_about_exports_tells_of_every_format():
+    rows = [line.split("`")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    assert sorted(rows) == sorted(known_formats())
 
 
 def test_a_file_without_a_format_is_one_sentence(drop):

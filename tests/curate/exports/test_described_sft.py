@@ -22,8 +22,8 @@ def described(folder, tmp_path, rows, as_list=False, **options):
     path.write_text(json.dumps(rows) if as_list else "\n".join(map(json.dumps, rows)))
     report = export(folder.store, DescribedSft(path, **options), str(tmp_path / "out"))
     out = tmp_path / "out"
-    found = [[json.loads(line) for line in (out / name).read_text().splitlines()] for name in FILES]
-    return report, *found, json.loads((out / "export.json").read_text())
+    lines = [[json.loads(line) for line in (out / name).read_text().splitlines()] for name in FILES]
+    return report, *lines, json.loads((out / "export.json").read_text())
 
 
 FILES = ("samples.jsonl", "missing.jsonl")
@@ -75,8 +75,8 @@ def test_a_key_of_two_samples_is_ambiguous(folder, tmp_path):
 
 def test_a_tag_at_the_end_stays_and_a_tag_in_the_description_goes():
     row = {"conversations": [{"from": "human", "value": "What?\n<image>"}]}
-    said = with_description(row, "A <image> cat.")["conversations"][0]["value"]
-    assert said == "Image description: A  cat.\n\nWhat?\n<image>"
+    question = with_description(row, "A <image> cat.")["conversations"][0]["value"]
+    assert question == "Image description: A  cat.\n\nWhat?\n<image>"
 
 
 @pytest.mark.parametrize(
