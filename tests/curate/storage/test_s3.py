@@ -117,11 +117,11 @@ def test_a_query_of_one_column_leaves_the_others_unread(tmp_path, bucket, s3):
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
-@pytest.mark.parametrize("trouble", ["busy", "reset", "cut"])
-def test_passing_troubles_of_the_server_leave_no_trace(twins, s3, trouble):
+@pytest.mark.parametrize("failure", ["busy", "reset", "cut"])
+def test_passing_failures_of_the_server_leave_no_trace(twins, s3, failure):
     here, there = twins
     run(here, quiet())
-    s3.trouble, s3.every = trouble, 9
+    s3.failure, s3.every = failure, 9
     run(there, quiet())
     s3.be_well()
 
@@ -131,10 +131,10 @@ def test_passing_troubles_of_the_server_leave_no_trace(twins, s3, trouble):
 @pytest.mark.slow
 def test_a_server_that_stays_down_is_one_sentence(bucket, s3):
     store = Store(f"{bucket}/out")
-    s3.trouble, s3.every = "busy", 1
+    s3.failure, s3.every = "busy", 1
     with pytest.raises(StoreError, match=rf"^cannot read {bucket}/out/x: Service Unavailable") as caught:
         store.read_bytes("x")
-    assert s3.asked == TRIES
+    assert s3.requests == TRIES
     assert "\n" not in str(caught.value)
 
 
