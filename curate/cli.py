@@ -33,6 +33,9 @@ Folder = Annotated[str, typer.Argument(metavar="DATASET", help="Dataset folder o
 Parameters = Annotated[list[str] | None, typer.Option("-p", help="Recipe parameter, name=value; may repeat.")]
 Limit = Annotated[int | None, typer.Option("--limit", help="Take only the first N samples.")]
 Address = Annotated[str | None, typer.Option("--address", help="Ray cluster, e.g. ray://head:10001 or auto.")]
+Local = Annotated[
+    bool, typer.Option("--local", help="Work in this process, without Ray: for debuggers and small inputs.")
+]
 EXPORT_OPTIONS = "name, samples_per_shard, bytes_per_shard, image_key, text, keep_members, sft, sft_join"
 RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
 
@@ -62,9 +65,12 @@ def run(
     p: Parameters = None,
     limit: Limit = None,
     address: Address = None,
+    local: Local = False,
 ) -> None:
     """Measure, filter, caption: do what the dataset folder still lacks."""
-    _run(_order(recipe, inputs, dataset, p, limit, address))
+    from dataclasses import replace
+
+    _run(replace(_order(recipe, inputs, dataset, p, limit, address), local=local))
 
 
 @app.command()
@@ -75,12 +81,14 @@ def retry(
     p: Parameters = None,
     limit: Limit = None,
     address: Address = None,
+    *,
+    local: Local = False,
     code: Annotated[list[str] | None, typer.Option("--code", help="Only this error code; may repeat.")] = None,
 ) -> None:
     """Run again, and measure again the samples that failed."""
     from dataclasses import replace
 
-    _run(replace(_order(recipe, inputs, dataset, p, limit, address), retry=frozenset(code or ())))
+    _run(replace(_order(recipe, inputs, dataset, p, limit, address), retry=frozenset(code or ()), local=local))
 
 
 @app.command()

@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from curate.dataset.cells import Columns
+from curate.dataset.cells import Cells
 from curate.errors import PlanError, SampleError, SourceError
 from curate.inspect.tables import plain, printable
 from curate.inspect.view import View, run_view
@@ -127,7 +127,7 @@ def _find(view: View, uid: str) -> tuple[Shard, pa.Table]:
 def _stages(view: View, shard: Shard, row: int) -> Iterator[dict[str, Any]]:
     """Yield what each stage did with the sample; a stage without a cell has not measured it."""
     for stage in [view.run.sample_stage, *view.columns]:
-        cell = Columns(view.store).read(stage, shard.name, set())
+        cell = Cells(view.store).read(stage, shard.name, set())
         known = cell.slice(row, 1).to_pylist()[0] if cell is not None else {}
         error = f"{known['error_code']}: {known['error_message']}" if known.get("error_code") else None
         yield {

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from curate.dataset.cells import Columns, Trouble, measured_table
+from curate.dataset.cells import Cells, Outcomes, measured_table
 from curate.dataset.manifest import Manifest, StageRecord, save
 from curate.dataset.samples import sample_table
 from curate.errors import SampleError
@@ -122,7 +122,7 @@ def _add_shard(folder: Folder, path: Path, n: int, plan: tuple[int, tuple[str, .
     shard = Shard(f"source.{n:05}-{n:08x}", "tar", str(path), path.stat().st_size)
     samples = [_sample(f"{n:05}{i:04}", members, offsets) for i in range(count)]
     table = sample_table(shard.name, samples, 0, {})
-    columns = Columns(folder.store)
+    columns = Cells(folder.store)
     folder.store.write_table(columns.path("sample-v1", shard.name), table)
     folder.shards.append(shard)
     data = [sample.image or b"" for sample in samples]
@@ -142,16 +142,16 @@ def add_cell(
 ) -> None:
     """Add measurements of some rows: the first file covers all samples, later ones are additions."""
     rows, values = what
-    columns, failed = Columns(folder.store), failed or {}
+    columns, failed = Cells(folder.store), failed or {}
     sample = columns.read("sample-v1", shard.name)
     adds = ADDS[stage]
-    trouble = Trouble([failed.get(row) for row in rows], np.full(len(rows), attempt, dtype=np.int16))
+    outcomes = Outcomes([failed.get(row) for row in rows], np.full(len(rows), attempt, dtype=np.int16))
     data = {
         field.name: pa.array([None if row in failed else values[row][field.name] for row in rows], field.type)
         for field in adds
     }
     uids = sample["uid"].take(pa.array(rows)).combine_chunks()
-    columns.add(stage, shard.name, measured_table(adds, np.array(rows, np.int32), uids, data, trouble), sample)
+    columns.add(stage, shard.name, measured_table(adds, np.array(rows, np.int32), uids, data, outcomes), sample)
 
 
 def write_verdict(folder: Folder, shard: Shard, sample: pa.Table) -> None:
@@ -162,7 +162,7 @@ def write_verdict(folder: Folder, shard: Shard, sample: pa.Table) -> None:
         "dropped_by": [FILTER if row == 2 else None for row in rows],
         "error": ["sample: missing_image", "clip: image_truncated", *[None] * (len(rows) - 2)],
     }
-    path = Columns(folder.store).path(VERDICT_ID, shard.name)
+    path = Cells(folder.store).path(VERDICT_ID, shard.name)
     folder.store.write_table(path, pa.table(verdict, schema=VERDICT))
 
 
