@@ -17,7 +17,8 @@ from curate.dataset.manifest import Manifest, latest, load
 from curate.inspect.query import query
 from curate.inspect.tables import printable
 from curate.run.planner import Plan
-from curate.run.runner import RunRequest
+from curate.run.spec import RunRequest
+from curate.stages import SOURCE_NAME
 from curate.storage.store import Store
 
 __all__ = ["funnel", "plan_table", "run_report", "status_report"]
@@ -41,12 +42,12 @@ def plan_table(plan: Plan) -> RenderableType:
     table.add_column("cells")
     table.add_column("there", justify="right")
     table.add_column("rows to measure first", justify="right")
-    columns = plan.job.columns
-    for name, folder, waiting in plan.waiting():
-        have = columns.shards(folder)
+    cells = plan.spec.cells
+    for label, folder, waiting in plan.waiting():
+        have = cells.files(folder, {each.shard.name for each in plan.shards})
         there = sum(each.shard.name in have for each in plan.shards)
         rows = f"{about if waiting else ''}{waiting:,}"
-        table.add_row(name, f"columns/{folder}", f"{there:,}/{len(plan.shards):,}", rows)
+        table.add_row(label, f"columns/{folder}", f"{there:,}/{len(plan.shards):,}", rows)
     if not plan.unfinished:
         tail = "nothing to do"
     elif plan.needs_workers:
@@ -61,16 +62,16 @@ def funnel(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
     sql = "SELECT dropped_by, error, count(*) AS n FROM samples GROUP BY ALL"
     rows = query(store, sql, manifest.id).to_pylist()
     total = sum(row["n"] for row in rows)
-    steps = [("samples in", total)]
+    steps, labels = [("samples in", total)], manifest.labels()
     for stage in manifest.stages:
-        if stage.kind == "expert":
-            failed = sum(r["n"] for r in rows if (r["error"] or "").startswith(f"{stage.name}: "))
-            steps += [(f"failed in {stage.name}", failed)] if failed else []
+        if stage.id is not None:
+            failed = sum(r["n"] for r in rows if (r["error"] or "").startswith(f"{labels[stage.id]}: "))
+            steps += [(f"failed in {labels[stage.id]}", failed)] if failed else []
         else:
             steps.append((f"dropped by {stage.repr}", sum(r["n"] for r in rows if r["dropped_by"] == stage.repr)))
             unmeasured = sum(r["n"] for r in rows if r["dropped_by"] == f"unmeasured: {stage.repr}")
             steps += [(f"unmeasured for {stage.repr}", unmeasured)] if unmeasured else []
-    unreadable = sum(r["n"] for r in rows if (r["error"] or "").startswith("sample: "))
+    unreadable = sum(r["n"] for r in rows if (r["error"] or "").startswith(f"{SOURCE_NAME}: "))
     steps.insert(1, ("unreadable in the source", unreadable))
     steps.append(("kept", sum(r["n"] for r in rows if r["dropped_by"] is None and r["error"] is None)))
     return steps + _texts(store, manifest)
@@ -97,17 +98,17 @@ def funnel_table(steps: Sequence[tuple[str, int]]) -> Table:
     return table
 
 
-def run_report(order: RunRequest, manifest: Manifest) -> RenderableType:
+def run_report(request: RunRequest, manifest: Manifest) -> RenderableType:
     """Return the end of a run: funnel, where the output lies, three things to try next."""
-    store = Store(order.dataset)
-    folder, shards = shlex.quote(order.dataset), shlex.quote(f"{order.dataset.rstrip('/')}-shards")
+    store = Store(request.dataset)
+    folder, shards = shlex.quote(request.dataset), shlex.quote(f"{request.dataset.rstrip('/')}-shards")
     curate = program()
     next_steps = [
         f'{curate} query {folder} "SELECT dropped_by, count(*) AS samples FROM samples GROUP BY 1 ORDER BY 2 DESC"',
         f"{curate} show {folder} {_first_kept(store, manifest)}",
         f"{curate} export {folder} {shards} --to webdataset",
     ]
-    where = f"output in {order.dataset} (columns/, errors/, runs/)"
+    where = f"output in {request.dataset} (columns/, errors/, runs/)"
     lines = [f"\nrun {manifest.id}: {manifest.seconds} s; {where}", "try next:"]
     return Group(funnel_table(funnel(store, manifest)), Text("\n".join(lines + [f"  {step}" for step in next_steps])))
 

@@ -8,16 +8,17 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
+from rich.console import Console
 
 from curate.captions.prompting.hints import Hints
-from curate.dataset.cells import Columns
+from curate.dataset.cells import Cells
 from curate.dataset.manifest import Manifest, latest
 from curate.engines.engine import Request
 from curate.engines.fake import FakeEngine
@@ -30,6 +31,8 @@ from curate.experts.label_verified import LabelVerified
 from curate.experts.preference_pair import PreferencePair
 from curate.experts.select_questions import SelectQuestions
 from curate.pipeline import Pipeline
+from curate.run.runner import run as run_pipeline
+from curate.run.spec import RunRequest
 from curate.sources.shard import Shard
 from curate.stages import SAMPLE_STAGE, Batch, Expert, Measurement, Resources, Scorer, stage_id
 from curate.storage.store import Store
@@ -190,9 +193,9 @@ def make_dataset(root: Path, samples: int = 6, formats: Sequence[str] = ("JPEG",
     for minimum in (0.4, 0.3):
         run(pipeline(minimum, captions), root / "source", dataset)
     store = Store(dataset)
-    columns, images = Columns(store), {}
+    cells, images = Cells(store), {}
     for shard in latest(store).shards(store):
-        cell = columns.read(SAMPLE_STAGE, shard.name)
+        cell = cells.read(SAMPLE_STAGE, shard.name)
         rows = zip(cell["uid"].to_pylist(), cell["row"].to_pylist(), strict=True)
         images |= {uid: _image(int(shard.url[-9:-4]), row, formats) for uid, row in rows}
     return Folder(store, root / "source", images)
@@ -220,30 +223,18 @@ def _image(shard: int, row: int, formats: Sequence[str]) -> bytes:
 
 def run(stages: Pipeline, source: Path, dataset: str, **more: Any) -> Manifest:
     """Run a pipeline over a source in this process."""
-    from curate.run import runner
-    from curate.run.commit import RunSpec
-    from curate.run.worker import Worker
-
-    request = runner.RunRequest(stages, [str(source / "*.tar")], dataset, "example", **more)
-    plan, store = runner.prepare(request), Store(dataset)
-    manifest = runner._manifest(request, plan)
-    runner.save(store, manifest, [each.shard for each in plan.shards])
-    spec = RunSpec(stages, dataset, manifest.id, request.limit, request.retry)
-    for index in range(len(stages.segments())):
-        worker = Worker(spec, index, lambda event: None)
-        for shard in plan.unfinished:
-            worker.measure(shard)
-    runner.save(store, replace(manifest, status="finished"))
-    return manifest
+    return run_pipeline(
+        RunRequest(stages, [str(source / "*.tar")], dataset, "example", local=True, **more), Console(quiet=True)
+    )
 
 
 def add_rows(folder: Folder, stage: Expert, shard: int, rows: Sequence[int], **values: Any) -> None:
     """Add a later measurement of some rows to a cell, as the engine would, with other `values` in some columns."""
-    columns, name = Columns(folder.store), folder.shards[shard].name
-    cell, sample = columns.read(stage_id(stage), name), columns.read(SAMPLE_STAGE, name)
+    cells, name = Cells(folder.store), folder.shards[shard].name
+    cell, sample = cells.read(stage_id(stage), name), cells.read(SAMPLE_STAGE, name)
     table = cell.take(pa.array(rows))
     for column, value in values.items():
         field_ = table.schema.field(column)
         array = pa.array([value] * len(rows), field_.type)
         table = table.set_column(table.schema.get_field_index(column), field_, array)
-    columns.add(stage_id(stage), name, table, sample)
+    cells.add(stage_id(stage), name, table, sample)
