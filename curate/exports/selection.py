@@ -1,4 +1,4 @@
-"""Which samples an export takes, and what it says about each sample of the run."""
+"""Select the samples of an export, and read the rows of a run shard by shard."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
