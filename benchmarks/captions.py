@@ -139,8 +139,8 @@ def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
     def run(number: int) -> tuple[float, int]:
         order = RunRequest(Pipeline([expert]), [str(path) for path in paths], str(OUT / f"round-{number}"))
         plan = prepare(order, count_new=False)
-        worker = Worker(plan.job, 0, lambda tick: None)
-        worker._scorer(expert)
+        worker = Worker(plan.spec, 0, lambda event: None)
+        worker.runner.scorers.get(plan.spec.steps[0], expert)
         start = time.perf_counter()
         with ThreadPoolExecutor(expert.resources.shards) as threads:
             list(threads.map(worker.measure, plan.unfinished))

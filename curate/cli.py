@@ -35,6 +35,9 @@ Parameters = Annotated[list[str] | None, typer.Option("-p", help="Recipe paramet
 Limit = Annotated[int | None, typer.Option("--limit", help="Take only the first N samples.")]
 Address = Annotated[str | None, typer.Option("--address", help="Ray cluster, e.g. ray://head:10001 or auto.")]
 FORMATS = "\n".join(f"{name:<15}{sentence}" for name, sentence in known_formats().items())
+Local = Annotated[
+    bool, typer.Option("--local", help="Work in this process, without Ray: for debuggers and small inputs.")
+]
 RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
 
 
@@ -63,9 +66,12 @@ def run(
     p: Parameters = None,
     limit: Limit = None,
     address: Address = None,
+    local: Local = False,
 ) -> None:
     """Measure, filter, caption: do what the dataset folder still lacks."""
-    _run(_order(recipe, inputs, dataset, p, limit, address))
+    from dataclasses import replace
+
+    _run(replace(_order(recipe, inputs, dataset, p, limit, address), local=local))
 
 
 @app.command()
@@ -76,12 +82,14 @@ def retry(
     p: Parameters = None,
     limit: Limit = None,
     address: Address = None,
+    *,
+    local: Local = False,
     code: Annotated[list[str] | None, typer.Option("--code", help="Only this error code; may repeat.")] = None,
 ) -> None:
     """Run again, and measure again the samples that failed."""
     from dataclasses import replace
 
-    _run(replace(_order(recipe, inputs, dataset, p, limit, address), retry=frozenset(code or ())))
+    _run(replace(_order(recipe, inputs, dataset, p, limit, address), retry=frozenset(code or ()), local=local))
 
 
 @app.command()
@@ -110,8 +118,8 @@ def query(
     run: RunId = None,
 ) -> None:
     """Ask SQL of all samples: one row each, all columns, `dropped_by` and `error`."""
-    from curate.inspect.query import format_table
     from curate.inspect.query import query as ask
+    from curate.inspect.tables import format_table
     from curate.storage.store import Store
 
     answer = format_table(ask(Store(dataset), sql, run), format)

@@ -1,4 +1,4 @@
-"""What an export says about itself: a Parquet index of every sample of the run, and the manifest."""
+"""Write what describes an export: a Parquet index of every sample of the run, and the manifest."""
 
 import contextlib
 import json
@@ -17,17 +17,7 @@ from curate.sources.shard import Shard
 from curate.storage.store import Store
 from schemas.export_index import EXPORT_INDEX
 
-__all__ = [
-    "INDEX",
-    "Location",
-    "Locations",
-    "ShardWriter",
-    "Written",
-    "index_schema",
-    "index_table",
-    "write_manifest",
-    "write_shards",
-]
+__all__ = ["INDEX", "Location", "Locations", "ShardWriter", "Written", "write_manifest", "write_shards"]
 
 INDEX = "index.parquet"
 GROUP_ROWS = 20_000  # rows of one row group of the index

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from curate.errors import PlanError
 
-__all__ = ["image_name", "read_rows", "row_keys", "with_description", "write_lines"]
+__all__ = ["as_lines", "image_name", "read_rows", "row_keys", "with_description"]
 
 TAG: Final = "<image>"
 
@@ -27,7 +27,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def write_lines(rows: list[dict[str, Any]]) -> bytes:
+def as_lines(rows: list[dict[str, Any]]) -> bytes:
     """Return rows as JSONL."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 

@@ -20,7 +20,7 @@ from curate.errors import PlanError
 from curate.exports.index import Location, Locations, Written, write_shards
 from curate.exports.options import check_file_name
 from curate.exports.selection import Selection
-from curate.exports.training_rows import image_name, read_rows, row_keys, with_description, write_lines
+from curate.exports.training_rows import as_lines, image_name, read_rows, row_keys, with_description
 from curate.sources.shard import Shard
 from curate.storage.store import Store
 
@@ -61,8 +61,8 @@ class DescribedSft:
         descriptions = Descriptions(column, self.sft_join, file, {key for row in rows for key in row_keys(row)})
         counts = write_shards(store, selection, partial(_gather, descriptions))
         described, missing = _join(rows, descriptions)
-        store.write_bytes(file, write_lines(described))
-        store.write_bytes(MISSING, write_lines(missing))
+        store.write_bytes(file, as_lines(described))
+        store.write_bytes(MISSING, as_lines(missing))
         reasons = [row["reason"] for row in missing]
         facts = {"rows": len(rows), "described": len(described), "missing": {r: reasons.count(r) for r in REASONS}}
         note = f"{len(described):,} of {len(rows):,} rows have a description, missing.jsonl names the others"

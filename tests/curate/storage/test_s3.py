@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from curate.dataset.manifest import save
 from curate.errors import StoreError
 from curate.exports.export import export
 from curate.exports.formats.webdataset import WebDataset
@@ -18,10 +17,9 @@ from curate.inspect.funnel import status_report
 from curate.inspect.query import query
 from curate.inspect.show import image_bytes
 from curate.pipeline import Pipeline
-from curate.run.commit import RunSpec
 from curate.run.planner import make_plan
-from curate.run.runner import RunRequest, _manifest, prepare, run
-from curate.run.worker import Worker
+from curate.run.runner import RunRequest, prepare, run
+from curate.run.spec import RunSpec
 from curate.sources.shard import Shard
 from curate.storage import lease
 from curate.storage.filesystems import TRIES, open_filesystem
@@ -179,22 +177,21 @@ def test_a_missing_file_and_a_missing_bucket_are_one_sentence(bucket):
 def test_planning_costs_a_few_requests_however_many_shards_are_done(bucket, s3):
     store = Store(f"{bucket}/out")
     pipeline = Pipeline((TextLength(), AtLeast("text_length", 2)))
-    job = RunSpec(pipeline, store.root, "000001-test-00000000")
+    spec = RunSpec.resolve(pipeline, store.root, "000001-test-00000000")
     shards = [Shard(f"in.{i:05}-00000000", "tar", f"{bucket}/in/{i:05}.tar", 1) for i in range(1100)]
     filesystem, root = open_filesystem(store.root)
-    filesystem.pipe({f"{root}/columns/{job.verdict_id}/{shard.name}.parquet": b"x" for shard in shards})
+    filesystem.pipe({f"{root}/columns/{spec.verdict_id}/{shard.name}.parquet": b"x" for shard in shards})
     s3.be_well()
 
-    assert not make_plan(job, shards).unfinished
+    assert not make_plan(spec, shards).unfinished
     assert len(s3.log) <= 4  # a thousand names a request
 
 
 def measured(bucket, tmp_path):
     """Measure a tar of the bucket in this process, without Ray; return its sample cell."""
-    work = RunRequest(Pipeline((TextLength(),)), [f"{bucket}/*.tar"], f"{bucket}/out", recipe="test")
-    plan = prepare(work)
-    Worker(plan.job, 0, lambda _: None).measure(plan.shards[0].shard)
-    save(Store(work.dataset), _manifest(work, plan), [each.shard for each in plan.shards])
+    inputs = [f"{bucket}/*.tar"]
+    work = RunRequest(Pipeline((TextLength(),)), inputs, f"{bucket}/out", recipe="test", local=True)
+    run(work, quiet())
     return query(Store(work.dataset), "SELECT uid FROM samples ORDER BY row")
 
 
