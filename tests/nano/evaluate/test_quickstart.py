@@ -4,11 +4,13 @@ import pytest
 
 from curate.captions.checking.evidence import Evidence
 from curate.captions.checking.lexicon import read_lexicon
+from curate.inspect.query import query
 from curate.storage.store import Store
-from nano.evaluate.defects import reason
+from nano.evaluate.caption_metrics import caption_metrics
+from nano.evaluate.defects import reason, tar_name
 from nano.evaluate.evidence import LEXICON, by_experts, measure
 from nano.evaluate.qa import measured_rows
-from nano.evaluate.run import SHARDS, captions, evaluate, fates, read_truth, truths
+from nano.evaluate.run import SHARDS, captions, evaluate, fates, read_truth, scenes, truths
 
 pytestmark = pytest.mark.golden
 TRUTH = SHARDS / "truth.jsonl"
@@ -42,7 +44,8 @@ def test_captions_name_what_is_there_and_nothing_else(tables):
     assert metrics["captions"] == 150
     assert metrics["object_recall"] >= 0.98
     assert metrics["object_precision"] >= 0.98
-    assert metrics["position_accuracy"] >= 0.95
+    assert metrics["position_accuracy"] >= 0.95  # hints bring these two: 0.815 and 0.00 without (nano/MODEL_CARD.md)
+    assert metrics["sign_text_recall"] >= 0.6
 
 
 def test_every_sample_has_one_fate_and_only_kept_ones_a_caption(quickstart_dataset):
@@ -67,3 +70,17 @@ def test_evidence_of_the_real_detector_and_ocr_holds_wrong_objects_against_a_cap
 
     assert min(line["recall"] for line in objects.values()) >= 0.98
     assert min(line["precision"] for line in objects.values()) >= 0.93  # what the detector misses, a caption may name
+
+
+def test_rejected_texts_name_more_that_is_not_there_than_chosen_ones(quickstart_dataset):
+    scene_of = scenes(read_truth(TRUTH))
+    sql = 'SELECT shard, "row", pair_chosen, pair_rejected FROM samples WHERE pair_chosen IS NOT NULL'
+    rows = {(tar_name(row["shard"]), row["row"]): row for row in query(Store(str(quickstart_dataset)), sql).to_pylist()}
+    truth = {place: scene_of[place] for place in rows}
+    chosen, rejected = (
+        caption_metrics({place: row[side] for place, row in rows.items()}, truth)
+        for side in ("pair_chosen", "pair_rejected")
+    )
+
+    assert chosen.hallucination_rate < 0.05
+    assert rejected.hallucination_rate > chosen.hallucination_rate + 0.1
