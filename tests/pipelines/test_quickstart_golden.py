@@ -10,7 +10,7 @@ from tests.golden.make import GOLDEN, machine, quickstart_record
 EXPECTED = json.loads((GOLDEN / "quickstart.json").read_text())
 MAY_DIFFER = 10  # texts, on a processor with other instructions: low-order bits decide between equally likely words
 
-pytestmark = [pytest.mark.models, pytest.mark.ray]
+pytestmark = pytest.mark.golden
 
 
 @pytest.fixture(scope="module")

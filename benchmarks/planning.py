@@ -1,6 +1,6 @@
-"""The books of a large dataset: what a plan of a million shards and ten stages costs in seconds and memory.
+"""What a plan of a million shards and ten stages costs in seconds and memory.
 
-`python -m benchmarks.books [shards]` plans over a file system that only exists as listings: 98 % of the shards are
+`python -m benchmarks.planning [shards]` plans over a file system that only exists as listings: 98 % of the shards are
 decided, 1 % were read and lack the last stage, 1 % are new. The process that plans prints its own peak memory.
 """
 
@@ -77,10 +77,10 @@ class Above:
         return pc.greater(table[self.name], self.bound)
 
 
-class Books(AbstractFileSystem):
+class Listings(AbstractFileSystem):
     """A file system that holds listings, and one cell per stage that stands for all of them."""
 
-    protocol = "books"
+    protocol = "listings"
     shards: ClassVar[int] = 0
     names: ClassVar[list[str]] = []
     cells: ClassVar[dict[str, bytes]] = {}
@@ -156,24 +156,24 @@ def timed(what: str) -> Iterator[None]:
 
 def main(shards: int = 1_000_000) -> None:
     """Plan once as a run does, once as `curate plan` does, and print what each part costs."""
-    fsspec.register_implementation("books", Books)
+    fsspec.register_implementation("listings", Listings)
     stages: list[Stage] = []
     for i in range(STAGES):
         stages += [Score(f"score_{i}"), Above(f"score_{i}", 0.05)]
-    Books.shards, Books.cells = shards, stand_ins(stages)
+    Listings.shards, Listings.cells = shards, stand_ins(stages)
     print(f"{shards:,} shards x {STAGES} stages")
     with timed("start"):
         pass
     with timed("find the shards"):
-        found = find_shards(["books:///in"])
-        Books.names = [shard.name for shard in found]
+        found = find_shards(["listings:///in"])
+        Listings.names = [shard.name for shard in found]
     pipeline = Pipeline(stages)
     with timed("plan of a run"):
-        plan = make_plan(RunSpec.resolve(pipeline, "books:///out", "000001-bench"), found, count_new=False)
+        plan = make_plan(RunSpec.resolve(pipeline, "listings:///out", "000001-bench"), found, count_new=False)
     with timed("list of shards for the manifest"):
-        order = RunRequest(pipeline, ["books:///in"], "books:///out")
+        order = RunRequest(pipeline, ["listings:///in"], "listings:///out")
         save(plan.spec.cells.store, _manifest(order, plan), found)
-    print(f"unfinished: {len(plan.unfinished):,}; cells opened: {Books.requests:,} questions")
+    print(f"unfinished: {len(plan.unfinished):,}; cells opened: {Listings.requests:,} questions")
     del plan, found
     with timed("curate plan, from inputs to table"):
         Console(width=120).print(plan_table(prepare(order)))
