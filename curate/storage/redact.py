@@ -1,4 +1,4 @@
-"""Keep secrets out of what is written down: addresses lose passwords and signatures, parameters their values."""
+"""Mask secrets in what is written or displayed: passwords and signatures of addresses, values of secret parameters."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ MASK: Final = "***"
 ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>`]*[^\s'\"<>`.,;:)\]]")
 USER: Final = re.compile(r"(://)[^/?#]*@")
 NAME: Final = re.compile(r"(?i)(^|[_.-])(key|token|secret|pass(word|wd|phrase)?|credentials?)($|[_.-])|apikey")
-SIGNED: Final = re.compile(  # what S3, GCS, Azure, CloudFront and Hugging Face put behind the question mark
+SIGNED: Final = re.compile(  # query parameters of S3, GCS, Azure, CloudFront and Hugging Face
     r"(?i)^sig$|signature|token|secret|passw|credential|auth|policy|key(?!word)|^googleaccessid$|^code$"
 )
 
@@ -35,7 +35,7 @@ def mask_text(text: str) -> str:
     >>> mask_text("cannot read https://me:hush@host/a.tar: 403")
     'cannot read https://host/a.tar: 403'
     """
-    return ADDRESS.sub(lambda found: mask_url(found[0]), text)
+    return ADDRESS.sub(lambda match: mask_url(match[0]), text)
 
 
 def mask_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,8 +57,8 @@ def test_a_wrong_parameter_is_one_sentence(file, assignments, message):
         ("no/such.py", "no recipe file no/such.py"),
         ("no/such.py.txt:f", "is not path/to/file.py:function"),
         ("filters/min_side.py", "name the function that is the recipe; it has none"),
-        ("faults/recipe.py", "it has faults/recipe.py:cheap, faults/recipe.py:faulty$"),
-        ("faults/recipe.py:dear", "no function 'dear'; it has faults/recipe.py:cheap, faults"),
+        ("faults/recipe.py", "it has faults/recipe.py:captions, faults/recipe.py:cheap, faults/recipe.py:faulty$"),
+        ("faults/recipe.py:dear", "no function 'dear'; it has faults/recipe.py:captions, faults"),
     ],
 )
 def test_an_unknown_recipe_says_what_there_is(name, message):

@@ -1,6 +1,6 @@
-"""The books of a large dataset: what a plan of a million shards and ten stages costs in seconds and memory.
+"""What a plan of a million shards and ten stages costs in seconds and memory.
 
-`python -m benchmarks.books [shards]` plans over a file system that only exists as listings: 98 % of the shards are
+`python -m benchmarks.planning [shards]` plans over a file system that only exists as listings: 98 % of the shards are
 decided, 1 % were read and lack the last stage, 1 % are new. The process that plans prints its own peak memory.
 """
 
@@ -22,17 +22,17 @@ import pyarrow.parquet as pq
 from fsspec.spec import AbstractFileSystem
 from rich.console import Console
 
-from curate.dataset.cells import Trouble, measured_table, spread
+from curate.dataset.cells import Outcomes, align, measured_table
 from curate.dataset.manifest import save
 from curate.dataset.samples import sample_table
 from curate.inspect.funnel import plan_table
 from curate.pipeline import Pipeline
-from curate.run.commit import RunSpec
 from curate.run.planner import make_plan
 from curate.run.runner import RunRequest, _manifest, prepare
+from curate.run.spec import RunSpec
 from curate.sources import find_shards
 from curate.sources.shard import SourceSample
-from curate.stages import SAMPLE_STAGE, Expert, Resources, Scorer, Stage, stage_id
+from curate.stages import SAMPLE_STAGE, Expert, Measurement, Resources, Scorer, Stage, stage_id
 from schemas.fields import column
 
 ROWS = 1000
@@ -58,7 +58,7 @@ class Score:
 
     def load(self) -> Scorer:
         """Return a scorer of constants."""
-        return lambda batch: {self.name: np.zeros(len(batch), np.float32)}
+        return lambda batch: Measurement({self.name: np.zeros(len(batch), np.float32)})
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ class Above:
         return pc.greater(table[self.name], self.bound)
 
 
-class Books(AbstractFileSystem):
+class Listings(AbstractFileSystem):
     """A file system that holds listings, and one cell per stage that stands for all of them."""
 
-    protocol = "books"
+    protocol = "listings"
     shards: ClassVar[int] = 0
     names: ClassVar[list[str]] = []
     cells: ClassVar[dict[str, bytes]] = {}
@@ -133,9 +133,9 @@ def stand_ins(stages: list[Stage]) -> dict[str, bytes]:
     values = np.random.default_rng(0).random((len(experts), ROWS), dtype=np.float32)
     rows, uids = np.arange(ROWS, dtype=np.int32), sample["uid"].combine_chunks()
     for expert, value in zip(experts[:-1], values, strict=False):
-        trouble = Trouble([None] * ROWS, np.ones(ROWS, np.int16))
-        measured = measured_table(expert.adds, rows, uids, {expert.adds.names[0]: pa.array(value)}, trouble)
-        tables[stage_id(expert)] = spread(measured, sample)
+        outcomes = Outcomes([None] * ROWS, np.ones(ROWS, np.int16))
+        measured = measured_table(expert.adds, rows, uids, {expert.adds.names[0]: pa.array(value)}, outcomes)
+        tables[stage_id(expert)] = align(measured, sample)
     return {stage: _bytes(table) for stage, table in tables.items()}
 
 
@@ -156,24 +156,24 @@ def timed(what: str) -> Iterator[None]:
 
 def main(shards: int = 1_000_000) -> None:
     """Plan once as a run does, once as `curate plan` does, and print what each part costs."""
-    fsspec.register_implementation("books", Books)
+    fsspec.register_implementation("listings", Listings)
     stages: list[Stage] = []
     for i in range(STAGES):
         stages += [Score(f"score_{i}"), Above(f"score_{i}", 0.05)]
-    Books.shards, Books.cells = shards, stand_ins(stages)
+    Listings.shards, Listings.cells = shards, stand_ins(stages)
     print(f"{shards:,} shards x {STAGES} stages")
     with timed("start"):
         pass
     with timed("find the shards"):
-        found = find_shards(["books:///in"])
-        Books.names = [shard.name for shard in found]
+        found = find_shards(["listings:///in"])
+        Listings.names = [shard.name for shard in found]
     pipeline = Pipeline(stages)
     with timed("plan of a run"):
-        plan = make_plan(RunSpec(pipeline, "books:///out", "000001-bench"), found, count_new=False)
+        plan = make_plan(RunSpec.resolve(pipeline, "listings:///out", "000001-bench"), found, count_new=False)
     with timed("list of shards for the manifest"):
-        order = RunRequest(pipeline, ["books:///in"], "books:///out")
-        save(plan.job.columns.store, _manifest(order, plan), found)
-    print(f"unfinished: {len(plan.unfinished):,}; cells opened: {Books.requests:,} questions")
+        order = RunRequest(pipeline, ["listings:///in"], "listings:///out")
+        save(plan.spec.cells.store, _manifest(order, plan), found)
+    print(f"unfinished: {len(plan.unfinished):,}; cells opened: {Listings.requests:,} questions")
     del plan, found
     with timed("curate plan, from inputs to table"):
         Console(width=120).print(plan_table(prepare(order)))
