@@ -1,4 +1,4 @@
-"""Drop captions that name too much that is not there."""
+"""Drop captions that name objects that the detector did not find."""
 
 from dataclasses import dataclass
 

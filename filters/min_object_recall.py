@@ -1,4 +1,4 @@
-"""Drop captions that pass over what is there."""
+"""Drop captions that leave out objects that the detector found."""
 
 from dataclasses import dataclass
 

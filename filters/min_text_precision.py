@@ -1,4 +1,4 @@
-"""Drop captions that quote what nobody can read."""
+"""Drop captions that quote text that OCR did not find."""
 
 from dataclasses import dataclass
 

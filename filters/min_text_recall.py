@@ -1,4 +1,4 @@
-"""Drop captions that pass over text."""
+"""Drop captions that leave out text of the image."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Choices per sample: a hash of (seed, stage, uid), never of worker, order or time."""
+"""Random choices per sample, keyed by a hash of (seed, stage, uid): never of worker, order or time."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ __all__ = ["Choices"]
 
 
 class Choices:
-    """What chance decides for one sample; the same `what` always gets the same answer.
+    """A keyed random number generator for one sample; the same `what` always gets the same answer.
 
     >>> Choices(0, "stage", "u1").fraction("coin") == Choices(0, "stage", "u1").fraction("coin")
     True

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from curate.captions.checking.evidence import Claims, Evidence
+from curate.captions.checking.evidence import Claims, Evidence, share
 from curate.errors import PlanError
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.caption_evidence import CAPTION_EVIDENCE
@@ -65,8 +65,8 @@ def _objects(claims: Claims) -> dict[str, Any]:
     return {
         "caption_object_precision": claims.object_precision,
         "caption_object_recall": claims.object_recall,
-        "caption_count_accuracy": _share(len(claims.right_counts), len(claims.wrong_counts)),
-        "caption_place_accuracy": _share(len(claims.right_places), len(claims.wrong_places)),
+        "caption_count_accuracy": share(len(claims.right_counts), len(claims.right_counts) + len(claims.wrong_counts)),
+        "caption_place_accuracy": share(len(claims.right_places), len(claims.right_places) + len(claims.wrong_places)),
         "caption_unsupported": list(claims.unsupported),
         "caption_missed": list(claims.missed),
         "caption_unjudged": list(claims.unjudged),
@@ -82,7 +82,3 @@ def _texts(claims: Claims) -> dict[str, Any]:
         "caption_unsupported_texts": list(claims.unsupported_texts),
         "caption_missed_texts": list(claims.missed_texts),
     }
-
-
-def _share(right: int, wrong: int) -> float | None:
-    return right / (right + wrong) if right + wrong else None

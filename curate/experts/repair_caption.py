@@ -1,4 +1,4 @@
-"""Ask once more, saying what was wrong, and keep the better caption."""
+"""Ask for another caption with the faults of the first, and keep the better one."""
 
 from dataclasses import dataclass, field
 from functools import partial

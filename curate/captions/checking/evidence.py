@@ -1,4 +1,4 @@
-"""What a caption claims against what detector and OCR saw, both ways."""
+"""Compare what a caption claims with what detector and OCR found, in both directions."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,9 +13,9 @@ from curate.captions.checking.words import quotes
 from curate.captions.prompting.places import place_words
 from curate.errors import PlanError
 
-__all__ = ["Claims", "CountClaim", "Evidence", "PlaceClaim"]
+__all__ = ["Claims", "CountClaim", "Evidence", "PlaceClaim", "share"]
 
-MOST_QUOTES: Final = 50  # of one caption and lines of one image that are compared: hostile input stays cheap
+MOST_QUOTES: Final = 50  # of one caption, and lines of one image, that are compared: bounds the cost of hostile input
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Claims:
         if not moved:
             return self
         supported, rest = self.supported + moved, tuple(label for label in self.unsupported if label not in labels)
-        precision = _share(len(supported), len(supported) + len(rest))
+        precision = share(len(supported), len(supported) + len(rest))
         return replace(self, supported=supported, unsupported=rest, object_precision=precision)
 
 
@@ -160,8 +160,8 @@ class Evidence:
         counts = [claim for claim in compared if claim is not None]
         spots = [self._place(mentions[place.mention].label, place, detected) for place in places]
         return {
-            "object_precision": _share(len(supported), len(judged)),
-            "object_recall": _share(len(certain) - len(missed), len(certain)),
+            "object_precision": share(len(supported), len(judged)),
+            "object_recall": share(len(certain) - len(missed), len(certain)),
             "supported": tuple(supported),
             "unsupported": tuple(label for label in judged if label not in detected),
             "missed": tuple(missed),
@@ -189,8 +189,8 @@ class Evidence:
         supported = [text for text in quoted if found_in(text, ocr_text, self.min_similarity)]
         missed = [text for text in certain if not found_in(text, caption, self.min_similarity)]
         return {
-            "text_precision": _share(len(supported), len(quoted)),
-            "text_recall": _share(len(certain) - len(missed), len(certain)),
+            "text_precision": share(len(supported), len(quoted)),
+            "text_recall": share(len(certain) - len(missed), len(certain)),
             "supported_texts": tuple(supported),
             "unsupported_texts": tuple(text for text in quoted if text not in supported),
             "missed_texts": tuple(missed),
@@ -202,7 +202,8 @@ def _distinct(texts: Iterable[str]) -> list[str]:
     return list({"".join(words): text for text in texts if (words := plain_words(text))}.values())
 
 
-def _share(part: int, whole: int) -> float | None:
+def share(part: int, whole: int) -> float | None:
+    """Return a share; null of nothing."""
     return part / whole if whole else None
 
 

@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["found_in", "least_errors", "plain_words"]
 
 SHORT: Final = 6  # characters; a shorter text must be whole words, or "art" would be found in "cart"
-MOST_CHARACTERS: Final = 8000  # that are searched: hostile input stays cheap
+MOST_CHARACTERS: Final = 8000  # that are searched: bounds the cost of hostile input
 
 
 def found_in(part: str, whole: str, similarity: float) -> bool:

@@ -34,7 +34,7 @@ PLACEHOLDER: Final = re.compile(r"\{(caption|faults)\}")
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What guards, evidence and verification hold against a caption.
+    """What guards, evidence and verification find wrong with a caption.
 
     `marks` are those that are not allowed, `claims` the evidence, `denied` the classes that a model denied on a second
     look. `tell_missed_objects` and `tell_missed_texts` say whether what is missed is enough to ask again.
