@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from curate.errors import CurateError
+from curate.recipe import known_recipes
 
 if TYPE_CHECKING:
     from curate.run.runner import RunRequest
@@ -24,13 +25,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-RecipeName = Annotated[
-    str, typer.Argument(help="quickstart, datacomp_basic, densefusion, … or path/to/file.py:function")
-]
+RECIPES = f"{', '.join(known_recipes())}, or path/to/file.py:function"
+RecipeName = Annotated[str, typer.Argument(help=f"{RECIPES}.")]
 Inputs = Annotated[list[str], typer.Option("--input", "-i", help="Tar, Parquet, folder, pattern or URL; may repeat.")]
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Dataset folder or fsspec URL; made if missing.")]
 Folder = Annotated[str, typer.Argument(metavar="DATASET", help="Dataset folder or fsspec URL.")]
-Parameters = Annotated[list[str] | None, typer.Option("-p", help="Recipe parameter, name=value; may repeat.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("-p", help="PATH=VALUE of a parameter or a stage; may repeat. `curate recipes RECIPE` lists them."),
+]
 Limit = Annotated[int | None, typer.Option("--limit", help="Take only the first N samples.")]
 Address = Annotated[str | None, typer.Option("--address", help="Ray cluster, e.g. ray://head:10001 or auto.")]
 EXPORT_OPTIONS = "name, samples_per_shard, bytes_per_shard, image_key, text, keep_members, sft, sft_join"
@@ -52,6 +55,19 @@ def main() -> None:
 
 def _stop(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+@app.command()
+def recipes(
+    recipe: Annotated[str | None, typer.Argument(help=f"{RECIPES}; all of them in short if left out.")] = None,
+) -> None:
+    """List the recipes, or what `-p` can set in one: every path with its type and default."""
+    from shutil import get_terminal_size
+
+    from curate.recipe import find_recipe, recipe_list, recipe_page
+
+    width = get_terminal_size().columns if sys.stdout.isatty() else None
+    typer.echo(recipe_page(find_recipe(recipe), width) if recipe else recipe_list(width))
 
 
 @app.command()
