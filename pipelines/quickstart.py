@@ -55,9 +55,10 @@ def quickstart(
     """Measure, filter, caption and pair: every stage of the engine on a small synthetic world.
 
     The stages and their order are those of `densefusion`; models and the thresholds tied to them are those of the nano
-    world (nano/MODEL_CARD.md), which has no photographs: CLIP cosines are far higher than a web model's, so 0.6 here
-    is about what 0.28 is there. Cheap filters come first. Pairs are made for a share of the kept samples only, since
-    each costs two more texts.
+    world (nano/MODEL_CARD.md), read from the folder `weights`. It has no photographs: CLIP cosines are far higher than
+    a web model's, so a `min_clip_score` of 0.6 here is about what 0.28 is there. Images with text on more than
+    `max_text_area` of them go. Cheap filters come first. `hints=false` keeps from the captioner what the experts saw.
+    Pairs are made for `pair_share` of the kept samples only, since each costs two more texts.
 
     Papers: DataComp's basic rules (arXiv 2304.14108), DenseFusion (2407.08303), STIC (2405.19716). Left out:
     semantic dedup and per-cluster picks.
