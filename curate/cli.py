@@ -184,7 +184,7 @@ def calibrate(
     gate: Annotated[
         list[str] | None, typer.Option("--gate", help="label:column:minimum; may repeat. The judge's two by default.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Where pictures named by uid are.")] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Where images named by uid are.")] = None,
 ) -> None:
     """Measure a recipe's judge, or another score of captions, against labels."""
     from curate.captions.judging.calibration import Bar
@@ -194,9 +194,9 @@ def calibrate(
 
     items = calibration.read_set(labels, Store(dataset) if dataset else None)
     gates = calibration.read_gates(gate or [])
-    found = calibration.calibrate(build(find_recipe(recipe), p or [])[0], labels, items, gates)
-    out.write_text(found.to_json(), encoding="utf-8")
-    _print(calibration.calibration_table(found, Bar()))
+    measured = calibration.calibrate(build(find_recipe(recipe), p or [])[0], labels, items, gates)
+    out.write_text(measured.to_json(), encoding="utf-8")
+    _print(calibration.calibration_table(measured, Bar()))
 
 
 @app.command()
@@ -214,8 +214,8 @@ def errors(
 @app.command()
 def blind(
     dataset: Folder,
-    vlm: Annotated[str | None, typer.Option("--vlm", help="Inspector that is the model which saw the picture.")] = None,
-    base: Annotated[str | None, typer.Option("--base", help="Inspector that is its language model.")] = None,
+    vlm: Annotated[str | None, typer.Option("--vlm", help="Blind model that also saw the image.")] = None,
+    base: Annotated[str | None, typer.Option("--base", help="Blind model that is its language model.")] = None,
     run: RunId = None,
 ) -> None:
     """Show how many questions models answered without the image: rates, multi-modal gain and leakage."""

@@ -61,8 +61,8 @@ def test_the_next_steps_work_as_printed(done):
 
     for step in steps:
         command = step.replace("curate ", f"{sys.executable} -m curate.cli ", 1)
-        told = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
-        assert told.returncode == 0, (step, told.stderr)
+        result = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+        assert result.returncode == 0, (step, result.stderr)
 
 
 def test_a_plan_says_that_a_raised_threshold_runs_no_model(done):
@@ -71,28 +71,28 @@ def test_a_plan_says_that_a_raised_threshold_runs_no_model(done):
 
     assert "nothing to do" in curate("plan", recipe, *rest).stdout
     for raised in ("shortest=4", "at_least.bound=4"):
-        told = curate("plan", recipe, *rest, "-p", raised).stdout
-        assert "only decisions are missing: no model will run" in told
+        result = curate("plan", recipe, *rest, "-p", raised).stdout
+        assert "only decisions are missing: no model will run" in result
 
 
 def test_a_recipe_file_may_define_its_own_expert_filter_and_reply(tmp_path):
     (tmp_path / "own.py").write_text((ROOT / "tests" / "support" / "stages.py").read_text() + OWN)
     write_shard(tmp_path / "in" / "00000.tar", ["a", "bb", "ccc", "dddd"])
 
-    told = curate("run", f"{tmp_path}/own.py:own", "--input", tmp_path / "in", "--dataset", tmp_path / "out")
+    result = curate("run", f"{tmp_path}/own.py:own", "--input", tmp_path / "in", "--dataset", tmp_path / "out")
 
-    assert told.returncode == 0, told.stderr
-    assert "dropped by AtLeast(name='text_length', bound=3)" in told.stdout
-    assert "captioned" in told.stdout
+    assert result.returncode == 0, result.stderr
+    assert "dropped by AtLeast(name='text_length', bound=3)" in result.stdout
+    assert "captioned" in result.stdout
 
 
 def test_status_tells_recipe_parameters_and_funnel(done):
     folder, _ = done
-    told = curate("status", folder / "out").stdout
+    result = curate("status", folder / "out").stdout
 
-    assert "finished" in told
-    assert "recipe long_texts -p shortest=3" in told
-    assert "measured text_length: 4 rows, 0 errors" in told
+    assert "finished" in result
+    assert "recipe long_texts -p shortest=3" in result
+    assert "measured text_length: 4 rows, 0 errors" in result
 
 
 @pytest.mark.parametrize(
@@ -120,12 +120,12 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(done, tmp_path, arguments, se
     for name, place in places.items():
         arguments = [argument.replace(name, place) for argument in arguments]
 
-    told = curate(*arguments)
+    result = curate(*arguments)
 
-    assert told.returncode == 2
-    assert told.stderr.startswith("error: ")
-    assert sentence in told.stderr
-    assert len(told.stderr.strip().splitlines()) == 1
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert sentence in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "d").exists()
 
 

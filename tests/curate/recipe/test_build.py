@@ -1,14 +1,19 @@
 """Assignments reach the parameters of a recipe and the stages that it built."""
 
+import itertools
+import shlex
 from dataclasses import dataclass
 
 import pytest
 
+from curate.dataset.manifest import Manifest, load, save
 from curate.errors import PlanError
+from curate.inspect.failures import retry_command
 from curate.pipeline import Pipeline
 from curate.recipe import build, find_recipe, known_recipes, read_assignments, settings
 from curate.recipe.unknown import RENAMED
 from curate.stages import stage_id
+from curate.storage.store import Store
 from tests.support.recipes import LONG_TEXTS
 from tests.support.stages import AtLeast, TextLength
 
@@ -77,6 +82,25 @@ def test_a_stage_is_reached_by_its_name_and_taken_out_by_none():
 def test_a_parameter_wins_over_a_stage_of_its_name_but_has_no_fields_to_hide():
     assert stage(set_in("quickstart", "min_clip_score=0.3"), "MinClipScore").minimum == 0.3
     assert stage(set_in("quickstart", "min_clip_score.minimum=0.4"), "MinClipScore").minimum == 0.4
+
+
+def test_the_retry_command_of_a_run_builds_its_pipeline_again(tmp_path):
+    assignments = [
+        "hints.budgets.total=900",
+        'engine={"model": "my/vlm", "api_key_env": "MY_API_KEY", "servers": ["http://a/v1"]}',
+        "engine.servers=http://b/v1,http://c/v1",
+        'hints.objects.heading=The detector\'s "objects":\n',
+        "max_aspect=none",
+    ]
+    pipeline, given = build(find_recipe("densefusion"), assignments)
+    facts = {"sample_stage": "sample-v1", "stages": [], "verdict": "v", "limit": None, "code": "", "versions": {}}
+    store = Store(str(tmp_path))
+    save(store, Manifest(id="000001-r-0", recipe="densefusion", parameters=given, inputs=["in"], **facts), [])
+
+    words = shlex.split(retry_command(store, load(store, "000001-r-0"), "bad"))
+    again = [after for word, after in itertools.pairwise(words) if word == "-p"]
+    assert words[:3] == ["curate", "retry", "densefusion"]
+    assert build(find_recipe(words[2]), again)[0] == pipeline
 
 
 def two_lengths() -> Pipeline:
