@@ -5,8 +5,8 @@ from pathlib import Path
 from curate.captions.checking.guards import Guards
 from curate.captions.prompting.hints import Hints, Section
 from curate.captions.prompting.prompts import Prompt
+from curate.engines.chat_model import ChatModel
 from curate.engines.engine import Engine
-from curate.engines.vllm_engine import Vllm
 from curate.experts.clip import Clip
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.image_facts import ImageFacts
@@ -106,4 +106,4 @@ def quickstart(
 
 def vllm(model: str) -> Engine:
     """Return the engine that writes: vLLM in process, on the CPU, sized for a laptop."""
-    return Vllm(Weights(model), dtype="bfloat16", max_model_len=2048, max_num_seqs=64, enforce_eager=True, gpus=0.0)
+    return ChatModel(model, dtype="bfloat16", max_model_len=2048, max_num_seqs=64, gpus=0.0).build()

@@ -16,6 +16,7 @@ import itertools
 from curate.captions.prompting.hints import Hints
 from curate.engines.engine import Engine
 from curate.engines.fake import FakeEngine
+from curate.errors import PlanError
 from curate.experts.caption_judge import CaptionJudge
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.description import Description
@@ -30,6 +31,11 @@ COUNT = itertools.count(1)
 
 def reply(request):
     return "A dog."
+
+
+class Curt(ImageFacts):
+    def check(self):
+        raise PlanError("no")
 
 
 def tidy(side_px: int = 64, longest_side_px: int = 448) -> Pipeline:
@@ -94,6 +100,11 @@ BROKEN = {
         "longest_side_px: int = 448)",
         'longest_side_px: int = 448, engine: Engine = FakeEngine(reply, "x"))',
         laws.lets_every_parameter_and_field_be_set_to_what_it_is,
+    ),
+    "a refusal that says nothing": (
+        "ImageFacts(),",
+        "Curt(),",
+        laws.plans_over_what_there_is_or_says_what_is_missing,
     ),
     "an engine that is started twice": (LAST, LAST + MORE, laws.starts_each_engine_once),
 }
