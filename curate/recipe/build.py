@@ -68,12 +68,12 @@ def named_stages(stages: Iterable["Stage"]) -> dict[str, int]:
 
 
 def _read(assignments: Sequence[str]) -> dict[str, str]:
+    """Return the texts by path; of one that is given twice the last counts."""
     given: dict[str, str] = {}
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not equals:
             raise PlanError(f"-p {assignment!r} is not name=value")
-        given.pop(path, None)
         given[path.strip()] = text
     return given
 
