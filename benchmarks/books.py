@@ -32,7 +32,7 @@ from curate.run.planner import make_plan
 from curate.run.runner import RunRequest, _manifest, prepare
 from curate.sources import find_shards
 from curate.sources.shard import SourceSample
-from curate.stages import SAMPLE_STAGE, Expert, Resources, Scorer, Stage, stage_id
+from curate.stages import SAMPLE_STAGE, Expert, Measurement, Resources, Scorer, Stage, stage_id
 from schemas.fields import column
 
 ROWS = 1000
@@ -58,7 +58,7 @@ class Score:
 
     def load(self) -> Scorer:
         """Return a scorer of constants."""
-        return lambda batch: {self.name: np.zeros(len(batch), np.float32)}
+        return lambda batch: Measurement({self.name: np.zeros(len(batch), np.float32)})
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from curate.errors import CurateError
+from curate.exports.formats import known_formats
 from curate.recipe import known_recipes
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ Parameters = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option("--limit", help="Take only the first N samples.")]
 Address = Annotated[str | None, typer.Option("--address", help="Ray cluster, e.g. ray://head:10001 or auto.")]
-EXPORT_OPTIONS = "name, samples_per_shard, bytes_per_shard, image_key, text, keep_members, sft, sft_join"
+FORMATS = "\n".join(f"{name:<15}{sentence}" for name, sentence in known_formats().items())
 RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
 
 
@@ -155,24 +156,29 @@ def show(
         typer.echo(f"image written to {image_to}")
 
 
-@app.command()
+@app.command(epilog=f"Formats (`curate formats NAME` lists the options of one):\n\n\b\n{FORMATS}")
 def export(
     dataset: Folder,
     out: Annotated[str, typer.Argument(help="Folder or URL to write to.")],
-    to: Annotated[
-        str, typer.Option("--to", help="webdataset, parquet, trl, judged_pairs, llava, swift, described_sft.")
-    ] = "webdataset",
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="A format, see below.")] = "webdataset",
     where: Annotated[str | None, typer.Option("--where", help="SQL condition over `samples`.")] = None,
-    p: Annotated[list[str] | None, typer.Option("-p", help=f"Option, name=value: {EXPORT_OPTIONS}.")] = None,
+    p: Annotated[list[str] | None, typer.Option("-p", help="Option of the format, name=value; may repeat.")] = None,
     run: RunId = None,
 ) -> None:
     """Write the kept samples as training shards, with an index of all samples."""
-    from curate import exports
-    from curate.recipe import read_assignments
+    from curate.exports.export import export as write_export
+    from curate.exports.options import read_format
     from curate.storage.store import Store
 
-    options = exports.ExportOptions(**read_assignments(exports.ExportOptions, p or []))
-    _print(exports.export(Store(dataset), to, out, where, run, options))
+    _print(write_export(Store(dataset), read_format(to, p or []), out, where, run))
+
+
+@app.command()
+def formats(name: Annotated[str | None, typer.Argument(help="A format; all of them without.")] = None) -> None:
+    """List the formats of `export`, or the options of one."""
+    from curate.exports.listing import formats_table, options_table
+
+    _print(options_table(name) if name else formats_table())
 
 
 @app.command()

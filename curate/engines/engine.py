@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from curate.errors import SampleError
 from curate.stages import Pixels, Resources
 
-__all__ = ["Completion", "Engine", "Generate", "Request", "Submits"]
+__all__ = ["Completion", "Engine", "Generate", "Request", "generate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +50,6 @@ class Completion:
     confidence: float | None = None
 
 
-Generate: TypeAlias = Callable[[Iterable[Request]], list[Completion]]
-"""Answers requests in order; thread-safe: several threads may call it at once and share the engine's batch."""
-
-
-@runtime_checkable
-class Submits(Protocol):
-    """What a `Generate` may be besides: one that hands out each answer as it comes, not only all at the end."""
-
-    def submit(self, request: Request) -> Future[Completion]:
-        """Return the answer to come; waits while too many are in work."""
-
-
 @runtime_checkable
 class Engine(Protocol):
     """Turns requests into completions. A frozen dataclass; its `repr` is part of the identity of what it writes."""
@@ -81,7 +69,29 @@ class Engine(Protocol):
         """Start it, unless an equal one already runs in this process; once per worker, never on the driver."""
 
     def submit(self, request: Request) -> Future[Completion]:
-        """Return the answer to come; waits while too many are in work, and starts the engine if it does not run."""
+        """Return the answer to come; waits while too many are in work, and starts the engine if it does not run.
 
-    def load(self) -> Generate:
-        """Start the engine, or return the one that already runs in this process for an equal configuration."""
+        Thread-safe: several threads share the engine and its bound. The future raises EngineError if the engine dies.
+        """
+
+    def load(self) -> "Generate":
+        """Start the engine and return `generate` bound to it. Going: use `start` and `submit`."""
+
+
+def generate(engine: Engine, requests: Iterable[Request]) -> list[Completion]:
+    """Answer requests in order; takes each one only when the engine has room for it.
+
+    The first exception of the engine or of `requests` is raised, and what is still waiting is cancelled.
+    """
+    waiting: list[Future[Completion]] = []
+    try:
+        waiting.extend(map(engine.submit, requests))
+        return [future.result() for future in waiting]
+    except BaseException:
+        for future in waiting:
+            future.cancel()
+        raise
+
+
+Generate: TypeAlias = Callable[[Iterable[Request]], list[Completion]]
+"""What `Engine.load` returns. Going, as `load` is."""

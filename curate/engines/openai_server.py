@@ -10,14 +10,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from curate.engines.chat_api import chat_body, completion, refused_part
-from curate.engines.engine import Completion, Generate, Request
+from curate.engines.engine import Completion, Generate, Request, generate
+from curate.engines.live import live
 from curate.engines.servers import Failure, Server, Servers, pause
 from curate.errors import EngineError, PlanError, SampleError
 from curate.stages import Resources
@@ -106,24 +106,14 @@ class OpenAIServer:
             raise PlanError(f"no server answers at {'; '.join(silent)}; start it, or fix url")
 
     def start(self) -> None:
-        self.load()
+        live(self, _Client)
 
     def submit(self, request: Request) -> Future[Completion]:
-        with _STARTING:
-            running = _running(self)
-        return running.submit(request)
+        return live(self, _Client).submit(request)
 
     def load(self) -> Generate:
-        with _STARTING:
-            return _running(self)
-
-
-_STARTING = threading.Lock()
-
-
-@functools.cache
-def _running(config: OpenAIServer) -> "_Client":
-    return _Client(config)
+        self.start()
+        return functools.partial(generate, self)
 
 
 class _Client:
@@ -135,16 +125,6 @@ class _Client:
         together = config.requests * len(config.urls)
         self.threads = ThreadPoolExecutor(together, thread_name_prefix="openai")
         self.slots = threading.BoundedSemaphore(2 * together)
-
-    def __call__(self, requests: Iterable[Request]) -> list[Completion]:
-        waiting: list[Future[Completion]] = []
-        try:
-            waiting.extend(self.submit(request) for request in requests)
-            return [future.result() for future in waiting]
-        except BaseException:
-            for future in waiting:
-                future.cancel()
-            raise
 
     def submit(self, request: Request) -> Future[Completion]:
         """Return the answer to come; waits while too many are open."""

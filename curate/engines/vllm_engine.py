@@ -9,14 +9,14 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curate.engines.engine import Completion, Generate, Request
+from curate.engines.engine import Completion, Generate, Request, generate
 from curate.engines.kill_with_parent import kill_with_parent
+from curate.engines.live import live
 from curate.engines.vllm_process import event_loop, plugins
 from curate.engines.vllm_request import messages, sampling
 from curate.errors import EngineError, PlanError, SampleError
@@ -36,11 +36,10 @@ CPU_CACHE_GIB = 2.0  # vLLM's CPU build takes 92 % of the machine's memory unles
 class Vllm:
     """Runs a vision-language model in vLLM's asynchronous engine.
 
-    `load` starts the engine, or returns the one that already runs here for an equal configuration; several threads
-    may call what it returns and share one batch. At most `requests` of them (default: twice `max_num_seqs`) are in
-    flight: the engine always has a next one, and memory does not grow with the input. Chat templates and images are
-    handled as by `vllm.LLM.chat`. A request that the engine refuses becomes `Completion.error`; an engine that dies
-    raises EngineError in every call.
+    Several threads may submit requests, and share one batch. At most `requests` of them (default: twice
+    `max_num_seqs`) are in flight: the engine always has a next one, and memory does not grow with the input. Chat
+    templates and images are handled as by `vllm.LLM.chat`. A request that the engine refuses becomes
+    `Completion.error`; an engine that dies raises EngineError for every request.
 
     `deterministic` makes an answer independent of what else the engine has in work, and of order: without prefix
     caching, on a GPU with vLLM's batch-invariant kernels, on a CPU, which has none, one request at a time. What it
@@ -95,24 +94,14 @@ class Vllm:
             self.model.path()
 
     def start(self) -> None:
-        self.load()
+        live(self, _Running)
 
     def submit(self, request: Request) -> Future[Completion]:
-        with _STARTING:
-            running = _running(self)
-        return running.submit(request)
+        return live(self, _Running).submit(request)
 
     def load(self) -> Generate:
-        with _STARTING:
-            return _running(self)
-
-
-_STARTING = threading.Lock()
-
-
-@functools.cache
-def _running(config: Vllm) -> "_Running":
-    return _Running(config)
+        self.start()
+        return functools.partial(generate, self)
 
 
 class _Running:
@@ -129,17 +118,6 @@ class _Running:
         self.loop = event_loop()
         threading.Thread(target=self.loop.run_forever, name="vllm-loop", daemon=True).start()
         atexit.register(self.stop)
-
-    def __call__(self, requests: Iterable[Request]) -> list[Completion]:
-        """Answer requests in order; takes the next one only when a slot is free."""
-        waiting: list[Future[Completion]] = []
-        try:
-            waiting.extend(self.submit(request) for request in requests)
-            return [future.result() for future in waiting]
-        except BaseException:
-            for future in waiting:
-                future.cancel()
-            raise
 
     def stop(self) -> None:
         """End the engine's processes."""

@@ -11,9 +11,8 @@ import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.inspect.query import ask
-from curate.inspect.view import View, run_view
+from curate.inspect.view import View
 from curate.sources.shard import Shard
-from curate.storage.store import Store
 
 __all__ = ["Selection", "select"]
 
@@ -42,12 +41,11 @@ class Selection:
 
 
 @contextlib.contextmanager
-def select(store: Store, where: str | None = None, run_id: str | None = None) -> Iterator[Selection]:
-    """Choose the kept samples of a run (the newest by default) that match `where`, a SQL condition over `samples`.
+def select(view: View, where: str | None = None) -> Iterator[Selection]:
+    """Choose the kept samples of a run that match `where`, a SQL condition over `samples`.
 
     Raises PlanError if the condition does not work.
     """
-    view = run_view(store, run_id)
     with view.connect() as connection:
         everything = ask(connection, "SELECT * FROM samples LIMIT 0").schema
         sql = _chosen(where, everything.names)

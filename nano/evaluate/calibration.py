@@ -52,11 +52,11 @@ def richness(text: str, scene: Scene) -> int:
 
 def write(folder: Path, scenes: int) -> int:
     """Write images and `set.jsonl`; return the number of captions."""
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     lines = []
     for i in range(scenes):
         image, scene = make_scene(SEED + i)
-        name = f"pictures/{i:05d}.png"
+        name = f"images/{i:05d}.png"
         image.save(folder / name)
         other = make_scene(SEED + scenes + i)[1]
         for kind, text, ita in captions(scene, other, random.Random(SEED + i)):

@@ -18,10 +18,10 @@ def add_columns(expert: Expert, table: pa.Table, images: Sequence[Pixels], paylo
         rows = slice(start, start + BATCH_ROWS)
         asked = table.slice(start, BATCH_ROWS).select(["uid", *expert.needs])
         result = scorer(Batch(asked, payloads[rows], images[rows] if expert.pixels is not None else ()))
-        for error in result.get("error") or ():
+        for error in result.errors or ():
             if error is not None:
                 raise error
-        parts.append([pa.array(result[field.name], field.type) for field in expert.adds])
+        parts.append([pa.array(result.columns[field.name], field.type) for field in expert.adds])
     for field, chunks in zip(expert.adds, zip(*parts, strict=True), strict=True):
         table = table.append_column(field.name, pa.chunked_array(chunks, field.type))
     return table

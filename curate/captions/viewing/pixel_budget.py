@@ -13,7 +13,7 @@ from curate.errors import PlanError
 from curate.pixels import resize
 from curate.stages import Pixels
 
-__all__ = ["MERGE_V1", "REASONS", "PixelBudget", "Tier", "Tiling", "fit_budget"]
+__all__ = ["MERGE_V1", "REASONS", "PixelBudget", "Tier", "Tiling", "fit_budget", "fit_size"]
 
 PATCH_PX = 28  # what one visual token of the Qwen-VL family covers; a whole number of them spares a second resize
 MOST_PIXELS: Final = 3840 * 1600  # what tiles may show in all: the 4K of InternLM-XComposer2-4KHD (arXiv 2404.06512)
@@ -207,11 +207,15 @@ def fit_budget(image: Pixels, longest_side_px: int) -> Pixels:
 
     It is scaled down as far as needed, and up by less than one patch a side.
     """
-    height, width = image.shape[:2]
+    return resize(image, *fit_size(image.shape[1], image.shape[0], longest_side_px))
+
+
+def fit_size(width: int, height: int, longest_side_px: int) -> tuple[int, int]:
+    """Return the width and height that `fit_budget` gives an image, in px."""
     scale = min(1.0, longest_side_px / max(height, width))
     most = longest_side_px // PATCH_PX
     columns, rows = (min(most, max(1, round(side * scale / PATCH_PX))) for side in (width, height))
-    return resize(image, columns * PATCH_PX, rows * PATCH_PX)
+    return columns * PATCH_PX, rows * PATCH_PX
 
 
 def _sides(box: Sequence[float] | None, row: Mapping[str, Any]) -> tuple[float, float]:

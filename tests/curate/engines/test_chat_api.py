@@ -3,7 +3,7 @@ import math
 import pytest
 
 from curate.engines.chat_api import chat_body, chosen, completion
-from curate.engines.engine import Request
+from curate.engines.engine import Request, generate
 from curate.engines.openai_server import OpenAIServer
 from tests.support.endpoints import Behaviour, serving
 
@@ -65,8 +65,8 @@ def test_a_server_that_knows_no_guided_choices_is_asked_without_from_then_on(sta
 
     server.how = how
     with serving(server) as (url,):
-        generate = OpenAIServer(url, "m", requests=1).load()
-        first, second = (generate([Request("0", text, choices=("re a", "re b"))])[0].text for text in "ab")
+        engine = OpenAIServer(url, "m", requests=1)
+        first, second = (generate(engine, [Request("0", text, choices=("re a", "re b"))])[0].text for text in "ab")
     assert (first, second) == ("re a", "re b")
     assert len(server.seen) == 4
 
@@ -74,6 +74,6 @@ def test_a_server_that_knows_no_guided_choices_is_asked_without_from_then_on(sta
 def test_a_bad_form_is_refused_for_its_own_request_only():
     server = Behaviour(lambda text, number: (400, {"error": {"message": "Invalid schema for response_format"}}))
     with serving(server) as (url,):
-        (answer,) = OpenAIServer(url, "m").load()([FORM])
+        (answer,) = generate(OpenAIServer(url, "m"), [FORM])
     assert answer.error.code == "engine_rejected"
     assert len(server.seen) == 1

@@ -10,13 +10,14 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from curate.engines.engine import Engine, Request
+from curate.engines.engine import Engine, Request, generate
 from curate.engines.openai_server import OpenAIServer
 from curate.errors import EngineError, PlanError
 
@@ -106,7 +107,7 @@ def test_the_request_holds_system_image_text_and_key(monkeypatch, kind):
     monkeypatch.setenv("MY_KEY", "sk-1")
     with endpoint() as (url, handler):
         engine = OpenAIServer(url, "m", "MY_KEY", image_format=kind)
-        (answer,) = engine.load()([Request("u", "fine", IMAGE, system="Be brief.", max_tokens=9, seed=4)])
+        (answer,) = generate(engine, [Request("u", "fine", IMAGE, system="Be brief.", max_tokens=9, seed=4)])
     headers, body = handler.seen[0]
     assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("fine", 7, 3)
     assert headers["Authorization"] == "Bearer sk-1"
@@ -121,8 +122,8 @@ def test_the_request_holds_system_image_text_and_key(monkeypatch, kind):
 
 def test_what_may_pass_is_tried_again_and_order_is_kept():
     with endpoint() as (url, _):
-        generate = OpenAIServer(url, "m", retries=3).load()
-        answers = generate(Request(str(i), p) for i, p in enumerate(("503 429 500 late", "soon")))
+        prompts = ("503 429 500 late", "soon")
+        answers = generate(OpenAIServer(url, "m", retries=3), (Request(str(i), p) for i, p in enumerate(prompts)))
     assert [answer.text for answer in answers] == ["late", "soon"]
 
 
@@ -137,7 +138,7 @@ def test_what_may_pass_is_tried_again_and_order_is_kept():
 )
 def test_a_request_that_fails_alone_is_an_error_row(prompt, code):
     with endpoint() as (url, _):
-        bad, good = OpenAIServer(url, "m", retries=1).load()([Request("0", prompt), Request("1", "good")])
+        bad, good = generate(OpenAIServer(url, "m", retries=1), [Request("0", prompt), Request("1", "good")])
     assert (bad.text, bad.error.code) == ("", code)
     assert (good.text, good.error) == ("good", None)
 
@@ -145,13 +146,13 @@ def test_a_request_that_fails_alone_is_an_error_row(prompt, code):
 @pytest.mark.parametrize(("status", "hint"), [(401, "MY_KEY"), (404, "'m'")])
 def test_a_wrong_key_or_model_stops_the_run(status, hint):
     with endpoint() as (url, _), pytest.raises(EngineError, match=hint):
-        OpenAIServer(url, "m", "MY_KEY").load()([Request("0", f"{status} no")])
+        generate(OpenAIServer(url, "m", "MY_KEY"), [Request("0", f"{status} no")])
 
 
 def test_a_dead_endpoint_stops_the_run_and_the_check():
     engine = OpenAIServer(f"http://127.0.0.1:{free_port()}/v1", "m", retries=1)
     with pytest.raises(EngineError, match="no server answers"):
-        engine.load()([Request("0", "a")])
+        generate(engine, [Request("0", "a")])
     with pytest.raises(PlanError, match="no server answers"):
         engine.check()
 
@@ -161,7 +162,9 @@ def test_threads_share_one_bound_on_open_requests():
         engine = OpenAIServer(url, "m", requests=3)
         with ThreadPoolExecutor(4) as threads:
             parts = list(
-                threads.map(engine.load(), [[Request(f"{i}", f"{k}-{i}") for i in range(8)] for k in range(4)])
+                threads.map(
+                    partial(generate, engine), [[Request(f"{i}", f"{k}-{i}") for i in range(8)] for k in range(4)]
+                )
             )
     assert [[answer.text for answer in part] for part in parts] == [[f"{k}-{i}" for i in range(8)] for k in range(4)]
     assert handler.together[1] <= 3
@@ -189,7 +192,7 @@ def test_a_real_vllm_server_captions_a_image(tmp_path):
             picked = Request("pick", "Is there a circle?", image, choices=("perhaps", "never"))
             schema = '{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}'
             form = Request("form", "How many?", image, json_schema=schema, max_tokens=60)
-            answers = engine.load()([*fine, long, picked, form])
+            answers = generate(engine, [*fine, long, picked, form])
         finally:
             server.terminate()
             server.wait(60)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curate.engines.engine import Request
+from curate.engines.engine import Request, generate
 from curate.engines.openai_server import OpenAIServer
 from curate.errors import EngineError, PlanError
 from tests.support.endpoints import Behaviour, free_port, serving
@@ -18,7 +18,7 @@ def short_waits(monkeypatch):
 
 
 def ask(engine, count=24):
-    return engine.load()(Request(str(i), f"q{i}") for i in range(count))
+    return generate(engine, (Request(str(i), f"q{i}") for i in range(count)))
 
 
 def texts(answers):

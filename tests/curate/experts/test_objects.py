@@ -47,7 +47,7 @@ def batch(images):
 
 @pytest.mark.models
 def test_objects_are_found_and_boxed(score, drawn):
-    found = score(batch([image for image, _ in drawn]))["objects"]
+    found = score(batch([image for image, _ in drawn])).columns["objects"]
     wanted = right = said = 0
     for objects, (_, scene) in zip(found, drawn, strict=True):
         truth = [(o.name, o.box) for o in scene.objects] + ([("sign", scene.sign.box)] if scene.sign else [])
@@ -68,9 +68,9 @@ def test_objects_are_found_and_boxed(score, drawn):
 @pytest.mark.models
 def test_a_result_does_not_depend_on_its_batch(score, drawn):
     images = [image for image, _ in drawn[:5]]
-    together = score(batch(images))["objects"]
+    together = score(batch(images)).columns["objects"]
     for image, objects in zip(images, together, strict=True):
-        (alone,) = score(batch([image]))["objects"]
+        (alone,) = score(batch([image])).columns["objects"]
         assert [one["label"] for one in alone] == [one["label"] for one in objects]
         for one, other in zip(alone, objects, strict=True):
             assert one["box"] == pytest.approx(other["box"], abs=1e-4)

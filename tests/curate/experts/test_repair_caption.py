@@ -46,8 +46,8 @@ def repair(captions, expert=REPAIR, reasons=None, **columns):
     }
     table = pa.table(given | {name: pa.array(values, pa.list_(pa.string())) for name, values in columns.items()})
     measured = expert.load()(Batch(table, (), [np.zeros((112, 112, 3), np.uint8)] * n))
-    made = pa.table({field.name: pa.array(measured[field.name], field.type) for field in REPAIR_CAPTION})
-    return made, measured["error"]
+    made = pa.table({field.name: pa.array(measured.columns[field.name], field.type) for field in REPAIR_CAPTION})
+    return made, measured.errors
 
 
 def test_a_good_caption_is_left_alone_and_costs_nothing():

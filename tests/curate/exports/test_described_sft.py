@@ -5,8 +5,10 @@ import json
 import pytest
 
 from curate.errors import PlanError
-from curate.exports import ExportOptions, export
-from curate.exports.described_sft import with_description
+from curate.exports.export import export
+from curate.exports.formats.described_sft import DescribedSft
+from curate.exports.options import read_format
+from curate.exports.training_rows import with_description
 from tests.support.dataset_folder import make_dataset
 
 
@@ -23,9 +25,7 @@ def llava(key, question="What is it?", **more):
 def described(folder, tmp_path, rows, as_list=False, **options):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(rows) if as_list else "\n".join(map(json.dumps, rows)))
-    report = export(
-        folder.store, "described_sft", str(tmp_path / "out"), options=ExportOptions(sft=str(path), **options)
-    )
+    report = export(folder.store, DescribedSft(path, **options), str(tmp_path / "out"))
     out = tmp_path / "out"
     found = [[json.loads(line) for line in (out / name).read_text().splitlines()] for name in FILES]
     return report, *found, json.loads((out / "export.json").read_text())
@@ -37,7 +37,7 @@ FILES = ("samples.jsonl", "missing.jsonl")
 @pytest.mark.parametrize("as_list", [True, False])
 def test_trap_2_rows_are_joined_by_id_whatever_their_order(folder, tmp_path, as_list):
     rows = [llava("000010005"), llava("000000004", "How many?"), llava("000000003"), llava("000000004", "Where?")]
-    report, written, missing, _ = described(folder, tmp_path, rows, as_list)
+    report, written, missing, manifest = described(folder, tmp_path, rows, as_list)
     assert [row["id"] for row in written] == [row["id"] for row in rows]
     for row, was in zip(written, rows, strict=True):
         question = was["conversations"][0]["value"].removeprefix("<image>\n")
@@ -47,7 +47,7 @@ def test_trap_2_rows_are_joined_by_id_whatever_their_order(folder, tmp_path, as_
         )
         assert row["conversations"][1:] == was["conversations"][1:]
     assert missing == []
-    assert (report.rows, report.described, report.samples) == (4, 4, 3)
+    assert (manifest["rows"], manifest["described"], report.counts["samples"]) == (4, 4, 3)
 
 
 def test_rows_without_a_sample_are_counted_and_named(folder, tmp_path):
@@ -95,9 +95,9 @@ def test_files_that_are_no_rows_are_named(folder, tmp_path, text, message):
     if text is not None:
         path.write_text(text)
     with pytest.raises(PlanError, match=message):
-        export(folder.store, "described_sft", str(tmp_path / "out"), options=ExportOptions(sft=str(path)))
+        export(folder.store, DescribedSft(path), str(tmp_path / "out"))
 
 
-def test_the_rows_must_be_given(folder, tmp_path):
-    with pytest.raises(PlanError, match="sft=rows"):
-        export(folder.store, "described_sft", str(tmp_path / "out"))
+def test_the_rows_must_be_given():
+    with pytest.raises(PlanError, match=r"needs -p sft=\.\.\.: Path of the training rows"):
+        read_format("described_sft")

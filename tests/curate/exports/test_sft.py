@@ -7,8 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import PlanError
-from curate.exports import ExportOptions, export
-from curate.exports.sft import SHORT, llava_row, row_turns, sft_condition, swift_row
+from curate.exports.export import export
+from curate.exports.formats.llava import Llava, llava_row
+from curate.exports.formats.swift import Swift, swift_row
+from curate.exports.sft import SHORT, row_turns, sft_condition
 from schemas.label_verified import LABEL_VERIFIED
 from schemas.question import KEPT_QUESTIONS
 from tests.support import dataset_folder as folders
@@ -45,9 +47,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_llava_reads_a_list_of_conversations_with_images_beside_it(folder, tmp_path):
-    report = export(folder.store, "llava", str(tmp_path / "out"))
+    report = export(folder.store, Llava(), str(tmp_path / "out"))
     rows = json.loads((tmp_path / "out" / "samples.json").read_text())
-    assert report.samples == len(rows) == 4
+    assert report.counts["samples"] == len(rows) == 4
     for row in rows:
         assert (tmp_path / "out" / row["image"]).read_bytes() == folder.images[row["id"]]
         talk = row["conversations"]
@@ -58,7 +60,7 @@ def test_llava_reads_a_list_of_conversations_with_images_beside_it(folder, tmp_p
 
 
 def test_swift_reads_lines_of_messages_with_one_image_each(folder, tmp_path):
-    export(folder.store, "swift", str(tmp_path / "out"))
+    export(folder.store, Swift(), str(tmp_path / "out"))
     lines = (tmp_path / "out" / "samples.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     assert len(rows) == 4
@@ -70,31 +72,31 @@ def test_swift_reads_lines_of_messages_with_one_image_each(folder, tmp_path):
 
 
 def test_only_direct_answers_are_taught(folder, tmp_path):
-    export(folder.store, "swift", str(tmp_path / "out"))
+    export(folder.store, Swift(), str(tmp_path / "out"))
     rows = [json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines()]
     said = [[m["content"] for m in row["messages"] if m["role"] == "assistant"] for row in rows]
     assert said == [["3", "yes"], ["3", "yes", "It barks.\na dog"]] * 2
 
 
 def test_samples_without_questions_stay_in_the_index_with_the_reason(folder, tmp_path):
-    export(folder.store, "llava", str(tmp_path / "out"), where="clip_score < 0.35")
+    export(folder.store, Llava(), str(tmp_path / "out"), where="clip_score < 0.35")
     index = pq.read_table(tmp_path / "out" / "index.parquet").to_pylist()[3:6]
     assert [row["export_file"] for row in index] == ["samples.json", None, None]
     assert index[1]["dropped_by"].startswith("where: (len(qa_kept) > 0 OR labelled_outcome = 'direct')")
 
 
-@pytest.mark.parametrize(("format_", "name", "text"), [("llava", "qa.json", "[\n]\n"), ("swift", "qa.jsonl", "")])
-def test_an_export_of_nothing_is_empty_and_of_its_form(folder, tmp_path, format_, name, text):
-    export(folder.store, format_, str(tmp_path / "out"), where="false", options=ExportOptions(name="qa"))
+@pytest.mark.parametrize(("kind", "name", "text"), [(Llava, "qa.json", "[\n]\n"), (Swift, "qa.jsonl", "")])
+def test_an_export_of_nothing_is_empty_and_of_its_form(folder, tmp_path, kind, name, text):
+    export(folder.store, kind(name="qa"), str(tmp_path / "out"), where="false")
     assert (tmp_path / "out" / name).read_text() == text
 
 
-@pytest.mark.parametrize("format_", ["llava", "swift"])
-def test_the_same_run_gives_the_same_bytes_and_replaces_the_first(folder, tmp_path, format_):
+@pytest.mark.parametrize("kind", [Llava, Swift])
+def test_the_same_run_gives_the_same_bytes_and_replaces_the_first(folder, tmp_path, kind):
     out = tmp_path / "out"
-    export(folder.store, format_, str(out))
+    export(folder.store, kind(), str(out))
     first = {path.name: path.read_bytes() for path in out.iterdir()}
-    export(folder.store, format_, str(out))
+    export(folder.store, kind(), str(out))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == first
     assert sorted(json.loads(first["export.json"])["files"]) == sorted(set(first) - {"export.json"})
 
@@ -102,7 +104,7 @@ def test_the_same_run_gives_the_same_bytes_and_replaces_the_first(folder, tmp_pa
 def test_a_run_without_questions_says_where_they_come_from(tmp_path):
     plain = folders.make_dataset(tmp_path)
     with pytest.raises(PlanError, match="caption_qa"):
-        export(plain.store, "llava", str(tmp_path / "out"))
+        export(plain.store, Llava(), str(tmp_path / "out"))
     assert sft_condition(["qa_kept", "x"]) == "(len(qa_kept) > 0)"
 
 
@@ -112,12 +114,3 @@ def test_rows_are_plain_functions_that_others_may_use():
     assert [turn["from"] for turn in llava_row("u", "u.jpg", said)["conversations"]] == ["human", "gpt"]
     assert swift_row("u", "u.jpg", said)["images"] == ["u.jpg"]
     assert row_turns({"qa_kept": None}) == []
-
-
-def test_hf_datasets_reads_the_lines(folder, tmp_path):
-    datasets = pytest.importorskip("datasets")
-    export(folder.store, "swift", str(tmp_path / "out"))
-    path = str(tmp_path / "out" / "samples.jsonl")
-    loaded = datasets.load_dataset("json", data_files=path, split="train", cache_dir=str(tmp_path / "cache"))
-    assert loaded.column_names == ["id", "messages", "images"]
-    assert len(loaded) == 4

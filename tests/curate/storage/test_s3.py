@@ -10,7 +10,8 @@ from rich.console import Console
 
 from curate.dataset.manifest import save
 from curate.errors import StoreError
-from curate.exports import export
+from curate.exports.export import export
+from curate.exports.formats.webdataset import WebDataset
 from curate.inspect.funnel import status_report
 from curate.inspect.query import query
 from curate.inspect.show import image_bytes
@@ -85,8 +86,8 @@ def test_every_verb_works_on_s3_and_reads_ranges(twins, tmp_path, bucket, s3):
     run(replace(here, retry=frozenset({"bad_text"})), quiet())
     sql = "SELECT * FROM samples ORDER BY shard, row"
     assert query(store, sql).equals(query(local, sql))
-    export(local, "webdataset", f"{tmp_path}/export")
-    export(store, "webdataset", f"{bucket}/export")
+    export(local, WebDataset(), f"{tmp_path}/export")
+    export(store, WebDataset(), f"{bucket}/export")
     exported = files(f"{bucket}/export", None)
     assert exported == files(f"{tmp_path}/export", None)
     assert len(exported) == 5
@@ -116,11 +117,11 @@ def test_a_query_of_one_column_leaves_the_others_unread(tmp_path, bucket, s3):
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
-@pytest.mark.parametrize("trouble", ["busy", "reset", "cut"])
-def test_passing_troubles_of_the_server_leave_no_trace(twins, s3, trouble):
+@pytest.mark.parametrize("failure", ["busy", "reset", "cut"])
+def test_passing_failures_of_the_server_leave_no_trace(twins, s3, failure):
     here, there = twins
     run(here, quiet())
-    s3.trouble, s3.every = trouble, 9
+    s3.failure, s3.every = failure, 9
     run(there, quiet())
     s3.be_well()
 
@@ -130,10 +131,10 @@ def test_passing_troubles_of_the_server_leave_no_trace(twins, s3, trouble):
 @pytest.mark.slow
 def test_a_server_that_stays_down_is_one_sentence(bucket, s3):
     store = Store(f"{bucket}/out")
-    s3.trouble, s3.every = "busy", 1
+    s3.failure, s3.every = "busy", 1
     with pytest.raises(StoreError, match=rf"^cannot read {bucket}/out/x: Service Unavailable") as caught:
         store.read_bytes("x")
-    assert s3.asked == TRIES
+    assert s3.requests == TRIES
     assert "\n" not in str(caught.value)
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nano.shards.defects import Fate, Truth, defect_table, pair_table, reason, tar_name
+from nano.evaluate.defects import Fate, Truth, defect_table, pair_table, reason, tar_name
 
 
 def at(row):

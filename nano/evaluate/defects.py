@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nano.evaluate.samples import KEPT
+from nano.shards.samples import KEPT
 
 __all__ = ["DefectLine", "Fate", "PairLine", "Truth", "defect_table", "pair_table", "reason", "tar_name"]
 
@@ -28,7 +28,7 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What was planted; `expected` as in `nano.evaluate.samples.Sample`."""
+    """What was planted; `expected` as in `nano.shards.samples.Sample`."""
 
     place: Place
     planted: str | None

@@ -10,7 +10,17 @@ from nano.world.annotation import Scene
 from nano.world.scenes import make_scene
 from nano.world.texts import dense_caption, short_caption
 
-__all__ = ["KEPT", "Sample", "clean_sample", "decode", "describe", "encode", "hidden_sign_sample", "retold", "said"]
+__all__ = [
+    "KEPT",
+    "Sample",
+    "clean_sample",
+    "decode",
+    "describe",
+    "encode",
+    "hidden_sign_sample",
+    "retold",
+    "with_text",
+]
 
 QUALITY = 86  # with it 300 samples stay under 8 MB
 KEPT = ("kept",)
@@ -37,16 +47,16 @@ class Sample:
 
 def clean_sample(seed: int, rng: random.Random) -> Sample:
     """Draw a scene as JPEG with a true alt text of at least four words, one in three a dense caption."""
-    picture, scene = make_scene(seed)
-    sample = Sample(scene, encode(picture, "JPEG"), "jpg", None, "")
-    return said(sample, *describe(scene, rng))
+    image, scene = make_scene(seed)
+    sample = Sample(scene, encode(image, "JPEG"), "jpg", None, "")
+    return with_text(sample, *describe(scene, rng))
 
 
 def hidden_sign_sample(seed: int, rng: random.Random) -> Sample:
     """Draw a scene whose alt text is true but tells neither places nor the sign: only experts can know them."""
-    picture, scene = make_scene(seed)
-    sample = Sample(scene, encode(picture, "JPEG"), "jpg", None, "")
-    return said(sample, "no_sign", _short_text(replace(scene, sign=None), rng))
+    image, scene = make_scene(seed)
+    sample = Sample(scene, encode(image, "JPEG"), "jpg", None, "")
+    return with_text(sample, "no_sign", _short_text(replace(scene, sign=None), rng))
 
 
 def describe(scene: Scene, rng: random.Random) -> tuple[str, str]:
@@ -64,23 +74,23 @@ def _short_text(scene: Scene, rng: random.Random) -> str:
 
 def retold(sample: Sample, rng: random.Random) -> Sample:
     """Return a clean sample with another true alt text."""
-    return sample if sample.scene is None else said(sample, *describe(sample.scene, rng))
+    return sample if sample.scene is None else with_text(sample, *describe(sample.scene, rng))
 
 
-def said(sample: Sample, kind: str, text: str) -> Sample:
+def with_text(sample: Sample, kind: str, text: str) -> Sample:
     """Return the sample with another alt text."""
     return replace(sample, text=text.encode(), alt_kind=kind)
 
 
-def encode(picture: Image.Image, kind: str, quality: int = QUALITY) -> bytes:
+def encode(image: Image.Image, kind: str, quality: int = QUALITY) -> bytes:
     """Return the image as a file of a Pillow format."""
     file = io.BytesIO()
-    picture.save(file, kind, quality=quality)
+    image.save(file, kind, quality=quality)
     return file.getvalue()
 
 
 def decode(sample: Sample) -> Image.Image:
     """Return the stored image as RGB; raises ValueError if there is none."""
     if sample.image is None:
-        raise ValueError("a sample without a picture cannot be decoded")
+        raise ValueError("a sample without an image cannot be decoded")
     return Image.open(io.BytesIO(sample.image)).convert("RGB")
