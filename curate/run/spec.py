@@ -37,8 +37,8 @@ class RunSpec:
     request. `token` is the fencing token of the driver's lock, `code` the digest of its code: a worker compares both.
     """
 
-    pipeline: Pipeline
-    steps: tuple[Step, ...]
+    pipeline: Pipeline = field(repr=False)  # Ray asks for the repr of what it sends, some six times
+    steps: tuple[Step, ...] = field(repr=False)
     verdict_id: str
     dataset: str
     run_id: str
