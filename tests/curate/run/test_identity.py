@@ -44,9 +44,7 @@ def work(tmp_path, **options):
     Path("model.bin").write_text("weights")
     notes = str(tmp_path / "notes")
     first, second = (Weighed(adds_name=name, weights=Weights("model.bin"), notes=notes) for name in ("one", "two"))
-    return RunRequest(
-        Pipeline([first, AtLeast("one", 2), second]), [str(tmp_path / "in")], str(tmp_path / "out"), "test", **options
-    )
+    return RunRequest(Pipeline([first, AtLeast("one", 2), second]), ["../in"], "../out", "test", **options)
 
 
 def notes(tmp_path, what):

@@ -167,7 +167,7 @@ def test_what_stops_a_local_run_is_one_sentence_and_what_was_committed_stays(tmp
     write_shard(tmp_path / "in" / "00000.tar", TEXTS)
     write_shard(tmp_path / "in" / "00001.tar", ["end"])
 
-    with pytest.raises(EngineError, match="^the engine died$"):
+    with pytest.raises(EngineError, match=r"^the engine died$"):
         local(tmp_path, Debugged())
     (cell,) = Store(str(tmp_path / "out")).list(f"columns/{stage_id(Debugged())}")
 
