@@ -26,7 +26,7 @@ __all__ = ["Round", "World", "play"]
 
 CHEAP = "faults/recipe.py:cheap"
 SMALL_SHARDS = ("-p", "samples_per_shard=8")  # so that an export is many files
-TARGETS = ("driver", "worker", "raylet", "settle", "export")
+TARGETS = ("driver", "worker", "raylet", "commit", "export")
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,9 @@ def play(world: World, target: str, kills: int, rng: random.Random, dataset: Pat
     """Kill a run up to `kills` times, let it finish, compare it with the reference."""
     if target == "export":
         return play_export(world, kills, rng, dataset)
-    options = ("-p", "bound=4") if target == "settle" else ()
+    options = ("-p", "bound=4") if target == "commit" else ()
     reference = world.reference(*options)
-    if target == "settle":
+    if target == "commit":
         shutil.copytree(world.reference(), dataset)
     harm, commands, said = Harm(target, kills, rng, dataset), [], ""
     while True:
@@ -150,17 +150,20 @@ class Harm:
 
 def ready(command: Command, target: str) -> bool:
     """Tell whether there is something to kill: workers exist once Ray is up."""
-    return target in {"driver", "settle", "raylet"} or bool(command.named(*NAMES[target]))
+    return target in {"driver", "commit", "raylet"} or bool(command.named(*NAMES[target]))
 
 
-STEPS = {"settle": 30, "engine": 1}  # files that may still be written before a kill; a settling run writes one a shard
-DELAYS = {"settle": 0.01, "engine": 20.0}  # seconds; an engine is up for twenty of them before it writes
+STEPS = {
+    "commit": 30,
+    "engine": 1,
+}  # files that may still be written before a kill; a committing run writes one a shard
+DELAYS = {"commit": 0.01, "engine": 20.0}  # seconds; an engine is up for twenty of them before it writes
 NAMES = {"worker": ("ray::MapWorker", "ray::Map"), "engine": ("EngineCore",)}
 
 
 def choose(command: Command, target: str, rng: random.Random) -> list[psutil.Process]:
     """Return the processes to kill."""
-    if target in {"driver", "settle"}:
+    if target in {"driver", "commit"}:
         return [command.process]
     if target == "raylet":
         return command.look()
@@ -197,8 +200,8 @@ def tree(folder: Path) -> list[str]:
 
 def shares(kills: int) -> list[tuple[str, int]]:
     """Return rounds of a few kills each, of every kind."""
-    order = ["raylet", "worker", "settle", "driver", "export", "worker", "settle", "export"]
-    size = {"driver": 3, "worker": 6, "raylet": 2, "settle": 6, "export": 6}
+    order = ["raylet", "worker", "commit", "driver", "export", "worker", "commit", "export"]
+    size = {"driver": 3, "worker": 6, "raylet": 2, "commit": 6, "export": 6}
     rounds, left = [], kills
     while left > 0:
         target = order[len(rounds) % len(order)]

@@ -6,14 +6,14 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from curate.engines.fake import FakeEngine
 from curate.errors import SampleError
-from curate.stages import Batch, Resources, Scorer
+from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.fields import column
 
 __all__ = ["HALF", "BatchMark", "Echo", "Faulty"]
@@ -48,11 +48,11 @@ class BatchMark:
         return None
 
     def load(self) -> Scorer:
-        def scorer(batch: Batch) -> dict[str, Any]:
+        def scorer(batch: Batch) -> Measurement:
             time.sleep(self.seconds)
             uids = batch.table["uid"].to_pylist()
             errors = [SampleError("bad_luck", "no") if digest(uid, self.mark) % 13 == 0 else None for uid in uids]
-            return {f"mark_{self.mark}": [digest(self.mark, *uids)] * len(uids), "error": errors}
+            return Measurement({f"mark_{self.mark}": [digest(self.mark, *uids)] * len(uids)}, errors)
 
         return scorer
 
@@ -78,7 +78,7 @@ class Faulty(BatchMark):
         return pa.schema([column(f"mark_{self.mark}", pa.float32(), **doc)])
 
     def load(self) -> Scorer:
-        def scorer(batch: Batch) -> dict[str, Any]:
+        def scorer(batch: Batch) -> Measurement:
             texts = batch.table["alt_text"].to_pylist()
             values = [float(len(text)) for text in texts]
             for text in texts:
@@ -86,7 +86,7 @@ class Faulty(BatchMark):
                     HARM[text]()
             if "text 5" in texts and not self.kind:
                 values[texts.index("text 5")] = float("nan")
-            return {f"mark_{self.mark}": values}
+            return Measurement({f"mark_{self.mark}": values})
 
         return scorer
 

@@ -79,16 +79,12 @@ def funnel(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
 
 def _texts(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
     columns = [name for stage in manifest.stages for name in stage.schema().names]
-    texts = [
-        (label, name)
-        for label, name in (("captioned", "caption"), ("preference pairs", "pair_chosen"))
-        if name in columns
-    ]
+    texts = [(label, name) for label, name in TEXTS if name in columns]
     if not texts:
         return []
     counts = ", ".join(f"count({name})" for _, name in texts)
-    alive = "dropped_by IS NULL AND error IS NULL"
-    row = query(store, f"SELECT {counts} FROM samples WHERE {alive}", manifest.id)
+    kept = "dropped_by IS NULL AND error IS NULL"
+    row = query(store, f"SELECT {counts} FROM samples WHERE {kept}", manifest.id)
     return [(label, row.column(i)[0].as_py()) for i, (label, _) in enumerate(texts)]
 
 

@@ -63,7 +63,7 @@ def world(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.parametrize(("target", "kills"), [("driver", 1), ("worker", 1), ("settle", 2), ("export", 2)])
+@pytest.mark.parametrize(("target", "kills"), [("driver", 1), ("worker", 1), ("commit", 2), ("export", 2)])
 def test_after_kills_the_bytes_are_those_of_a_run_left_in_peace(world, target, kills):
     ended = play(world, target, kills, random.Random(7), world.folder / target)
 

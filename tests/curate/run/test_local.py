@@ -1,8 +1,11 @@
 """Without Ray a run ends in the same bytes, in the calling thread; `measure` gives what cells and verdict hold."""
 
+import os
+import subprocess
 import sys
 import threading
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -150,6 +153,8 @@ class Debugged(TextLength):
         return scorer
 
 
+ROOT = Path(__file__).parents[3]
+NO_RAY = "import sys; sys.modules['ray'] = None; from curate.cli import main; main()"
 CALLS: list[tuple[bool, bool]] = []
 
 
@@ -174,6 +179,24 @@ def test_what_stops_a_local_run_is_one_sentence_and_what_was_committed_stays(tmp
     assert "00000" in cell
     manifest = local(tmp_path, TextLength())
     assert manifest.status == "finished"
+
+
+def test_the_command_line_runs_and_retries_here(tmp_path):
+    write_shard(tmp_path / "in" / "00000.tar", [f"text {i}" for i in range(14)])
+    arguments = ["faults/recipe.py:cheap", "--input", str(tmp_path / "in"), "--dataset", str(tmp_path / "out")]
+
+    for verb in ("run", "retry"):
+        ended = subprocess.run(
+            [sys.executable, "-c", NO_RAY, verb, *arguments, "--local"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            timeout=120,
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert "samples in" in ended.stdout
 
 
 def test_a_local_run_waits_for_nobody_and_needs_the_lock(tmp_path):
