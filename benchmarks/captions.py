@@ -26,8 +26,9 @@ from PIL import Image
 from benchmarks.contest import print_table
 from benchmarks.data import BENCH
 from curate.captions.prompting.hints import Hints
+from curate.captions.viewing.pixel_budget import fit_budget
 from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB, Vllm
-from curate.experts.dense_caption import DenseCaption, fit_budget
+from curate.experts.dense_caption import DenseCaption
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline
 from curate.pixels import decode
@@ -133,13 +134,13 @@ def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
         longest_side_px=setting.side_px,
         max_tokens=setting.tokens,
     )
-    expert.engine.load()
+    expert.engine.start()
 
     def run(number: int) -> tuple[float, int]:
         order = RunRequest(Pipeline([expert]), [str(path) for path in paths], str(OUT / f"round-{number}"))
         plan = prepare(order, count_new=False)
-        worker = Worker(plan.job, 0, lambda tick: None)
-        worker._scorer(expert)
+        worker = Worker(plan.spec, 0, lambda event: None)
+        worker.runner.scorers.get(plan.spec.steps[0], expert)
         start = time.perf_counter()
         with ThreadPoolExecutor(expert.resources.shards) as threads:
             list(threads.map(worker.measure, plan.unfinished))
@@ -154,7 +155,7 @@ def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
 def bare_chat(paths: list[Path], setting: Setting) -> Contestant:
     """Return the plain use of vLLM: all messages made beforehand, one call."""
     engine = setting.engine()
-    engine.load()  # its settings hold for the whole process
+    engine.start()  # its settings hold for the whole process
     from vllm import LLM, SamplingParams
 
     model = LLM(

@@ -22,14 +22,14 @@ import pyarrow.parquet as pq
 from fsspec.spec import AbstractFileSystem
 from rich.console import Console
 
-from curate.dataset.cells import Trouble, measured_table, spread
+from curate.dataset.cells import Outcomes, align, measured_table
 from curate.dataset.manifest import save
 from curate.dataset.samples import sample_table
 from curate.inspect.funnel import plan_table
 from curate.pipeline import Pipeline
-from curate.run.commit import RunSpec
 from curate.run.planner import make_plan
 from curate.run.runner import RunRequest, _manifest, prepare
+from curate.run.spec import RunSpec
 from curate.sources import find_shards
 from curate.sources.shard import SourceSample
 from curate.stages import SAMPLE_STAGE, Expert, Measurement, Resources, Scorer, Stage, stage_id
@@ -133,9 +133,9 @@ def stand_ins(stages: list[Stage]) -> dict[str, bytes]:
     values = np.random.default_rng(0).random((len(experts), ROWS), dtype=np.float32)
     rows, uids = np.arange(ROWS, dtype=np.int32), sample["uid"].combine_chunks()
     for expert, value in zip(experts[:-1], values, strict=False):
-        trouble = Trouble([None] * ROWS, np.ones(ROWS, np.int16))
-        measured = measured_table(expert.adds, rows, uids, {expert.adds.names[0]: pa.array(value)}, trouble)
-        tables[stage_id(expert)] = spread(measured, sample)
+        outcomes = Outcomes([None] * ROWS, np.ones(ROWS, np.int16))
+        measured = measured_table(expert.adds, rows, uids, {expert.adds.names[0]: pa.array(value)}, outcomes)
+        tables[stage_id(expert)] = align(measured, sample)
     return {stage: _bytes(table) for stage, table in tables.items()}
 
 
@@ -169,10 +169,10 @@ def main(shards: int = 1_000_000) -> None:
         Listings.names = [shard.name for shard in found]
     pipeline = Pipeline(stages)
     with timed("plan of a run"):
-        plan = make_plan(RunSpec(pipeline, "listings:///out", "000001-bench"), found, count_new=False)
+        plan = make_plan(RunSpec.resolve(pipeline, "listings:///out", "000001-bench"), found, count_new=False)
     with timed("list of shards for the manifest"):
         order = RunRequest(pipeline, ["listings:///in"], "listings:///out")
-        save(plan.job.columns.store, _manifest(order, plan), found)
+        save(plan.spec.cells.store, _manifest(order, plan), found)
     print(f"unfinished: {len(plan.unfinished):,}; cells opened: {Listings.requests:,} questions")
     del plan, found
     with timed("curate plan, from inputs to table"):

@@ -118,12 +118,12 @@ def targets(folder: Path) -> list[Target]:
 def _shard(folder: Path, kind: str, data: bytes) -> str:
     path = folder / f"case.{kind}"
     path.write_bytes(data)
-    shard = Shard("case", kind, str(path), len(data))  # type: ignore[arg-type]
+    shard = Shard("case", kind, str(path), len(data))
     samples = list(scan(shard))
     count(shard)
     if samples:
         list(fetch(shard, sample_table("case", samples, 0, {})))
-    return "samples" if any(sample.trouble is None for sample in samples) else "nothing usable"
+    return "samples" if any(sample.error is None for sample in samples) else "nothing usable"
 
 
 def _parquet(codec: str) -> bytes:

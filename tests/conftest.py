@@ -81,6 +81,22 @@ def bucket(s3):
 
 
 @pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Make a finished dataset, once, for tests that only read it."""
+    from tests.support.dataset_folder import make_dataset
+
+    return make_dataset(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def own_folder(tmp_path):
+    """Make a finished dataset for a test that changes it, or its source."""
+    from tests.support.dataset_folder import make_dataset
+
+    return make_dataset(tmp_path)
+
+
+@pytest.fixture(scope="session")
 def quickstart_dataset(tmp_path_factory):
     """Run the quickstart by the command of the README (two minutes on two cores) and give its dataset folder.
 

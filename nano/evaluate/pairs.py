@@ -21,8 +21,8 @@ import numpy as np
 import pyarrow as pa
 
 from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.image_evidence import ImageEvidence
 from curate.captions.checking.lexicon import read_lexicon
-from curate.captions.checking.truth import Seen
 from curate.captions.judging.judges import position_bias
 from curate.captions.pairing.wording import COLOURS
 from curate.captions.prompting.prompts import read_prompts
@@ -87,13 +87,13 @@ def is_worse(kind: str, row: Mapping[str, Any], scene: Scene) -> bool:
     return (seen.score(row["pair_rejected"]) or 0) < (seen.score(row["pair_chosen"]) or 0)
 
 
-def true_evidence(scene: Scene) -> Seen:
+def true_evidence(scene: Scene) -> ImageEvidence:
     """Return what a perfect detector and a perfect OCR would see."""
     size = (scene.width, scene.height) * 2
     boxes = [[value / side for value, side in zip(thing.box, size, strict=True)] for thing in scene.objects]
     objects = [{"label": t.name, "box": box, "score": 1.0} for t, box in zip(scene.objects, boxes, strict=True)]
     lines = [{"text": scene.sign.text, "box": [0.0, 0.0, 1.0, 1.0], "score": 1.0}] if scene.sign else []
-    return Seen(EVIDENCE, objects, lines)
+    return ImageEvidence(EVIDENCE, objects, lines)
 
 
 def false_colours(text: str, scene: Scene) -> int:

@@ -25,11 +25,11 @@ from curate.captions.checking.lexicon import read_lexicon
 from curate.captions.questioning.blind import BlindPrompt, blind_rates, gain, scores
 from curate.captions.questioning.phrases import read_phrases
 from curate.captions.questioning.questions import Templates
-from curate.captions.questioning.verifiers import holds
+from curate.captions.questioning.verifiers import QaVerifiers, holds
 from curate.engines.engine import Engine
 from curate.errors import CurateError
 from curate.experts.blind_answers import BlindAnswers
-from curate.experts.caption_qa import CaptionQA, QaVerifiers
+from curate.experts.caption_qa import CaptionQA
 from curate.experts.select_questions import SelectQuestions
 from curate.inspect.query import query
 from curate.inspect.show import image_bytes

@@ -1,32 +1,23 @@
 """A pipeline that cannot work says so before anything starts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
 from curate.engines.engine import Engine
+from curate.engines.fake import FakeEngine
 from curate.errors import PlanError
 from curate.experts.image_facts import ImageFacts
 from curate.pipeline import Pipeline
 from curate.stages import Resources, stage_id, stage_name
 from tests.support.stages import AtLeast, Brightness, TextLength
 
-
-@dataclass(frozen=True)
-class StillEngine:
-    name: str = "still"
-    resources: Resources = field(default=Resources(gpus=1), repr=False, compare=False)
-
-    def check(self):
-        return None
-
-    def load(self):
-        return lambda requests: []
+STILL = FakeEngine(str, "still")
 
 
 @dataclass(frozen=True)
 class Writer(TextLength):
-    engine: Engine = StillEngine()
+    engine: Engine = STILL
 
 
 def test_a_missing_column_names_the_stage_and_what_there_is():
@@ -53,7 +44,7 @@ def test_segments_change_with_the_engine_and_filters_stay_before_it():
 
     assert first.stages == tuple(stages)
     assert second.stages == tuple(writers)
-    assert (first.engine, second.engine) == (None, StillEngine())
+    assert (first.engine, second.engine) == (None, STILL)
 
 
 def test_a_pipeline_of_filters_and_an_empty_one_have_one_segment():

@@ -15,7 +15,6 @@ from curate.errors import CurateError
 from curate.pipeline import Pipeline
 from curate.run.ray_plan import check_code
 from curate.run.runner import RunRequest, run
-from curate.storage.lock import Permit
 from curate.storage.store import Store
 from faults.kills import World, count, play
 from faults.processes import last_words
@@ -52,9 +51,9 @@ def test_a_shard_that_kills_its_worker_again_and_again_is_left_and_the_others_ar
 
 
 def test_a_worker_with_other_code_than_its_driver_is_refused():
-    check_code(code_digest(), Permit("", code_digest()))
+    check_code(code_digest(), code_digest())
     with pytest.raises(CurateError, match="install the same version on every machine"):
-        check_code(code_digest(), Permit("", "0" * 16))
+        check_code(code_digest(), "0" * 16)
 
 
 @pytest.fixture(scope="module")

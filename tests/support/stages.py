@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import SampleError
-from curate.stages import Batch, Resources, Scorer
+from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.fields import column
 
 
@@ -38,7 +38,7 @@ class TextLength:
         return None
 
     def load(self) -> Scorer:
-        def scorer(batch: Batch) -> dict[str, Any]:
+        def scorer(batch: Batch) -> Measurement:
             texts: Sequence[str | None] = batch.table["alt_text"].to_pylist()
             if any(text in self.crash for text in texts):
                 raise RuntimeError("the model fell over")
@@ -46,7 +46,7 @@ class TextLength:
                 with Path(self.log).open("a") as stream:
                     stream.writelines(f"{uid}\n" for uid in batch.table["uid"].to_pylist())
             errors = [SampleError("bad_text", "no") if text in self.fail else None for text in texts]
-            return {self.adds_name: [float(len(text or "")) for text in texts], "error": errors}
+            return Measurement({self.adds_name: [float(len(text or "")) for text in texts]}, errors)
 
         return scorer
 
@@ -65,7 +65,7 @@ class Brightness:
         return None
 
     def load(self) -> Scorer:
-        return lambda batch: {"brightness": [float(image.mean()) for image in batch.images]}
+        return lambda batch: Measurement({"brightness": [float(image.mean()) for image in batch.images]})
 
 
 @dataclass(frozen=True)

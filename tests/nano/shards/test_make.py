@@ -62,7 +62,7 @@ def troubles():
     found = {}
     for shard in find_shards([str(SHARDS / "*.tar")]):
         for row, sample in enumerate(scan(shard)):
-            trouble = sample.trouble
+            trouble = sample.error
             if trouble is None:
                 try:
                     decode(sample.image, 112)

@@ -1,4 +1,4 @@
-"""Export as WebDataset tars, with a Parquet index, `sizes.json` for open_clip and `index.json` for wids.
+"""Write WebDataset tars, with `sizes.json` for open_clip and `index.json` for wids.
 
 Every sample has the same members in the same order: the image as stored, `txt`, `json`, and the kept members.
 HF datasets takes member names and types from the first five samples. So the image's name is one for the whole
@@ -10,9 +10,9 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,59 +20,60 @@ import pyarrow as pa
 
 from curate.errors import PlanError, SampleError
 from curate.exports.images import read_images, side_members
-from curate.exports.index import INDEX, Place, Places, write_manifest, write_shards
-from curate.exports.options import ExportOptions
+from curate.exports.index import Location, Locations, Written, write_shards
+from curate.exports.options import check_at_least_one, check_file_name
 from curate.exports.selection import Selection
-from curate.exports.tar import BLOCK, TarStream
+from curate.exports.tar import TarFiles
 from curate.inspect.tables import plain
 from curate.sources.shard import Shard
 from curate.storage.store import Store
 
-__all__ = ["write_webdataset"]
+__all__ = ["WebDataset"]
 
-TEXTS = ("drawn_caption", "final_caption", "caption", "alt_text")
-"""What the `txt` member holds by default: the first column that there is."""
-OMITTED = {"dropped_by", "error"}  # null for every exported sample
+TEXTS: Final = ("drawn_caption", "final_caption", "caption", "alt_text")
+"""What the `txt` member holds by default: the first of these columns that the run has."""
+OMITTED: Final = {"dropped_by", "error"}  # null for every exported sample
 
 
-@dataclass(slots=True)
-class Tars:
-    """The tars of one export: opens the next when one is full; `done` lists the finished ones."""
+@dataclass(frozen=True, slots=True)
+class WebDataset:
+    """Writes tars of samples, each with the members image, `txt`, `json` and the kept ones, and their two indexes."""
 
-    store: Store
-    options: ExportOptions
-    stack: contextlib.ExitStack
-    hasher: ThreadPoolExecutor
-    done: list[dict[str, Any]] = field(default_factory=list)
-    samples: int = 0
-    tar: TarStream | None = None
+    name: Annotated[str, "Beginning of the names of the tars."] = "samples"
+    samples_per_shard: Annotated[int, "Most samples in one tar; 1,000 is what open_clip's README advises."] = 1_000
+    bytes_per_shard: Annotated[int | None, "Most bytes in one tar, unless a single sample has more."] = None
+    image_key: Annotated[str | None, "Name of the image's member; by default its extension, or jpg for several."] = None
+    text: Annotated[
+        str | None,
+        "Column of the txt member; by default the drawn caption, the final one, the caption or the alt text, the first "
+        "of them that the run has. Null gives an empty member.",
+    ] = None
+    keep_members: Annotated[
+        tuple[str, ...],
+        'Extensions of other members of the source to copy, as a list: ["seg.png"]. A sample without one gets an empty '
+        "member.",
+    ] = ()
 
-    @property
-    def name(self) -> str:
-        return f"{self.options.name}-{len(self.done):06d}.tar"
+    def __post_init__(self) -> None:
+        check_file_name(self.name)
+        check_at_least_one(samples_per_shard=self.samples_per_shard, bytes_per_shard=self.bytes_per_shard)
+        keys = [*filter(None, [self.image_key]), "txt", "json", *self.keep_members]
+        if bad := [key for key in keys if not key.replace(".", "").isalnum() or key != key.lower()]:
+            raise PlanError(f"member names {bad} are not lower-case extensions such as jpg or seg.png")
+        if len(set(keys)) < len(keys):
+            raise PlanError(f"member names {keys} are not all different")
 
-    def add(self, key: str, members: Sequence[tuple[str, bytes]]) -> int:
-        """Append a sample and return the offset of its first member's content; call `name` after, not before."""
-        size = sum(BLOCK + len(data) + -len(data) % BLOCK for _, data in members)
-        limit = self.options.bytes_per_shard
-        if self.tar and (
-            self.samples == self.options.samples_per_shard or (limit and self.tar.size_bytes + size > limit)
-        ):
-            self.finish()
-        if self.tar is None:
-            self.tar = TarStream(self.stack.enter_context(self.store.open_write(self.name)), self.hasher)
-        offsets = [self.tar.add(f"{key}.{extension}", data) for extension, data in members]
-        self.samples += 1
-        return offsets[0]
+    def condition(self, columns: Sequence[str]) -> str | None:
+        return None
 
-    def finish(self) -> None:
-        """Close the open tar, if there is one."""
-        if self.tar:
-            md5 = self.tar.finish()
-            self.stack.close()
-            shard = {"url": self.name, "md5sum": md5, "nsamples": self.samples, "filesize": self.tar.size_bytes}
-            self.done.append(shard)
-            self.tar, self.samples = None, 0
+    def write(self, selection: Selection, store: Store) -> Written:
+        layout = _layout(selection, self)
+        with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as hasher:
+            tars = TarFiles(store, self.name, self.samples_per_shard, self.bytes_per_shard, stack, hasher)
+            counts = write_shards(store, selection, partial(_write_shard, tars, layout))
+            tars.finish()
+        files = _write_indexes(store, self.name, tars.finished)
+        return Written(files, counts, {"image_key": layout.image_key})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +86,7 @@ class Layout:
     keep_members: tuple[str, ...]
 
 
-def write_webdataset(selection: Selection, store: Store, options: ExportOptions) -> dict[str, int]:
-    """Write the whole export into an empty folder, its manifest last; return the counts of samples."""
-    layout = _layout(selection, options)
-    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as hasher:
-        tars = Tars(store, options, stack, hasher)
-        counts = write_shards(store, selection, partial(_write_shard, tars, layout))
-        tars.finish()
-    names = _write_sidecars(store, options.name, tars.done)
-    write_manifest(selection, store, names, {"format": "webdataset", "image_key": layout.image_key, **counts})
-    return counts
-
-
-def _layout(selection: Selection, options: ExportOptions) -> Layout:
+def _layout(selection: Selection, options: WebDataset) -> Layout:
     formats = selection.formats()
     names = selection.columns.names
     text = options.text or next(name for name in TEXTS if name in names)
@@ -108,12 +97,14 @@ def _layout(selection: Selection, options: ExportOptions) -> Layout:
     return Layout(image_key, text, columns, options.keep_members)
 
 
-def _write_shard(tars: Tars, layout: Layout, shard: Shard, table: pa.Table, chosen: npt.NDArray[np.bool_]) -> Places:
-    """Append the chosen samples of a shard; return where each of its rows went, as `index_table` takes it."""
-    places: Places = [None] * table.num_rows
+def _write_shard(
+    tars: TarFiles, layout: Layout, shard: Shard, table: pa.Table, chosen: npt.NDArray[np.bool_]
+) -> Locations:
+    """Append the chosen samples of a shard; return where each of its rows went."""
+    locations: Locations = [None] * table.num_rows
     rows = table.filter(pa.array(chosen))
     if not rows.num_rows:
-        return places
+        return locations
     others = [side_members(shard, rows, extension) for extension in layout.keep_members]
     streams = zip(
         np.flatnonzero(chosen),
@@ -122,16 +113,16 @@ def _write_shard(tars: Tars, layout: Layout, shard: Shard, table: pa.Table, chos
         _documents(rows, layout.columns),
         strict=True,
     )
-    for (row, uid, text, document), image, *kept in zip(streams, read_images(shard, rows), *others, strict=True):
-        parts = [image, text, document, *kept]
-        failed = next((part for part in parts if isinstance(part, SampleError)), None)
-        if failed:
-            places[row] = failed.code
+    for (row, uid, text, document), image, *side in zip(streams, read_images(shard, rows), *others, strict=True):
+        parts = [image, text, document, *side]
+        error = next((part for part in parts if isinstance(part, SampleError)), None)
+        if error:
+            locations[row] = error.code
         else:
             keys = [layout.image_key, "txt", "json", *layout.keep_members]
             offset = tars.add(uid, list(zip(keys, parts, strict=True)))
-            places[row] = Place(tars.name, offset, len(image))
-    return places
+            locations[row] = Location(tars.name, offset, len(image))
+    return locations
 
 
 def _texts(rows: pa.Table, layout: Layout) -> Iterator[bytes]:
@@ -161,13 +152,13 @@ def _flat(kind: pa.DataType) -> Callable[[Any], Any]:
     return convert
 
 
-def _write_sidecars(store: Store, name: str, tars: Sequence[dict[str, Any]]) -> list[str]:
-    """Write what open_clip and wids read beside the tars; return the names of all files but the manifest."""
+def _write_indexes(store: Store, name: str, tars: Sequence[dict[str, Any]]) -> list[str]:
+    """Write what open_clip and wids read beside the tars; return the names of all these files."""
     sizes = {tar["url"]: tar["nsamples"] for tar in tars}
     wids = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "name": name, "base": "", "shardlist": list(tars)}
     store.write_bytes("sizes.json", json.dumps(sizes, indent=1).encode() + b"\n")
     store.write_bytes("index.json", json.dumps(wids, indent=1).encode() + b"\n")
-    return [*sizes, INDEX, "index.json", "sizes.json"]
+    return [*sizes, "index.json", "sizes.json"]
 
 
 def _json(value: Any) -> str:

@@ -9,12 +9,13 @@ import pyarrow as pa
 
 from curate.errors import SampleError, SourceError
 from curate.sources.image_limits import MAX_IMAGE_BYTES, image_error
+from curate.sources.kind import SourceKind
+from curate.sources.member_names import IMAGE_EXTENSIONS
 from curate.sources.opening import file_size, read_start, translate_errors
 from curate.sources.shard import Member, Shard, SourceSample
-from curate.sources.tar import IMAGE_EXTENSIONS
 from curate.sources.texts import METADATA_BYTES, TEXT_BYTES, caption_in, clip_text, read_metadata, read_text
 
-__all__ = ["count_folder", "fetch_folder", "folder_chunks", "image_key", "scan_folder"]
+__all__ = ["KIND"]
 
 CHUNK_SAMPLES: Final = 1_000
 
@@ -62,7 +63,7 @@ def _order(file: str) -> tuple[str, int, str]:
 def _sample(folder: str, key: str, files: list[str]) -> SourceSample:
     names = [*files, f"{key}.txt", f"{key}.json"]
     sizes = {name: size for name in names if (size := file_size(f"{folder}/{name}")) is not None}
-    trouble = image_error(sizes.get(files[0]))
+    error = image_error(sizes.get(files[0]))
     text, cut = None, False
     metadata, value = None, None
     if (size := sizes.get(names[-1])) is not None and size <= METADATA_BYTES:
@@ -74,10 +75,21 @@ def _sample(folder: str, key: str, files: list[str]) -> SourceSample:
     return SourceSample(
         key=key,
         image_member=files[0] if files[0] in sizes else None,
-        image=None if trouble else read_start(f"{folder}/{files[0]}", MAX_IMAGE_BYTES),
+        image=None if error else read_start(f"{folder}/{files[0]}", MAX_IMAGE_BYTES),
         alt_text=text,
         metadata=metadata,
         members=tuple(Member(name, -1, size) for name, size in sizes.items()),
         alt_text_cut=cut,
-        trouble=trouble,
+        error=error,
     )
+
+
+KIND = SourceKind(
+    order=3,
+    label="images",
+    endings=tuple(f".{extension}" for extension in IMAGE_EXTENSIONS),
+    scan=scan_folder,
+    fetch=fetch_folder,
+    count=count_folder,
+    group=folder_chunks,
+)

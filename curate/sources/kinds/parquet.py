@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 from curate.errors import PlanError, SampleError, SourceError
 from curate.pixels import sniff
 from curate.sources.image_limits import image_error
-from curate.sources.opening import open_stream, shown, translate_errors
+from curate.sources.kind import SourceKind
+from curate.sources.opening import display_url, open_stream, translate_errors
 from curate.sources.shard import Member, Shard, SourceSample
 from curate.sources.texts import METADATA_BYTES, read_text
 
-__all__ = ["check_parquet", "count_parquet", "fetch_parquet", "scan_parquet"]
+__all__ = ["KIND"]
 
 IMAGE_NAMES: Final = ("image", "jpg", "png", "img", "bytes")
 TEXT_NAMES: Final = ("caption", "text", "alt_text", "txt", "TEXT")
@@ -29,7 +30,7 @@ BATCH_ROWS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ColumnRoles:
     """Which column means what; the rest, as far as it is not binary, becomes metadata."""
 
     image: str
@@ -38,21 +39,24 @@ class Columns:
     rest: tuple[str, ...]
 
 
-def parquet_columns(schema: pa.Schema, where: str) -> Columns:
+def parquet_columns(schema: pa.Schema, where: str) -> ColumnRoles:
     """Find image, text and key columns by name and type; PlanError if the image column is missing or ambiguous."""
     images = [field.name for field in schema if _holds_image(field.type)]
     named = [name for name in IMAGE_NAMES if name in images]
     if not images:
-        raise PlanError(f"{shown(where)} has no column of image bytes; its columns are: {', '.join(schema.names)}")
+        raise PlanError(
+            f"{display_url(where)} has no column of image bytes; its columns are: {', '.join(schema.names)}"
+        )
     if not named and len(images) > 1:
         raise PlanError(
-            f"{shown(where)} has several binary columns ({', '.join(images)}); name the one with the images 'image'"
+            f"{display_url(where)} has several binary columns ({', '.join(images)}); "
+            "name the one with the images 'image'"
         )
     image = named[0] if named else images[0]
     text = next((n for n in TEXT_NAMES if n in schema.names and _is_string(schema.field(n).type)), None)
     key = next((n for n in KEY_NAMES if n in schema.names and _is_key(schema.field(n).type)), None)
     rest = [f.name for f in schema if f.name not in (image, text, key) and not _has_binary(f.type)]
-    return Columns(image, text, key, tuple(rest))
+    return ColumnRoles(image, text, key, tuple(rest))
 
 
 def scan_parquet(shard: Shard) -> Iterator[SourceSample]:
@@ -80,17 +84,17 @@ def count_parquet(shard: Shard) -> int:
 
 def fetch_parquet(shard: Shard, samples: pa.Table) -> Iterator[bytes | SampleError]:
     """Yield the image bytes of the rows that `samples.row` names, ascending; only their row groups are read."""
-    wanted = [int(row) for row in samples["row"].to_pylist()]
+    rows = [int(row) for row in samples["row"].to_pylist()]
     with _file(shard) as file:
         image = parquet_columns(file.schema_arrow, shard.url).image
         groups = [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
         done = first = 0
         for group, count in enumerate(groups):
-            upto = bisect_left(wanted, first + count, done)
+            upto = bisect_left(rows, first + count, done)
             if upto > done:
-                yield from _pick(file, group, image, [row - first for row in wanted[done:upto]])
+                yield from _pick(file, group, image, [row - first for row in rows[done:upto]])
             done, first = upto, first + count
-        for row in wanted[done:]:
+        for row in rows[done:]:
             yield SampleError("missing_image", f"the file has no row {row} any more")
 
 
@@ -100,8 +104,8 @@ def _pick(file: Any, group: int, image: str, rows: list[int]) -> Iterator[bytes 
     for batch in file.iter_batches(_batch_rows(file), row_groups=[group], columns=[image]):
         while pending < len(rows) and rows[pending] < first + batch.num_rows:
             payload, _ = _image(batch.column(0)[rows[pending] - first].as_py())
-            trouble = image_error(None if payload is None else len(payload))
-            yield trouble or payload or b""
+            error = image_error(None if payload is None else len(payload))
+            yield error or payload or b""
             pending += 1
         first += batch.num_rows
         if pending == len(rows):
@@ -121,10 +125,10 @@ def _batch_rows(file: Any) -> int:
     return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(heaviest, 1.0))))
 
 
-def _samples(batch: pa.RecordBatch, columns: Columns, first: int) -> Iterator[SourceSample]:
+def _samples(batch: pa.RecordBatch, columns: ColumnRoles, first: int) -> Iterator[SourceSample]:
     """Yield the samples of a batch whose first row has number `first`.
 
-    A repeated key is no trouble here: rows are told apart by number, as with COCO's five captions per `image_id`.
+    A repeated key is no error here: rows are told apart by number, as with COCO's five captions per `image_id`.
     """
     images, texts, keys = batch.column(columns.image), _raw(batch, columns.text), _raw(batch, columns.key)
     metadata = _metadata(batch.select(list(columns.rest)))
@@ -134,16 +138,16 @@ def _samples(batch: pa.RecordBatch, columns: Columns, first: int) -> Iterator[So
         payload, path = _image(images[i].as_py())
         member = Member(path or f"{key}.{sniff(payload) or 'bin'}", -1, len(payload)) if payload is not None else None
         text, cut = (None, False) if raw_text is None else read_text(raw_text, len(raw_text))
-        trouble = image_error(member.size_bytes if member else None)
+        error = image_error(member.size_bytes if member else None)
         yield SourceSample(
             key=key,
             image_member=member.name if member else None,
-            image=None if trouble else payload,
+            image=None if error else payload,
             alt_text=text,
             metadata=metadata[i],
             members=(member,) if member else (),
             alt_text_cut=cut,
-            trouble=trouble,
+            error=error,
         )
 
 
@@ -166,7 +170,7 @@ def _raw(batch: pa.RecordBatch, name: str | None) -> list[bytes | None]:
 
 
 def _metadata(rest: pa.RecordBatch) -> list[str | None]:
-    """Return one JSON object per row, keys sorted; null where there are no columns or the row cannot be told."""
+    """Return one JSON object per row, keys sorted; null where there are no columns or a value has no Python equal."""
     if not rest.num_columns:
         return [None] * rest.num_rows
     try:
@@ -227,3 +231,14 @@ def _is_string(kind: pa.DataType) -> bool:
 
 def _is_key(kind: pa.DataType) -> bool:
     return _is_string(kind) or bool(pa.types.is_integer(kind))
+
+
+KIND = SourceKind(
+    order=2,
+    label="Parquet files",
+    endings=(".parquet",),
+    scan=scan_parquet,
+    fetch=fetch_parquet,
+    count=count_parquet,
+    check=check_parquet,
+)
