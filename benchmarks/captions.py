@@ -42,7 +42,7 @@ from pipelines.quickstart import DESCRIBE, vllm
 __all__ = ["main"]
 
 OUT = BENCH / "captions"
-PICTURES, ROUNDS = 512, 5
+IMAGES, ROUNDS = 512, 5
 Contestant = Callable[[int], tuple[float, int]]
 """Captions all images, in the n-th round; returns seconds and tokens written."""
 Result = tuple[float, float, int]
@@ -69,7 +69,7 @@ def main(rounds: int = ROUNDS, setting: Setting = Setting()) -> None:
     shutil.rmtree(OUT, ignore_errors=True)
     shards = tars()
     contestants = {"Curate": caption_stage(shards, setting), "LLM.chat": bare_chat(shards, setting)}
-    print(f"captions: {PICTURES} pictures, {setting}, {rounds} rounds, load {os.getloadavg()[0]:.1f}")
+    print(f"captions: {IMAGES} images, {setting}, {rounds} rounds, load {os.getloadavg()[0]:.1f}")
     taken: dict[str, list[Result]] = {name: [] for name in contestants}
     for number in range(-1, rounds):  # the first round warms up
         for name, contestant in contestants.items():
@@ -110,17 +110,17 @@ def figures(results: list[Result]) -> dict[str, float]:
         "best tokens/s": max(speeds),
         "median tokens/s": statistics.median(speeds),
         "per CPU second": statistics.median(tokens / cpu for _, cpu, tokens in results),
-        "best pictures/s": PICTURES / min(seconds for seconds, _, _ in results),
+        "best images/s": IMAGES / min(seconds for seconds, _, _ in results),
     }
 
 
 def tars() -> list[Path]:
     """Return tars with scenes of the nano world that no model was trained on, made once."""
-    folder = BENCH / f"scenes-{PICTURES}"
+    folder = BENCH / f"scenes-{IMAGES}"
     if not folder.exists():
         part = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        write_shards(part, draw_clean(PICTURES, scene_seed(99, 0)))
+        write_shards(part, draw_clean(IMAGES, scene_seed(99, 0)))
         part.rename(folder)
     return sorted(folder.glob("*.tar"))
 
@@ -139,8 +139,8 @@ def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
     def run(number: int) -> tuple[float, int]:
         order = RunRequest(Pipeline([expert]), [str(path) for path in paths], str(OUT / f"round-{number}"))
         plan = prepare(order, count_new=False)
-        worker = Worker(plan.job, 0, lambda tick: None)
-        worker._scorer(expert)
+        worker = Worker(plan.spec, 0, lambda event: None)
+        worker.runner.scorers.get(plan.spec.steps[0], expert)
         start = time.perf_counter()
         with ThreadPoolExecutor(expert.resources.shards) as threads:
             list(threads.map(worker.measure, plan.unfinished))
@@ -188,8 +188,8 @@ def images(paths: list[Path]) -> Iterator[bytes]:
 
 def message(payload: bytes, side_px: int) -> dict[str, Any]:
     """Return the chat turn that Curate makes of an image."""
-    picture = Image.fromarray(fit_budget(decode(payload, side_px), side_px))
-    content = [{"type": "image_pil", "image_pil": picture}, {"type": "text", "text": DESCRIBE.fill()}]
+    image = Image.fromarray(fit_budget(decode(payload, side_px), side_px))
+    content = [{"type": "image_pil", "image_pil": image}, {"type": "text", "text": DESCRIBE.fill()}]
     return {"role": "user", "content": content}
 
 

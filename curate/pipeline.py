@@ -1,6 +1,7 @@
 """A pipeline is a plain list of stages."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -8,12 +9,12 @@ import pyarrow as pa
 
 from curate.engines.engine import Engine
 from curate.errors import PlanError
-from curate.stages import SAMPLE_STAGE, Expert, Filter, Resources, Stage, stage_id
+from curate.stages import SAMPLE_STAGE, SOURCE_NAME, Expert, Filter, Resources, Stage, stage_id, stage_name
 from schemas.cell import CELL
 from schemas.sample import SAMPLE
 from schemas.verdict import VERDICT
 
-__all__ = ["FailureLimits", "Pipeline", "Segment"]
+__all__ = ["FailureLimits", "Pipeline", "Segment", "Step", "stage_labels", "verdict_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,20 @@ class FailureLimits:
             raise PlanError(
                 f"FailureLimits: min_rows={self.min_rows} is not between 1 and window_rows={self.window_rows}"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stage with its identity, which is resolved once on the driver and sent to workers.
+
+    `id` names the folder of an expert's cells and is the repr of a filter; whatever is counted or remembered about a
+    stage is kept by it. `label` is what verdicts and people call the stage: see `stage_labels`.
+    """
+
+    stage: Stage
+    id: str
+    label: str
+    repr: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +120,12 @@ class Pipeline:
     stages: Sequence[Stage]
     limits: FailureLimits = field(default=FailureLimits(), compare=False)
 
-    def schema(self) -> pa.Schema:
-        """Return the columns at the end, or raise PlanError naming the stage that does not fit."""
-        have = pa.schema([CELL.field("uid"), *SAMPLE])
+    def schema(self, given: pa.Schema = SAMPLE) -> pa.Schema:
+        """Return the columns at the end, or raise PlanError naming the stage that does not fit.
+
+        `given` are the columns that the samples have to begin with, beside their uid.
+        """
+        have = pa.schema([CELL.field("uid"), *(column for column in given if column.name != "uid")])
         reserved = {*CELL.names, *VERDICT.names}
         for i, stage in enumerate(self.stages):
             if not isinstance(stage, Expert | Filter):
@@ -147,11 +165,39 @@ class Pipeline:
         stages = tuple(self.stages)
         return [Segment(a, stages[a:b]) for a, b in zip(cuts, [*cuts[1:], len(stages)], strict=True)]
 
+    def resolve(self) -> tuple[Step, ...]:
+        """Return the stages with their identities. Digests weights, so a run asks once, on the driver."""
+        reprs = [repr(stage) for stage in self.stages]
+        experts = {
+            i: (stage_name(stage), stage_id(stage, reprs[i]))
+            for i, stage in enumerate(self.stages)
+            if isinstance(stage, Expert)
+        }
+        labels = dict(zip(experts, stage_labels(list(experts.values())), strict=True))
+        return tuple(
+            Step(stage, experts[i][1] if i in experts else reprs[i], labels.get(i, reprs[i]), reprs[i])
+            for i, stage in enumerate(self.stages)
+        )
+
     def verdict_id(self, limit: int | None = None) -> str:
-        """Return the folder name of this pipeline's decisions: a hash of every stage in order."""
-        parts = [SAMPLE_STAGE, f"limit={limit}"]
-        parts += [stage_id(stage) if isinstance(stage, Expert) else repr(stage) for stage in self.stages]
-        return f"verdict-v1-{hashlib.blake2b(chr(10).join(parts).encode(), digest_size=4).hexdigest()}"
+        """Return the folder name of this pipeline's decisions; see the function of this name."""
+        return verdict_id(self.resolve(), limit)
+
+
+def verdict_id(steps: Sequence[Step], limit: int | None = None) -> str:
+    """Return the folder name of a pipeline's decisions: a hash of every stage in order."""
+    parts = [SAMPLE_STAGE, f"limit={limit}", *(step.id for step in steps)]
+    return f"verdict-v1-{hashlib.blake2b(chr(10).join(parts).encode(), digest_size=4).hexdigest()}"
+
+
+def stage_labels(experts: Sequence[tuple[str, str]]) -> list[str]:
+    """Return what people call the experts of a pipeline, given as (name, id): the id only where names are shared.
+
+    >>> stage_labels([("ocr", "ocr-v1-aa"), ("clip", "clip-v1-bb"), ("clip", "clip-v1-cc")])
+    ['ocr', 'clip-v1-bb', 'clip-v1-cc']
+    """
+    times = Counter([SOURCE_NAME, *(name for name, _ in experts)])
+    return [name if times[name] == 1 else each for name, each in experts]
 
 
 def engine_of(expert: Expert) -> Engine | None:

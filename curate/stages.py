@@ -14,6 +14,7 @@ from curate.errors import SampleError
 
 __all__ = [
     "SAMPLE_STAGE",
+    "SOURCE_NAME",
     "Batch",
     "Expert",
     "Filter",
@@ -29,6 +30,9 @@ __all__ = [
 SAMPLE_STAGE: Final = "sample-v1"
 """The id of what reading a source gives: the cells that all others stand on."""
 
+SOURCE_NAME: Final = "sample"
+"""What verdicts and reports call the reading of a source, where they name a stage."""
+
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """One decoded image: RGB uint8[height, width, 3], EXIF rotation applied, first frame of an animation.
 
@@ -41,9 +45,9 @@ Scorer: TypeAlias = Callable[["Batch"], "Measurement"]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a scorer found: n values per column of `adds`, and per row what went wrong.
+    """What a scorer measured: n values per column of `adds`, and per row its error if it has one.
 
-    `errors` null: nothing did; the values of a row with an error are not used. `seconds` are the request times of
+    `errors` null: no row has one; the values of a row with an error are not used. `seconds` are the request times of
     experts that ask an engine; null elsewhere.
     """
 
@@ -61,14 +65,14 @@ class Resources:
     workers: int | None = None  # None: as many as fit the cluster
     batch_rows: int = 64
     in_flight: int = 2  # batches of one shard in work at once: the next is decoded while one is measured
-    timeout_seconds: float | None = 600.0  # per batch; then the process ends and the batch is searched for the sample
+    timeout_seconds: float | None = 600.0  # per batch; then the process ends and the batch is bisected to the sample
     custom: tuple[tuple[str, float], ...] = ()  # Ray custom resources, as (name, amount)
     shards: int = 1  # shards in work at once in one worker; more keeps an engine full at a shard's end
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The rows an expert is asked to measure: all alive, none measured before.
+    """The rows an expert is asked to measure: all kept so far, none measured before.
 
     `table` has the columns of `needs` and always `uid`; `payloads` are the encoded images as stored; `images` are
     decoded (empty unless the expert asks for `pixels`), maybe at a DCT-reduced size that is no smaller than asked.
@@ -135,7 +139,10 @@ def stage_name(stage: Stage) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(stage).__name__).lower()
 
 
-def stage_id(stage: Expert) -> str:
-    """Return the readable, content-addressed folder name of an expert's cells, e.g. `clip-v1-5f3a91c2`."""
-    digest = hashlib.blake2b(repr(stage).encode(), digest_size=4).hexdigest()
+def stage_id(stage: Expert, text: str | None = None) -> str:
+    """Return the readable, content-addressed folder name of an expert's cells, e.g. `clip-v1-5f3a91c2`.
+
+    `text` is its `repr`, for a caller who has asked for it already: it may digest gigabytes of weights.
+    """
+    digest = hashlib.blake2b((repr(stage) if text is None else text).encode(), digest_size=4).hexdigest()
     return f"{stage_name(stage)}-v{stage.version}-{digest}"

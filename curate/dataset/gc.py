@@ -1,4 +1,4 @@
-"""Remove what no kept run refers to: old verdicts, cells of stages nobody uses, runs, what killed writers left."""
+"""Garbage collection: remove verdicts, cells and runs that no kept run refers to, and files of killed writers."""
 
 import contextlib
 import shutil
@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from curate.dataset.cells import Cells
 from curate.dataset.manifest import Manifest, load, run_ids
 from curate.errors import PlanError
 from curate.stages import SAMPLE_STAGE
@@ -37,21 +38,21 @@ class Garbage:
 
 @dataclass(frozen=True, slots=True)
 class GcReport:
-    """What was found, by folder: files and bytes (null on object stores, where each would cost a request)."""
+    """The garbage by folder: files and bytes (null on object stores, where each would cost a request)."""
 
     root: str
     kept: Sequence[str]
-    found: list[tuple[str, int, int | None]]
+    garbage: list[tuple[str, int, int | None]]
     removed: bool
 
     def __rich__(self) -> RenderableType:
         kept = f"kept {'runs' if len(self.kept) > 1 else 'run'}: {', '.join(self.kept)}"
-        if not self.found:
+        if not self.garbage:
             return Text(f"{kept}\nnothing to remove: all that {self.root} holds belongs to them")
         table = Table(box=None, pad_edge=False)
         for name in ("no kept run refers to", "files", "MB"):
             table.add_column(name, justify="left" if name.startswith("no") else "right")
-        for what, files, size in self.found:
+        for what, files, size in self.garbage:
             table.add_row(Text(what), f"{files:,}", "" if size is None else f"{size / 1e6:,.1f}")
         return Group(Text(kept), table, Text("removed" if self.removed else "nothing was removed; --yes removes it"))
 
@@ -65,11 +66,11 @@ def collect(store: Store, keep: int | None = None, keep_runs: Sequence[str] = ()
     if keep is not None and keep < 1:
         raise PlanError(f"--keep {keep} would leave nothing; give 1 or more")
     with lock_dataset(store, lambda message: None) if yes else contextlib.nullcontext():
-        known = run_ids(store)
-        if not known:
+        runs = run_ids(store)
+        if not runs:
             raise PlanError(f"{store.root} is not a dataset: no run in {store.url('runs')}; give the folder of a run")
-        newest = 1 if keep is None and keep_runs else keep or len(known)
-        kept = [load(store, run) for run in sorted({*known[-newest:], *keep_runs})]
+        newest = 1 if keep is None and keep_runs else keep or len(runs)
+        kept = [load(store, run) for run in sorted({*runs[-newest:], *keep_runs})]
         garbage = _find(store, kept)
         report = GcReport(store.root, [run.id for run in kept], _sizes(store, garbage), yes)
         if yes:
@@ -79,23 +80,24 @@ def collect(store: Store, keep: int | None = None, keep_runs: Sequence[str] = ()
 
 def _find(store: Store, kept: Sequence[Manifest]) -> Garbage:
     used = _references(store, kept)
-    stages = store.list("columns")
-    order = sorted(stages, key=lambda stage: (not stage.startswith("verdict-"), stage == SAMPLE_STAGE, stage))
+    cells = Cells(store)
+    every_shard = cells.shards(SAMPLE_STAGE).union(*used.values())
     files = [*_run_files(store, {run.id for run in kept})]
-    for stage in order:
+    for stage in sorted(
+        cells.stages(), key=lambda stage: (not stage.startswith("verdict-"), stage == SAMPLE_STAGE, stage)
+    ):
         shards = used.get(stage, set())
-        names = store.list(f"columns/{stage}")
-        files += [f"columns/{stage}/{name}" for name in names if not _belongs(name, shards)]
-    known = set().union(*used.values())
+        files += [file.path for file in cells.listing(stage, every_shard) if file.shard not in shards]
+    used_shards = set().union(*used.values())
     rows: dict[str, pa.Array] = {}
     for name in store.list("errors"):
         path = f"errors/{name}"
-        if not _belongs(name, known):
+        if name.removesuffix(".parquet") not in used_shards:
             files.append(path)
-        elif gone := set(store.read_table(path, ["stage"])["stage"].to_pylist()) - set(used):
-            rows[path] = pa.array(sorted(gone))
-    strays, folders = _leftovers(store)
-    return Garbage(files + strays, rows, folders)
+        elif unused := set(store.read_table(path, ["stage"])["stage"].to_pylist()) - set(used):
+            rows[path] = pa.array(sorted(unused))
+    orphans, folders = _leftovers(store)
+    return Garbage(files + orphans, rows, folders)
 
 
 def _references(store: Store, kept: Sequence[Manifest]) -> dict[str, set[str]]:
@@ -106,13 +108,6 @@ def _references(store: Store, kept: Sequence[Manifest]) -> dict[str, set[str]]:
         for stage in [run.sample_stage, run.verdict, *(stage.id for stage in run.stages if stage.id)]:
             used[stage] = used[stage] | shards if stage in used else shards
     return used
-
-
-def _belongs(name: str, shards: set[str]) -> bool:
-    """Tell whether a file is a cell of one of the shards, or an addition to it."""
-    stem = name.removesuffix(".parquet")
-    base, _, addition = stem.rpartition(".")
-    return stem in shards or (addition.isdecimal() and base in shards)
 
 
 def _run_files(store: Store, kept: set[str]) -> Iterator[str]:
@@ -133,9 +128,9 @@ def _leftovers(store: Store) -> tuple[list[str], list[Path]]:
         return [], []
     root = store.local_path()
     exports = [path for path in root.glob(f"exports/.*{PART}") if path.is_dir()]
-    strays = [path for path in root.rglob(f"*{PART}") if path.is_file()]
+    orphans = [path for path in root.rglob(f"*{PART}") if path.is_file()]
     return [
-        path.relative_to(root).as_posix() for path in sorted(strays) if not any(e in path.parents for e in exports)
+        path.relative_to(root).as_posix() for path in sorted(orphans) if not any(e in path.parents for e in exports)
     ], sorted(exports)
 
 

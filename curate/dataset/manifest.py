@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -10,9 +11,9 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.pipeline import Pipeline
+from curate.pipeline import Step, stage_labels
 from curate.sources.shard import Shard
-from curate.stages import Expert, stage_id, stage_name
+from curate.stages import Expert, stage_name
 from curate.storage.redact import mask_parameters, mask_text, mask_url
 from curate.storage.store import Store
 
@@ -58,6 +59,11 @@ class Manifest:
     seconds: float | None = None
     counts: dict[str, Any] = field(default_factory=dict)
 
+    def labels(self) -> dict[str, str]:
+        """Return what verdicts and people call each expert, by stage id; see `stage_labels`."""
+        experts = [(stage.name, stage.id) for stage in self.stages if stage.id is not None]
+        return dict(zip((each for _, each in experts), stage_labels(experts), strict=True))
+
     def shards(self, store: Store) -> list[Shard]:
         """Return the shards of the run, in order."""
         rows = store.read_table(f"runs/{self.id}.shards.parquet").to_pylist()
@@ -78,15 +84,15 @@ SHARDS = pa.schema(
 )
 
 
-def describe_stages(pipeline: Pipeline) -> list[StageRecord]:
+def describe_stages(steps: Sequence[Step]) -> list[StageRecord]:
     """Return what the manifest says about each stage, in order."""
     records = []
-    for stage in pipeline.stages:
-        if isinstance(stage, Expert):
-            arrow = base64.b64encode(plain(stage.adds).serialize().to_pybytes()).decode()
-            records.append(StageRecord(stage_name(stage), "expert", mask_text(repr(stage)), stage_id(stage), arrow))
+    for step in steps:
+        if isinstance(step.stage, Expert):
+            arrow = base64.b64encode(plain(step.stage.adds).serialize().to_pybytes()).decode()
+            records.append(StageRecord(stage_name(step.stage), "expert", mask_text(step.repr), step.id, arrow))
         else:
-            records.append(StageRecord(stage_name(stage), "filter", repr(stage)))
+            records.append(StageRecord(stage_name(step.stage), "filter", step.repr))
     return records
 
 
@@ -136,25 +142,25 @@ def save(store: Store, manifest: Manifest, shards: list[Shard] | None = None) ->
 
 def load(store: Store, run_id: str) -> Manifest:
     """Read one manifest; raises PlanError naming the runs there are."""
-    known = run_ids(store)
-    if run_id not in known:
-        raise PlanError(f"{store.root} has no run {run_id!r}; it has {', '.join(known[-5:]) or 'none'}")
+    runs = run_ids(store)
+    if run_id not in runs:
+        raise PlanError(f"{store.root} has no run {run_id!r}; it has {', '.join(runs[-5:]) or 'none'}")
     fields = json.loads(store.read_bytes(f"runs/{run_id}.json"))
     return Manifest(**{**fields, "stages": [StageRecord(**stage) for stage in fields["stages"]]})
 
 
 def finished_last(store: Store) -> bool:
     """Tell whether the newest run ended by itself; False too if nothing ever ran."""
-    known = run_ids(store)
-    return bool(known) and json.loads(store.read_bytes(f"runs/{known[-1]}.json"))["status"] == "finished"
+    runs = run_ids(store)
+    return bool(runs) and json.loads(store.read_bytes(f"runs/{runs[-1]}.json"))["status"] == "finished"
 
 
 def latest(store: Store) -> Manifest:
     """Read the newest manifest; raises PlanError if nothing ever ran here."""
-    known = run_ids(store)
-    if not known:
+    runs = run_ids(store)
+    if not runs:
         raise PlanError(f"{store.root} is not a dataset: no run in {store.url('runs')}; give the folder of a run")
-    return load(store, known[-1])
+    return load(store, runs[-1])
 
 
 def run_ids(store: Store) -> list[str]:

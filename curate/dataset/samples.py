@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from curate.dataset.cells import Trouble, cell_schema, measured_table
+from curate.dataset.cells import Outcomes, cell_schema, measured_table
 from curate.sources.shard import SourceSample, sample_uid
 from schemas.sample import MEMBER, SAMPLE
 
@@ -17,14 +17,14 @@ def empty_samples() -> pa.Table:
     return cell_schema(SAMPLE).empty_table()
 
 
-def sample_table(shard: str, samples: Sequence[SourceSample], first: int, seen: dict[str, int]) -> pa.Table:
+def sample_table(shard: str, samples: Sequence[SourceSample], first: int, key_counts: dict[str, int]) -> pa.Table:
     """Return the sample cell rows of some samples; `first` is the row of the first one.
 
-    `seen` counts the keys of the shard so far, so that a repeated key still gets a uid of its own.
+    `key_counts` counts the keys of the shard so far, so that a repeated key still gets a uid of its own.
     """
     uids = []
     for sample in samples:
-        seen[sample.key] = occurrence = seen.get(sample.key, -1) + 1
+        key_counts[sample.key] = occurrence = key_counts.get(sample.key, -1) + 1
         uids.append(sample_uid(shard, sample.key, occurrence))
     members = [
         [{"name": m.name, "offset": m.offset, "size": m.size_bytes} for m in sample.members] for sample in samples
@@ -40,6 +40,6 @@ def sample_table(shard: str, samples: Sequence[SourceSample], first: int, seen: 
         "metadata": pa.array([s.metadata for s in samples], pa.string()),
         "members": pa.array(members, pa.list_(MEMBER)),
     }
-    trouble = Trouble([s.trouble for s in samples], np.ones(len(samples), dtype=np.int16))
+    outcomes = Outcomes([s.error for s in samples], np.ones(len(samples), dtype=np.int16))
     rows = np.arange(first, first + len(samples), dtype=np.int32)
-    return measured_table(SAMPLE, rows, pa.array(uids, pa.string()), columns, trouble)
+    return measured_table(SAMPLE, rows, pa.array(uids, pa.string()), columns, outcomes)

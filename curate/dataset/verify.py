@@ -1,4 +1,4 @@
-"""Read every cell of a dataset again: is it whole, and does it fit the samples it says it measures."""
+"""Verify a dataset: read every cell again, check its checksum and that it fits the samples of its shard."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +8,7 @@ import pyarrow as pa
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from curate.dataset.cells import CellFile, Cells
 from curate.dataset.manifest import latest
 from curate.errors import StoreError
 from curate.stages import SAMPLE_STAGE
@@ -73,46 +74,36 @@ def verify(store: Store, repair: bool = False) -> VerifyReport:
 def _report(store: Store) -> VerifyReport:
     shards = _shards(store)
     with ThreadPoolExecutor(4) as threads:
-        found = [(len(each), bad) for each, bad in threads.map(lambda shard: _look(store, *shard), shards.items())]
+        checks = [(len(files), bad) for files, bad in threads.map(lambda files: _check(store, files), shards.values())]
         others = [f"{folder}/{name}" for folder in ("errors", "runs") for name in store.list(folder)]
         others = [path for path in others if path.endswith(".parquet")]
-        found += [(1, [bad] if bad else []) for bad in threads.map(lambda path: _unreadable(store, path)[1], others)]
-    damaged = sorted((damage for _, bad in found for damage in bad), key=lambda damage: damage.path)
-    return VerifyReport(store, sum(files for files, _ in found), damaged, False)
+        checks += [(1, [bad] if bad else []) for bad in threads.map(lambda path: _unreadable(store, path)[1], others)]
+    damaged = sorted((damage for _, bad in checks for damage in bad), key=lambda damage: damage.path)
+    return VerifyReport(store, sum(files for files, _ in checks), damaged, False)
 
 
-def _shards(store: Store) -> dict[str, list[str]]:
-    """Return the cell files by shard: the sample cell first, then by path."""
-    shards: dict[str, list[str]] = {}
-    stages = sorted(store.list("columns"), key=lambda stage: (stage != SAMPLE_STAGE, stage))
-    known: set[str] = set()
-    for stage in stages:
-        for name in store.list(f"columns/{stage}"):
-            shard = _shard_of(name, known)
-            known.add(shard)
-            shards.setdefault(shard, []).append(f"columns/{stage}/{name}")
+def _shards(store: Store) -> dict[str, list[CellFile]]:
+    """Return the cell files by shard: the samples first, then by stage, each cell's files oldest first."""
+    cells = Cells(store)
+    shards: dict[str, list[CellFile]] = {}
+    for stage in cells.stages():
+        for file in cells.listing(stage):
+            shards.setdefault(file.shard, []).append(file)
     return shards
 
 
-def _shard_of(name: str, known: set[str]) -> str:
-    """Return the shard of a cell file: `a.1.parquet` is an addition to shard `a`, unless there is a shard `a.1`."""
-    stem = name.removesuffix(".parquet")
-    base, dot, addition = stem.rpartition(".")
-    return base if dot and addition.isdigit() and stem not in known and base in known else stem
-
-
-def _look(store: Store, shard: str, paths: list[str]) -> tuple[list[str], list[Damage]]:
+def _check(store: Store, files: list[CellFile]) -> tuple[list[CellFile], list[Damage]]:
     """Return the files of a shard and those that are damaged or do not fit its sample cell."""
     damaged, uids = [], None
-    for path in paths:
-        table, damage = _unreadable(store, path)
-        if damage is None and path.startswith(f"columns/{SAMPLE_STAGE}/") and path.endswith(f"/{shard}.parquet"):
+    for file in files:
+        table, damage = _unreadable(store, file.path)
+        if damage is None and file.path.startswith(f"columns/{SAMPLE_STAGE}/"):
             uids = table["uid"].combine_chunks()
         elif damage is None and uids is not None:
-            damage = _misfit(path, table, uids, whole=path.endswith(f"/{shard}.parquet"))
+            damage = _misfit(file.path, table, uids, whole=file.addition == 0)
         if damage is not None:
             damaged.append(damage)
-    return paths, damaged
+    return files, damaged
 
 
 def _unreadable(store: Store, path: str) -> tuple[pa.Table, Damage | None]:
@@ -136,17 +127,18 @@ def _misfit(path: str, table: pa.Table, uids: pa.Array, whole: bool) -> Damage |
     return None
 
 
-def _to_remove(path: str, shards: dict[str, list[str]]) -> Iterator[str]:
+def _to_remove(path: str, shards: dict[str, list[CellFile]]) -> Iterator[str]:
     """Yield what goes with a damaged file, the verdicts first: killed in between, the shard is already open again."""
     folder, _, name = path.rpartition("/")
     if folder == "runs":
         yield path
         return
-    is_cell = folder.startswith("columns/")
-    shard = (
-        next(shard for shard, paths in shards.items() if path in paths) if is_cell else name.removesuffix(".parquet")
-    )
-    paths = shards.get(shard, [])
+    if folder == "errors":
+        paths, go = [file.path for file in shards.get(name.removesuffix(".parquet"), [])], [path]
+    else:
+        files = next(files for files in shards.values() if any(file.path == path for file in files))
+        paths = [file.path for file in files]
+        of_stage = [other for other in paths if other.startswith(f"{folder}/")]
+        go = of_stage[of_stage.index(path) :]
     yield from (other for other in paths if other.startswith("columns/verdict-"))
-    siblings = [other for other in paths if other.startswith(f"{folder}/")] if is_cell else [path]
-    yield from reversed(siblings[siblings.index(path) :])
+    yield from reversed(go)

@@ -67,13 +67,13 @@ class MainFace:
 
 def _boxed(objects: Sequence[Mapping[str, Any] | None], labels: Sequence[str]) -> list[Mapping[str, Any]]:
     """Return the detections of some labels whose box is one, within the image."""
-    found: list[Mapping[str, Any]] = []
+    boxed: list[Mapping[str, Any]] = []
     for each in objects:
         if each is not None and each["label"] in labels and each["box"] and None not in each["box"]:
             box = [min(1.0, max(0.0, value)) for value in each["box"]]
             if len(box) == 4 and area(box) > 0:
-                found.append({**each, "box": box})
-    return found
+                boxed.append({**each, "box": box})
+    return boxed
 
 
 def _around(face: Sequence[float], persons: Sequence[Mapping[str, Any]]) -> list[float] | None:

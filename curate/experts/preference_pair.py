@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 import pyarrow as pa
 
 from curate.captions.checking.evidence import Evidence
-from curate.captions.checking.truth import Seen
+from curate.captions.checking.image_evidence import ImageEvidence
 from curate.captions.choices import Choices
 from curate.captions.pairing.change import apply
 from curate.captions.pairing.choosing import (
@@ -182,8 +182,8 @@ class PreferencePair:
             self._request(sample, f"candidate {i}", prompt, sample.clean, self.sample_temperature)
             for i in range(self.samples)
         ]
-        seen, texts = sample.seen(self.evidence), [answer.text.strip() for answer in answers]
-        best = best_and_worst(texts, [seen.score(text) for text in texts])
+        evidence, texts = sample.evidence(self.evidence), [answer.text.strip() for answer in answers]
+        best = best_and_worst(texts, [evidence.score(text) for text in texts])
         if best is None:
             return None
         columns = {"pair_candidates": self.samples} | _image_columns(sample.image, sample.image)
@@ -192,7 +192,7 @@ class PreferencePair:
     def _edit(self, kind: str, sample: "_Sample") -> dict[str, Any] | None:
         """Return the pair of a caption and its edit; None where the evidence allows no edit of this kind."""
         text = sample.row[self.text]
-        changes = make_edit(kind, text, sample.seen(self.evidence), sample.choices) if text else None
+        changes = make_edit(kind, text, sample.evidence(self.evidence), sample.choices) if text else None
         if not changes:
             return None
         return {
@@ -245,9 +245,9 @@ class _Sample:
         """Return one of the prompts."""
         return prompts[self.choices.index(what, len(prompts))]
 
-    def seen(self, evidence: Evidence) -> Seen:
-        """Return what its image shows."""
-        return Seen(evidence, self.row["objects"], self.row["ocr_lines"])
+    def evidence(self, evidence: Evidence) -> ImageEvidence:
+        """Return what detector and OCR found in its image."""
+        return ImageEvidence(evidence, self.row["objects"], self.row["ocr_lines"])
 
 
 def _image_columns(chosen: Pixels | None, rejected: Pixels | None) -> dict[str, str]:

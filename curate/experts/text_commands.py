@@ -53,8 +53,8 @@ class TextCommands:
     def _find(self, row: Mapping[str, Any]) -> list[dict[str, str]]:
         texts = [("alt_text", row["alt_text"])]
         texts += [("ocr_lines", line["text"]) for line in row.get("ocr_lines") or () if line is not None]
-        found = []
+        commands = []
         for source, text in texts:
             if text and (kind := find_command(text, self.commands)) is not None:
-                found.append({"source": source, "kind": kind, "text": neutral(text, 120)})
-        return found
+                commands.append({"source": source, "kind": kind, "text": neutral(text, 120)})
+        return commands

@@ -1,4 +1,4 @@
-"""What the command line shows: the plan, the funnel, the next steps."""
+"""Show a plan, the funnel of a run, what it recorded, and the next steps."""
 
 import os
 import shlex
@@ -17,14 +17,15 @@ from curate.dataset.manifest import Manifest, latest, load
 from curate.inspect.query import query
 from curate.inspect.tables import printable
 from curate.run.planner import Plan
-from curate.run.runner import RunRequest
+from curate.run.spec import RunRequest
+from curate.stages import SOURCE_NAME
 from curate.storage.store import Store
 
 __all__ = ["funnel", "plan_table", "run_report", "status_report"]
 
-
 LONGEST_LINE = 2_000  # characters; what a run recorded may quote anything
 TEXTS = (("captioned", "caption"), ("preference pairs", "pair_chosen"))
+"""Lines of the funnel about the kept samples, and the column that is not null in each."""
 
 
 def plan_table(plan: Plan) -> RenderableType:
@@ -41,16 +42,16 @@ def plan_table(plan: Plan) -> RenderableType:
     table.add_column("cells")
     table.add_column("there", justify="right")
     table.add_column("rows to measure first", justify="right")
-    columns = plan.job.columns
-    for name, folder, waiting in plan.waiting():
-        have = columns.shards(folder)
+    cells = plan.spec.cells
+    for label, folder, waiting in plan.waiting():
+        have = cells.shards(folder)
         there = sum(each.shard.name in have for each in plan.shards)
         rows = f"{about if waiting else ''}{waiting:,}"
-        table.add_row(name, f"columns/{folder}", f"{there:,}/{len(plan.shards):,}", rows)
+        table.add_row(label, f"columns/{folder}", f"{there:,}/{len(plan.shards):,}", rows)
     if not plan.unfinished:
         tail = "nothing to do"
     elif plan.needs_workers:
-        tail = "rows that stay alive go on to the experts below"
+        tail = "rows that are kept go on to the experts below"
     else:
         tail = "only decisions are missing: no model will run"
     return Group(head, table, Text(tail))
@@ -61,16 +62,16 @@ def funnel(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
     sql = "SELECT dropped_by, error, count(*) AS n FROM samples GROUP BY ALL"
     rows = query(store, sql, manifest.id).to_pylist()
     total = sum(row["n"] for row in rows)
-    steps = [("samples in", total)]
+    steps, labels = [("samples in", total)], manifest.labels()
     for stage in manifest.stages:
-        if stage.kind == "expert":
-            failed = sum(r["n"] for r in rows if (r["error"] or "").startswith(f"{stage.name}: "))
-            steps += [(f"failed in {stage.name}", failed)] if failed else []
+        if stage.id is not None:
+            failed = sum(r["n"] for r in rows if (r["error"] or "").startswith(f"{labels[stage.id]}: "))
+            steps += [(f"failed in {labels[stage.id]}", failed)] if failed else []
         else:
             steps.append((f"dropped by {stage.repr}", sum(r["n"] for r in rows if r["dropped_by"] == stage.repr)))
             unmeasured = sum(r["n"] for r in rows if r["dropped_by"] == f"unmeasured: {stage.repr}")
             steps += [(f"unmeasured for {stage.repr}", unmeasured)] if unmeasured else []
-    unreadable = sum(r["n"] for r in rows if (r["error"] or "").startswith("sample: "))
+    unreadable = sum(r["n"] for r in rows if (r["error"] or "").startswith(f"{SOURCE_NAME}: "))
     steps.insert(1, ("unreadable in the source", unreadable))
     steps.append(("kept", sum(r["n"] for r in rows if r["dropped_by"] is None and r["error"] is None)))
     return steps + _texts(store, manifest)
@@ -78,16 +79,12 @@ def funnel(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
 
 def _texts(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
     columns = [name for stage in manifest.stages for name in stage.schema().names]
-    texts = [
-        (label, name)
-        for label, name in (("captioned", "caption"), ("preference pairs", "pair_chosen"))
-        if name in columns
-    ]
+    texts = [(label, name) for label, name in TEXTS if name in columns]
     if not texts:
         return []
     counts = ", ".join(f"count({name})" for _, name in texts)
-    alive = "dropped_by IS NULL AND error IS NULL"
-    row = query(store, f"SELECT {counts} FROM samples WHERE {alive}", manifest.id)
+    kept = "dropped_by IS NULL AND error IS NULL"
+    row = query(store, f"SELECT {counts} FROM samples WHERE {kept}", manifest.id)
     return [(label, row.column(i)[0].as_py()) for i, (label, _) in enumerate(texts)]
 
 
@@ -101,27 +98,27 @@ def funnel_table(steps: Sequence[tuple[str, int]]) -> Table:
     return table
 
 
-def run_report(order: RunRequest, manifest: Manifest) -> RenderableType:
+def run_report(request: RunRequest, manifest: Manifest) -> RenderableType:
     """Return the end of a run: funnel, where the output lies, three things to try next."""
-    store = Store(order.dataset)
-    folder, shards = shlex.quote(order.dataset), shlex.quote(f"{order.dataset.rstrip('/')}-shards")
+    store = Store(request.dataset)
+    folder, shards = shlex.quote(request.dataset), shlex.quote(f"{request.dataset.rstrip('/')}-shards")
     curate = program()
     next_steps = [
         f'{curate} query {folder} "SELECT dropped_by, count(*) AS samples FROM samples GROUP BY 1 ORDER BY 2 DESC"',
         f"{curate} show {folder} {_first_kept(store, manifest)}",
         f"{curate} export {folder} {shards} --to webdataset",
     ]
-    where = f"output in {order.dataset} (columns/, errors/, runs/)"
+    where = f"output in {request.dataset} (columns/, errors/, runs/)"
     lines = [f"\nrun {manifest.id}: {manifest.seconds} s; {where}", "try next:"]
     return Group(funnel_table(funnel(store, manifest)), Text("\n".join(lines + [f"  {step}" for step in next_steps])))
 
 
 def program() -> str:
-    """Return how this command line is called from here: `curate`, or its path where that is not on PATH."""
-    called = Path(sys.argv[0])
-    if called.name != "curate" or shutil.which("curate") is not None:
+    """Return how to call this command line from here: `curate`, or its path where that is not on PATH."""
+    path = Path(sys.argv[0])
+    if path.name != "curate" or shutil.which("curate") is not None:
         return "curate"
-    return os.path.relpath(called)
+    return os.path.relpath(path)
 
 
 def status_report(store: Store, run_id: str | None) -> RenderableType:

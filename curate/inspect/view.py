@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from curate.dataset import manifest as manifests
+from curate.dataset.cells import Cells, merge_sql
 from curate.dataset.manifest import Manifest
 from curate.errors import StoreError
 from curate.sources.shard import Shard
@@ -55,8 +56,8 @@ class View:
         sample, verdict = self.run.sample_stage, self.run.verdict
         experts = {name: f't{i}."{name}"' for i, stage in enumerate(self.columns) for name in self.columns[stage].names}
         decided = f"CASE WHEN v.uid IS NULL THEN {_text(UNFINISHED)} ELSE v.error END"
-        known = {name: f's."{name}"' for name in _BEFORE} | experts | {"dropped_by": "v.dropped_by", "error": decided}
-        select = ", ".join(f'{known[name]} AS "{name}"' for name in columns or self.names())
+        values = {name: f's."{name}"' for name in _BEFORE} | experts | {"dropped_by": "v.dropped_by", "error": decided}
+        select = ", ".join(f'{values[name]} AS "{name}"' for name in columns or self.names())
         joins = [f"LEFT JOIN ({tables[stage]}) t{i} ON t{i}.uid = s.uid" for i, stage in enumerate(self.columns)]
         return "\n".join(
             [
@@ -109,25 +110,11 @@ class View:
         return str(filesystem.unstrip_protocol(remote))  # the one spelling that DuckDB compares with `allowed_paths`
 
     def _cells(self, stage: str, shards: Sequence[Shard], schema: pa.Schema) -> str:
-        """Return the SELECT of a stage's cells with later additions laid over them: the last attempt counts."""
+        """Return the SELECT of a stage's cells with their additions merged."""
         cells = [self.files[stage].get(shard.name, ()) for shard in shards]
         first = [self._url(paths[0]) for paths in cells if paths]
-        later = [self._url(path) for paths in cells for path in paths[1:]]
-        if not first:
-            return _nothing(schema)
-        if not later:
-            return f"SELECT * FROM {_parquet(first)}"
-        part = r"CAST(regexp_extract(filename, '\.(\d+)\.parquet$', 1) AS INTEGER)"
-        last = (
-            f"SELECT * EXCLUDE (filename) FROM {_parquet(later, named=True)} "
-            f"QUALIFY row_number() OVER (PARTITION BY uid ORDER BY attempt DESC, {part} DESC) = 1"
-        )
-        return (
-            f"WITH last AS ({last}), first AS (SELECT * FROM {_parquet(first)}) "
-            "SELECT * FROM first ANTI JOIN last ON last.uid = first.uid AND last.attempt >= first.attempt "
-            "UNION ALL BY NAME "
-            "SELECT * FROM last ANTI JOIN first ON first.uid = last.uid AND first.attempt > last.attempt"
-        )
+        additions = [self._url(path) for paths in cells for path in paths[1:]]
+        return merge_sql(first, additions) if first else _nothing(schema)
 
 
 def run_view(store: Store, run_id: str | None = None) -> View:
@@ -136,7 +123,12 @@ def run_view(store: Store, run_id: str | None = None) -> View:
     shards = tuple(run.shards(store))
     names = {shard.name for shard in shards}
     columns = {stage.id: stage.schema() for stage in run.stages if stage.id is not None}
-    files = {stage: _find(store, stage, names) for stage in [run.sample_stage, *columns, run.verdict]}
+    cells = Cells(store)
+    shards_there = cells.shards(run.sample_stage) | names  # a shard `a.1` of another run is no addition to `a`
+    files = {
+        stage: {shard: paths for shard, paths in cells.files(stage, shards_there).items() if shard in names}
+        for stage in [run.sample_stage, *columns, run.verdict]
+    }
     return View(store, run, shards, files, columns)
 
 
@@ -148,18 +140,6 @@ def open_view(store: Store, run_id: str | None = None) -> duckdb.DuckDBPyConnect
 def plain_error(error: duckdb.Error) -> str:
     """Return DuckDB's first sentence: without the class of the error, hints and the image of the SQL."""
     return re.sub(r"^[A-Za-z ]*Error: ", "", str(error).split("\n")[0]).strip(" !.")
-
-
-def _find(store: Store, stage: str, shards: set[str]) -> dict[str, list[str]]:
-    found: dict[str, dict[int, str]] = {}
-    for name in store.list(f"columns/{stage}"):
-        stem = name.removesuffix(".parquet")
-        shard, _, part = stem.rpartition(".")
-        if stem in shards:
-            found.setdefault(stem, {})[0] = f"columns/{stage}/{name}"
-        elif shard in shards and part.isdecimal():
-            found.setdefault(shard, {})[int(part)] = f"columns/{stage}/{name}"
-    return {shard: [parts[i] for i in sorted(parts)] for shard, parts in found.items() if 0 in parts}
 
 
 def _limits(shards: Sequence[Shard]) -> list[str]:
@@ -188,10 +168,6 @@ def _widened(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return pa.list_(_widened(kind.value_type))
     return kind
-
-
-def _parquet(urls: Sequence[str], named: bool = False) -> str:
-    return f"read_parquet([{', '.join(map(_text, urls))}], hive_partitioning = false, filename = {str(named).lower()})"
 
 
 def _text(value: str) -> str:

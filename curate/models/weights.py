@@ -19,26 +19,28 @@ FILES = (".bin", ".json", ".onnx", ".pt", ".pth", ".safetensors")
 class Weights:
     """Where a model's weights lie: a local file or folder, or a name that the model's own loader knows.
 
-    The `repr` is the identity: for a local path the file name and a digest of the content, so the same
-    weights in another folder are the same stage and changed weights are a new one.
+    A local path is made absolute here, so that it means the same file on a worker with another working directory; a
+    name stays a name there, whatever lies beside it. The `repr` is the identity: for a local path the file name and a
+    digest of the content, so the same weights in another folder are the same stage and changed weights are a new one.
+    It reads the files, so ask for it once: see `Pipeline.resolve`.
     """
 
     where: str
 
-    def is_local(self) -> bool:
-        """Tell whether `where` is a path rather than a hub name or a pretrained tag.
+    def __post_init__(self) -> None:
+        if _is_path(self.where):
+            object.__setattr__(self, "where", str(Path.cwd() / Path(self.where).expanduser()))
 
-        `yolo11x.pt`, with no such file here, is a name that ultralytics knows.
-        """
-        if self.where.startswith((".", "/", "~")) or Path(self.where).exists():
-            return True
-        return Path(self.where).suffix in FILES and ("/" in self.where or not self.where.endswith(".pt"))
+    def is_local(self) -> bool:
+        """Tell whether `where` is a path rather than a hub name or a pretrained tag."""
+        return Path(self.where).is_absolute()
 
     def path(self) -> Path:
         """Return the local path; raises PlanError if nothing lies there."""
-        path = Path(self.where).expanduser()
+        path = Path(self.where)
         if not path.exists():
-            raise PlanError(f"weights not found: {self.where}; give an existing file or folder, or a hub name")
+            place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+            raise PlanError(f"weights not found: {place}; give an existing file or folder, or a hub name")
         return path
 
     def __repr__(self) -> str:
@@ -46,6 +48,13 @@ class Weights:
             return f"Weights({self.where!r})"
         path = self.path()
         return f"Weights({path.name!r}, blake2b={digest(path)})"
+
+
+def _is_path(where: str) -> bool:
+    """Tell a path from a name: `yolo11x.pt`, with no such file here, is a name that ultralytics knows."""
+    if where.startswith((".", "/", "~")) or Path(where).exists():
+        return True
+    return Path(where).suffix in FILES and ("/" in where or not where.endswith(".pt"))
 
 
 def digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Stop a run that has gone wrong: a stage that fails, or a filter that drops, far more often than it may."""
+"""Circuit breaker: stop a run in which a stage fails, or a filter drops, far more often than the limits allow."""
 
 import threading
 from collections import Counter, deque
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from curate.errors import BreakerError, SampleError
-from curate.pipeline import FailureLimits
+from curate.pipeline import FailureLimits, Step
 
 __all__ = ["Breaker"]
 
@@ -31,19 +31,19 @@ class Window:
         self.batches.append((rows, bad, message))
         self.rows, self.bad = self.rows + rows, self.bad + bad
         while self.rows - self.batches[0][0] >= keep:
-            gone = self.batches.popleft()
-            self.rows, self.bad = self.rows - gone[0], self.bad - gone[1]
+            oldest = self.batches.popleft()
+            self.rows, self.bad = self.rows - oldest[0], self.bad - oldest[1]
 
 
 @dataclass(slots=True)
 class Breaker:
-    """Counts what one worker's stages do and raises BreakerError past a limit; several threads may call it."""
+    """Counts per stage id what one worker measures and drops, and raises BreakerError past a limit; thread-safe."""
 
     limits: FailureLimits
     windows: dict[str, Window] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def measured(self, stage: str, errors: Sequence[SampleError | None]) -> None:
+    def measured(self, step: Step, errors: Sequence[SampleError | None]) -> None:
         """Count the rows that an expert measured."""
         limit = self.limits.max_error_frac
         if limit is None:
@@ -51,31 +51,31 @@ class Breaker:
         bad = Counter(f"{e.code}: {e.message}" for e in errors if e is not None and e.code in SYSTEM_CODES)
         common = bad.most_common(1)[0][0] if bad else ""
         with self.lock:
-            if window := self._over(stage, len(errors), bad.total(), common, limit):
+            if window := self._over(step, len(errors), bad.total(), common, limit):
                 messages = Counter({text: 0 for _, _, text in window.batches})
                 for _, n, text in window.batches:
                     messages[text] += n
                 raise BreakerError(
-                    f"{stage} failed on {_percent(window)} of the last {window.rows:,} rows, more than "
+                    f"{step.label} failed on {_percent(window)} of the last {window.rows:,} rows, more than "
                     f"max_error_frac={limit}; most often: {messages.most_common(1)[0][0]}; check its weights, engine "
                     f"and memory, then run again, or give the pipeline limits=FailureLimits(max_error_frac=None)"
                 )
 
-    def decided(self, filter_repr: str, rows: int, dropped: int) -> None:
-        """Count the living rows that a filter saw, and how many of them it dropped."""
+    def decided(self, step: Step, rows: int, dropped: int) -> None:
+        """Count the rows that a filter decided on, and how many of them it dropped."""
         limit = self.limits.max_drop_frac
         if limit is None:
             return
         with self.lock:
-            if window := self._over(filter_repr, rows, dropped, "", limit):
+            if window := self._over(step, rows, dropped, "", limit):
                 raise BreakerError(
-                    f"{filter_repr} dropped {_percent(window)} of the last {window.rows:,} rows, more than "
+                    f"{step.label} dropped {_percent(window)} of the last {window.rows:,} rows, more than "
                     f"max_drop_frac={limit}; check its bound and the columns it reads, then run again, or give the "
                     f"pipeline limits=FailureLimits(max_drop_frac=None)"
                 )
 
-    def _over(self, stage: str, rows: int, bad: int, message: str, limit: float) -> Window | None:
-        window = self.windows.setdefault(stage, Window())
+    def _over(self, step: Step, rows: int, bad: int, message: str, limit: float) -> Window | None:
+        window = self.windows.setdefault(step.id, Window())
         window.add(rows, bad, message, self.limits.window_rows)
         return window if window.rows >= self.limits.min_rows and window.bad > limit * window.rows else None
 

@@ -8,55 +8,65 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.run.replay import Mask, failed_with
+from curate.dataset.cells import align, merge
+from curate.pipeline import Step
+from curate.run.replay import Mask, failed_with, with_columns
 from curate.run.scoring import Payload
-from curate.stages import Expert, stage_id
+from curate.stages import Expert
 
-__all__ = ["Chunk"]
+__all__ = ["Chunk", "Measured"]
 
 
 @dataclass(slots=True)
 class Chunk:
-    """n rows of a shard: `table` grows by each stage's columns, `alive` shrinks; `cells` is what earlier runs measured.
+    """n rows of a shard: `table` grows by each stage's columns, `kept` shrinks.
 
-    `payloads` are the encoded images of the rows.
+    `sample` are the rows as their sample cell has them, `payloads` their encoded images, `cells` by stage id what
+    earlier runs measured on them, a row each.
     """
 
-    table: pa.Table
+    sample: pa.Table
     payloads: Sequence[Payload]
-    alive: Mask
+    kept: Mask
     cells: dict[str, pa.Table] = field(default_factory=dict)
+    table: pa.Table = field(init=False)
 
-    def waiting(self, stage: Expert, retry: frozenset[str] | None) -> npt.NDArray[np.int64]:
-        """Return the living rows that the stage has not measured, or has to measure again."""
-        cell = self.cells.get(stage_id(stage))
+    def __post_init__(self) -> None:
+        self.table = self.sample
+
+    def waiting(self, step: Step, retry: frozenset[str] | None) -> npt.NDArray[np.int64]:
+        """Return the rows kept so far that the stage has not measured, or has to measure again."""
+        cell = self.cells.get(step.id)
         if cell is None:
-            return np.flatnonzero(self.alive)
+            return np.flatnonzero(self.kept)
         measured = cell["measured"].to_numpy(zero_copy_only=False)
         if retry is not None:
             measured = measured & ~failed_with(cell, retry)
-        return np.flatnonzero(self.alive & ~measured)
+        return np.flatnonzero(self.kept & ~measured)
 
-    def attempts(self, stage: Expert) -> npt.NDArray[np.int16]:
+    def attempts(self, step: Step) -> npt.NDArray[np.int16]:
         """Return how often each row was measured before."""
-        cell = self.cells.get(stage_id(stage))
-        return np.zeros(len(self.alive), np.int16) if cell is None else np.asarray(cell["attempt"].to_numpy())
+        cell = self.cells.get(step.id)
+        return np.zeros(len(self.kept), np.int16) if cell is None else np.asarray(cell["attempt"].to_numpy())
 
-    def accept(self, stage: Expert, rows: npt.NDArray[np.int64], new: pa.Table | None) -> None:
-        """Append the stage's columns: what `cells` knows, with the new measurements laid over it; failed rows die."""
-        old = self.cells.get(stage_id(stage))
-        where = np.full(len(self.alive), -1, dtype=np.int64) if old is None else np.arange(len(self.alive))
-        parts = [] if old is None else [old.select(["error_code", *self._known(stage, old)])]
+    def accept(self, step: Step, stage: Expert, rows: npt.NDArray[np.int64], new: pa.Table | None) -> None:
+        """Append the stage's columns: what `cells` holds, merged with the `new` cell rows of `rows`.
+
+        A row that failed is not kept.
+        """
+        cell = self.cells.get(step.id)
         if new is not None:
-            where[rows] = (0 if old is None else old.num_rows) + np.arange(new.num_rows)
-            parts.append(new.select(["error_code", *self._known(stage, old if old is not None else new)]))
-        if parts:
-            both = pa.concat_tables(parts).take(pa.array(where, mask=where < 0))
-            self.alive &= pc.is_null(both["error_code"]).to_numpy(zero_copy_only=False)
-        for f in stage.adds:
-            known = bool(parts) and f.name in both.column_names
-            values = both[f.name] if known else pa.nulls(len(self.alive), f.type)
-            self.table = self.table.append_column(f.with_nullable(True), values)
+            here = new.set_column(0, new.schema.field("row"), pa.array(rows, pa.int32()))  # positions in this chunk
+            cell = align(here, self.sample) if cell is None else merge([cell, here.select(cell.column_names)])
+        if cell is not None:
+            self.kept &= pc.is_null(cell["error_code"]).to_numpy(zero_copy_only=False)
+        self.table = with_columns(self.table, stage, cell)
 
-    def _known(self, stage: Expert, cell: pa.Table) -> list[str]:
-        return [name for name in stage.adds.names if name in cell.column_names]
+
+@dataclass(slots=True)
+class Measured:
+    """What a segment measured on a chunk: its `sample` rows, new cell rows by stage id, request times of engines."""
+
+    sample: pa.Table
+    cells: dict[str, pa.Table] = field(default_factory=dict)
+    requests: list[pa.Table] = field(default_factory=list)

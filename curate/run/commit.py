@@ -1,99 +1,75 @@
-"""The last word on a shard: verdicts and error rows, derived from its cells."""
+"""Commit a shard: the cells of a segment, and after the last one its error rows, then its verdict."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.dataset.cells import Columns
+from curate.dataset.cells import Cells
+from curate.dataset.samples import empty_samples
 from curate.errors import ContractError
-from curate.pipeline import Pipeline
+from curate.pipeline import Segment, Step
+from curate.run.chunk import Measured
 from curate.run.replay import Replay, replay
+from curate.run.spec import RunSpec
 from curate.sources.shard import Shard
-from curate.stages import SAMPLE_STAGE, Expert, Stage, stage_id
-from curate.storage.store import Store
+from curate.stages import SAMPLE_STAGE, Expert
 from schemas.error import ERROR
 
-__all__ = ["RunSpec", "commit_finished", "commit_shard", "read_cells", "replay_shard"]
+__all__ = ["commit_cells", "commit_finished", "commit_shard", "read_cells", "read_samples", "replay_shard"]
 
 COMMITTED_AT_ONCE = 8
 WAVE = 1_000  # shards handed to the threads at a time: a million futures would cost more than the work
 
 
-@dataclass(frozen=True, slots=True)
-class RunSpec:
-    """What a run is asked to do: travels to every worker.
+def commit_cells(
+    spec: RunSpec, segment: Segment, shard: Shard, sample: pa.Table | None, parts: Sequence[Measured]
+) -> None:
+    """Write what a segment measured on a shard, the stage that measured first last.
 
-    `limit` is the number of samples of the whole run, and part of the verdict's identity. `retry` holds the error
-    codes to measure again (all when empty); None retries nothing.
+    Killed in between, the next run finds the same rows waiting and measures them in the same batches, so that even
+    values that depend on the batch come out the same. For the same reason a shard that was never read (null `sample`)
+    gets its sample cell last, over what a killed run left.
     """
-
-    pipeline: Pipeline
-    dataset: str
-    run_id: str
-    limit: int | None = None
-    retry: frozenset[str] | None = None
-
-    @property
-    def columns(self) -> Columns:
-        return Columns(Store(self.dataset))
-
-    @property
-    def verdict_id(self) -> str:
-        return self.pipeline.verdict_id(self.limit)
+    cells, fresh = spec.cells, sample is None
+    if requests := [table for part in parts for table in part.requests]:
+        path = f"runs/{spec.run_id}.requests/{spec.pipeline.segments().index(segment)}-{shard.name}.parquet"
+        cells.store.write_table(path, pa.concat_tables(requests))
+    if sample is None:
+        sample = pa.concat_tables([empty_samples(), *(part.sample for part in parts)])
+    for step in reversed(spec.steps[segment.first : segment.stop]):
+        if tables := [part.cells[step.id] for part in parts if step.id in part.cells]:
+            cells.add(step.id, shard.name, pa.concat_tables(tables), sample, fresh)
+    if fresh:
+        cells.add(SAMPLE_STAGE, shard.name, sample, sample)
 
 
-def read_cells(columns: Columns, stages: Sequence[Stage], shard: str, rows: int, only: set[str]) -> dict[str, pa.Table]:
-    """Return the cells of the stages that have measured something on a shard of `rows` samples, by stage id."""
-    cells = {}
-    for stage in stages:
-        if isinstance(stage, Expert) and (cell := columns.read(stage_id(stage), shard, only)) is not None:
-            if cell.num_rows != rows:
-                path = columns.path(stage_id(stage), shard)
-                raise ContractError(f"{path} has {cell.num_rows} rows, its shard {rows}; delete it and run again")
-            cells[stage_id(stage)] = cell
-    return cells
+def commit_shard(spec: RunSpec, shard: Shard) -> pa.Table:
+    """Write the shard's error rows and verdict, the marker that its run is complete; return the verdict.
 
-
-def needed_columns(stages: Sequence[Stage]) -> set[str]:
-    """Return the columns that filters read."""
-    return {name for stage in stages if not isinstance(stage, Expert) for name in stage.needs}
-
-
-def replay_shard(job: RunSpec, shard: Shard, sample: pa.Table) -> Replay:
-    """Replay the job's pipeline over the kept columns of a shard; rows past the shard's limit are not in the run.
-
-    `sample` is the whole sample cell; the result has one entry per row of the run.
+    Raises ContractError if samples are still pending.
     """
-    return _replay(job, shard, sample, _cells(job, shard, sample))
+    sample = read_samples(spec, shard)
+    cells = _cells(spec, shard, sample)
+    return _commit(spec, shard, sample, cells, _replay(replace(spec, retry=None), shard, sample, cells))
 
 
-def commit_shard(job: RunSpec, shard: Shard) -> pa.Table:
-    """Commit the shard's error rows and verdict, the marker that its run is complete; return the verdict.
-
-    Raises ContractError if samples still wait to be measured.
-    """
-    sample = read_samples(job, shard)
-    cells = _cells(job, shard, sample)
-    return _commit(job, shard, sample, cells, _replay(replace(job, retry=None), shard, sample, cells))
-
-
-def commit_finished(job: RunSpec, shards: Sequence[Shard]) -> list[Shard]:
-    """Settle the shards of which nothing waits to be measured; return the others, in order.
+def commit_finished(spec: RunSpec, shards: Sequence[Shard]) -> list[Shard]:
+    """Commit the shards of which nothing is pending; return the others, in order.
 
     Memory is bounded: some dozen shards are in work at once.
     """
 
     def try_one(shard: Shard) -> bool:
-        sample = read_samples(job, shard)
-        cells = _cells(job, shard, sample)
-        state = _replay(job, shard, sample, cells)
-        if (state.waits_for >= 0).any():
+        sample = read_samples(spec, shard)
+        cells = _cells(spec, shard, sample)
+        state = _replay(spec, shard, sample, cells)
+        if (state.pending >= 0).any():
             return False
-        _commit(job, shard, sample, cells, state)
+        _commit(spec, shard, sample, cells, state)
         return True
 
     left = []
@@ -104,36 +80,62 @@ def commit_finished(job: RunSpec, shards: Sequence[Shard]) -> list[Shard]:
     return left
 
 
-def _cells(job: RunSpec, shard: Shard, sample: pa.Table) -> dict[str, pa.Table]:
-    stages = job.pipeline.stages
-    return read_cells(job.columns, stages, shard.name, sample.num_rows, needed_columns(stages))
+def replay_shard(spec: RunSpec, shard: Shard, sample: pa.Table) -> Replay:
+    """Replay the pipeline over the kept columns of a shard; rows past the shard's limit are not in the run.
+
+    `sample` is the whole sample cell; the result has one entry per row of the run.
+    """
+    return _replay(spec, shard, sample, _cells(spec, shard, sample))
 
 
-def _replay(job: RunSpec, shard: Shard, sample: pa.Table, cells: dict[str, pa.Table]) -> Replay:
-    rows = sample.num_rows if shard.limit is None else min(shard.limit, sample.num_rows)
-    cut = {name: cell.slice(0, rows) for name, cell in cells.items()}
-    return replay(job.pipeline.stages, sample.slice(0, rows), cut, job.retry)
+def read_cells(cells: Cells, steps: Sequence[Step], shard: str, rows: int, only: set[str]) -> dict[str, pa.Table]:
+    """Return the cells of the steps that have measured something on a shard of `rows` samples, by stage id."""
+    tables = {}
+    for step in steps:
+        if isinstance(step.stage, Expert) and (table := cells.read(step.id, shard, only)) is not None:
+            if table.num_rows != rows:
+                path = cells.path(step.id, shard)
+                raise ContractError(f"{path} has {table.num_rows} rows, its shard {rows}; delete it and run again")
+            tables[step.id] = table
+    return tables
 
 
-def _commit(job: RunSpec, shard: Shard, sample: pa.Table, cells: dict[str, pa.Table], state: Replay) -> pa.Table:
-    verdict = state.verdict(sample.slice(0, len(state.alive)))
-    _write_errors(job, shard, sample, cells)
-    job.columns.store.write_table(job.columns.path(job.verdict_id, shard.name), verdict)
-    return verdict
-
-
-def read_samples(job: RunSpec, shard: Shard) -> pa.Table:
+def read_samples(spec: RunSpec, shard: Shard) -> pa.Table:
     """Return the sample cell of a shard, as far as filters and error rows need it."""
-    only = needed_columns(job.pipeline.stages) | set(ERROR.names)
-    sample = job.columns.read(SAMPLE_STAGE, shard.name, only)
+    only = _filter_columns(spec.steps) | set(ERROR.names)
+    sample = spec.cells.read(SAMPLE_STAGE, shard.name, only)
     if sample is None:
         raise ContractError(f"{shard.name} was never read; run again")
     return sample
 
 
-def _write_errors(job: RunSpec, shard: Shard, sample: pa.Table, cells: dict[str, pa.Table]) -> None:
-    """Rewrite `errors/<shard>.parquet`: this pipeline's errors anew, those of other stages as they were."""
-    store, path = job.columns.store, f"errors/{shard.name}.parquet"
+def _filter_columns(steps: Sequence[Step]) -> set[str]:
+    return {name for step in steps if not isinstance(step.stage, Expert) for name in step.stage.needs}
+
+
+def _cells(spec: RunSpec, shard: Shard, sample: pa.Table) -> dict[str, pa.Table]:
+    return read_cells(spec.cells, spec.steps, shard.name, sample.num_rows, _filter_columns(spec.steps))
+
+
+def _replay(spec: RunSpec, shard: Shard, sample: pa.Table, cells: dict[str, pa.Table]) -> Replay:
+    rows = sample.num_rows if shard.limit is None else min(shard.limit, sample.num_rows)
+    cut = {name: cell.slice(0, rows) for name, cell in cells.items()}
+    return replay(spec.steps, sample.slice(0, rows), cut, spec.retry)
+
+
+def _commit(spec: RunSpec, shard: Shard, sample: pa.Table, cells: dict[str, pa.Table], state: Replay) -> pa.Table:
+    verdict = state.verdict(sample.slice(0, len(state.kept)))
+    _write_errors(spec, shard, sample, cells)
+    spec.cells.store.write_table(spec.cells.path(spec.verdict_id, shard.name), verdict)
+    return verdict
+
+
+def _write_errors(spec: RunSpec, shard: Shard, sample: pa.Table, cells: dict[str, pa.Table]) -> None:
+    """Rewrite `errors/<shard>.parquet`: this pipeline's errors anew, those of other stages as they were.
+
+    It is the only file that two pipelines of one dataset both write; the dataset's lock lets one at a time do it.
+    """
+    store, path = spec.cells.store, f"errors/{shard.name}.parquet"
     cells = {**cells, SAMPLE_STAGE: sample}
     parts = [_error_rows(stage, cell, sample) for stage, cell in cells.items()]
     if exists := store.exists(path):

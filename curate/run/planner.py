@@ -1,4 +1,4 @@
-"""What a run would have to do: looked up from the names of cells and, where needed, from their columns."""
+"""What a run would have to do, from the names of cells and, where needed, from their columns."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -9,37 +9,38 @@ from typing import Literal
 import numpy as np
 
 from curate.errors import PlanError
-from curate.run.commit import RunSpec, read_samples, replay_shard
+from curate.run.commit import read_samples, replay_shard
+from curate.run.spec import RunSpec
 from curate.sources import count
 from curate.sources.shard import Shard
-from curate.stages import SAMPLE_STAGE, Expert, stage_id, stage_name
+from curate.stages import SAMPLE_STAGE, Expert
 
 __all__ = ["Plan", "ShardPlan", "limit_shards", "make_plan"]
 
 
 COUNT_AT_ONCE = 16  # shards whose samples are counted together
-LOOK_AT = 1_000  # open shards, and new ones, that a plan opens; what it says about the rest is told from these
+LOOK_AT = 1_000  # open shards, and new ones, that a plan opens; what it says about the rest is estimated from these
 
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """What one shard waits for: "done" has a verdict, "new" was never read, "open" lacks the rows in `waits`.
+    """What is left to do for one shard: "done" has a verdict, "new" was never read, "open" has pending rows.
 
-    `waits` holds (stage index, rows); rows of later stages come on top, as far as they stay alive. `rows` is null
+    `pending` holds (stage index, rows); rows of later stages come on top, as far as they are kept. `rows` is null
     when the shard was not opened.
     """
 
     shard: Shard
     state: Literal["done", "new", "open"]
     rows: int | None = None
-    waits: tuple[tuple[int, int], ...] = ()
+    pending: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All shards of a run."""
+    """All shards of a run, and what is left to do for each."""
 
-    job: RunSpec
+    spec: RunSpec
     shards: list[ShardPlan]
 
     @property
@@ -50,88 +51,83 @@ class Plan:
     def needs_workers(self) -> bool:
         """Tell whether anything has to be read or measured, rather than decided from columns alone.
 
-        Open shards that were not looked at count as waiting only if some shard is known to.
+        Open shards that were not opened count as pending only if another one is.
         """
-        return any(each.state == "new" or each.waits for each in self.shards)
+        return any(each.state == "new" or each.pending for each in self.shards)
 
     def rows(self) -> int:
         """Return how many samples the unfinished shards hold; see `exact`."""
-        return round(sum((each.rows or 0) * share for each, share in self._looked_at()))
+        return round(sum((each.rows or 0) * share for each, share in self._opened()))
 
     def exact(self) -> bool:
-        """Tell whether every unfinished shard was opened; else counts of rows are told from those that were."""
+        """Tell whether every unfinished shard was opened; else counts of rows are estimated from those that were."""
         return all(each.rows is not None for each in self.shards if each.state != "done")
 
     def waiting(self) -> list[tuple[str, str, int]]:
-        """Return (stage name, stage id, rows that wait for it first) for every expert, in order; see `exact`."""
+        """Return (label, stage id, rows that wait for it first) for every expert, in order; see `exact`."""
         total: dict[int, float] = defaultdict(float)
-        for each, share in self._looked_at():
-            waits = ((self._first_expert(), each.rows or 0),) if each.state == "new" else each.waits
-            for stage, rows in waits:
+        for each, share in self._opened():
+            pending = ((self._first_expert(), each.rows or 0),) if each.state == "new" else each.pending
+            for stage, rows in pending:
                 total[stage] += rows * share
-        stages = enumerate(self.job.pipeline.stages)
-        return [(stage_name(s), stage_id(s), round(total[i])) for i, s in stages if isinstance(s, Expert)]
+        steps = enumerate(self.spec.steps)
+        return [(step.label, step.id, round(total[i])) for i, step in steps if isinstance(step.stage, Expert)]
 
-    def _looked_at(self) -> Iterator[tuple[ShardPlan, float]]:
+    def _opened(self) -> Iterator[tuple[ShardPlan, float]]:
         """Yield the unfinished shards that were opened, and how many of its state each one stands for."""
         states = Counter(each.state for each in self.shards)
-        looked = [each for each in self.shards if each.rows is not None and each.state != "done"]
-        seen = Counter(each.state for each in looked)
-        yield from ((each, states[each.state] / seen[each.state]) for each in looked)
+        opened = [each for each in self.shards if each.rows is not None and each.state != "done"]
+        samples = Counter(each.state for each in opened)
+        yield from ((each, states[each.state] / samples[each.state]) for each in opened)
 
     def _first_expert(self) -> int:
-        stages = enumerate(self.job.pipeline.stages)
-        return next((i for i, stage in stages if isinstance(stage, Expert)), 0)
+        return next((i for i, step in enumerate(self.spec.steps) if isinstance(step.stage, Expert)), 0)
 
 
-def make_plan(job: RunSpec, shards: Sequence[Shard], count_new: bool = True) -> Plan:
+def make_plan(spec: RunSpec, shards: Sequence[Shard], count_new: bool = True) -> Plan:
     """Look up what is there and return what is missing; reads no pixels, loads no models.
 
     Two folder listings tell done, new and open shards apart. Of the open ones, the columns of LOOK_AT are read, evenly
     spread; with `count_new`, as many new shards are opened to count their samples.
     """
-    states = _states(job, shards)
+    states = _states(spec, shards)
     plans = [ShardPlan(shard, state) for shard, state in zip(shards, states, strict=True)]
     with ThreadPoolExecutor(8) as threads:
-        at = _spread([i for i, state in enumerate(states) if state == "open"])
-        for i, plan in zip(at, threads.map(lambda i: _look(job, shards[i]), at), strict=True):
+        at = _evenly([i for i, state in enumerate(states) if state == "open"])
+        for i, plan in zip(at, threads.map(lambda i: _look(spec, shards[i]), at), strict=True):
             plans[i] = plan
-        at = _spread([i for i, state in enumerate(states) if state == "new"]) if count_new else []
+        at = _evenly([i for i, state in enumerate(states) if state == "new"]) if count_new else []
         for i, rows in zip(at, threads.map(lambda i: count(shards[i]), at), strict=True):
             plans[i] = ShardPlan(shards[i], "new", rows)
-    return Plan(job, plans)
+    return Plan(spec, plans)
 
 
-def _states(job: RunSpec, shards: Sequence[Shard]) -> list[Literal["done", "new", "open"]]:
+def _states(spec: RunSpec, shards: Sequence[Shard]) -> list[Literal["done", "new", "open"]]:
     """Tell the states apart by the names of cells; with `retry`, finished shards with error rows are open again."""
-    decided, failed = (
-        job.columns.shards(job.verdict_id),
-        job.columns.store.list("errors") if job.retry is not None else (),
-    )
-    again = {name.removesuffix(".parquet") for name in failed}
-    decided -= again
+    error_files = spec.cells.store.list("errors") if spec.retry is not None else ()
+    decided = spec.cells.shards(spec.verdict_id) - {name.removesuffix(".parquet") for name in error_files}
     if all(shard.name in decided for shard in shards):
         return ["done"] * len(shards)
-    sampled = job.columns.shards(SAMPLE_STAGE)
-    return ["done" if shard.name in decided else "open" if shard.name in sampled else "new" for shard in shards]
+    read = spec.cells.shards(SAMPLE_STAGE)
+    return ["done" if shard.name in decided else "open" if shard.name in read else "new" for shard in shards]
 
 
-def _spread(found: list[int]) -> list[int]:
-    """Return LOOK_AT of the indices, evenly spread, or all if there are no more."""
-    if len(found) <= LOOK_AT:
-        return found
-    return [found[i * len(found) // LOOK_AT] for i in range(LOOK_AT)]
+def _evenly(indices: list[int]) -> list[int]:
+    """Return LOOK_AT of the indices, evenly spaced, or all if there are no more."""
+    if len(indices) <= LOOK_AT:
+        return indices
+    return [indices[i * len(indices) // LOOK_AT] for i in range(LOOK_AT)]
 
 
-def _look(job: RunSpec, shard: Shard) -> ShardPlan:
-    """Read the columns of an open shard and count what waits; a retried shard where nothing does is done."""
-    sample = read_samples(job, shard)
-    waits_for = replay_shard(job, shard, sample).waits_for
-    stages, rows = np.unique(waits_for[waits_for >= 0], return_counts=True)
-    waits = tuple(zip(stages.tolist(), rows.tolist(), strict=True))
-    if job.retry is not None and not waits and job.columns.store.exists(job.columns.path(job.verdict_id, shard.name)):
+def _look(spec: RunSpec, shard: Shard) -> ShardPlan:
+    """Read the columns of an open shard and count what is pending; a retried shard where nothing is is done."""
+    sample = read_samples(spec, shard)
+    pending = replay_shard(spec, shard, sample).pending
+    stages, rows = np.unique(pending[pending >= 0], return_counts=True)
+    counts = tuple(zip(stages.tolist(), rows.tolist(), strict=True))
+    if spec.retry is not None and not counts and spec.cells.store.exists(spec.cells.path(spec.verdict_id, shard.name)):
         return ShardPlan(shard, "done")
-    return ShardPlan(shard, "open", len(sample), waits)
+    return ShardPlan(shard, "open", len(sample), counts)
 
 
 def limit_shards(shards: Sequence[Shard], limit: int | None) -> list[Shard]:

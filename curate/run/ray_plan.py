@@ -23,21 +23,20 @@ from curate.dataset.manifest import code_digest
 from curate.errors import CurateError
 from curate.pipeline import Segment
 from curate.recipe import FILE_MODULE
-from curate.run.commit import RunSpec
-from curate.run.crash_isolation import CrashLog, InFlight, OneByOne, Record, Watchdog
+from curate.run.crash_isolation import CrashLog, InFlight, OneByOne, ShardRecord, Watchdog, check_attempt
 from curate.run.planner import Plan
-from curate.run.progress import Progress, Totals
-from curate.run.worker import ProgressEvent, Worker
+from curate.run.progress import Progress, ProgressEvent, Totals
+from curate.run.spec import RunSpec
+from curate.run.worker import Worker
 from curate.sources import Shard
-from curate.stages import stage_name
-from curate.storage.lock import Permit, fenced
+from curate.storage.lock import fenced
 from curate.storage.store import remove_orphans
 
 __all__ = ["run_on_ray"]
 
 MAX_BLOCKS = 10_000  # a block is a task: a shard each, until the driver would spend its time on tasks
-TICK_SECONDS = 0.5
-SYSTEM_ERRORS = (  # the tally and the object store live beside the driver: without them there is no run
+SEND_SECONDS = 0.5
+SYSTEM_ERRORS = (  # the monitor and the object store live beside the driver: without them there is no run
     ray.exceptions.ActorUnavailableError,
     ray.exceptions.ActorDiedError,
     ray.exceptions.LocalRayletDiedError,
@@ -47,14 +46,15 @@ SYSTEM_ERRORS = (  # the tally and the object store live beside the driver: with
 OBJECT_STORE_BYTES = 128 << 20  # only shard names travel, so a local cluster needs no more
 
 
-def run_on_ray(plan: Plan, permit: Permit, address: str | None, console: Console) -> dict[str, Any]:
-    """Measure and settle the unfinished shards of a plan; return rows, errors and seconds by stage.
+def run_on_ray(plan: Plan, address: str | None, console: Console) -> dict[str, Any]:
+    """Measure and commit the unfinished shards of a plan; return rows, errors and seconds by stage.
 
     Segments are chained, so captions start while perception still runs. Pixels never enter the object store. Raises
-    CurateError at the end if shards were left because they killed their worker again and again, or if Ray itself fails.
+    CurateError at the end if shards were given up because they killed their worker again and again, or if Ray itself
+    fails.
     """
     try:
-        return _run_on_ray(plan, permit, address, console)
+        return _run_on_ray(plan, address, console)
     except SYSTEM_ERRORS as error:
         raise CurateError(
             f"Ray lost a process that it cannot replace, or its connection ({type(error).__name__}); what was "
@@ -64,38 +64,37 @@ def run_on_ray(plan: Plan, permit: Permit, address: str | None, console: Console
         raise CurateError(f"a worker failed: {last_line(error)}") from error
 
 
-def _run_on_ray(plan: Plan, permit: Permit, address: str | None, console: Console) -> dict[str, Any]:
-    job, shards = plan.job, plan.unfinished
+def _run_on_ray(plan: Plan, address: str | None, console: Console) -> dict[str, Any]:
+    spec, shards = plan.spec, plan.unfinished
     with cluster(address):
-        tally: Any = RunMonitor.options(scheduling_strategy=beside_driver()).remote()  # type: ignore[attr-defined]
-        stages = [stage_name(expert) for expert in job.pipeline.experts]
-        progress = Progress(stages, len(shards), lambda: ray.get(tally.totals.remote()), console)
-        left: list[str] = []
+        monitor: Any = RunMonitor.options(scheduling_strategy=beside_driver()).remote()  # type: ignore[attr-defined]
+        progress = Progress(spec.steps, len(shards), lambda: ray.get(monitor.totals.remote()), console)
+        given_up: list[str] = []
         with progress.live():
-            for row in chain(job, permit, shards, tally).iter_rows():
-                if row["trouble"] is not None:
-                    raise pickle.loads(row["trouble"])
-                if row["left"]:
-                    left.append(json.loads(row["shard"])["name"])
+            for row in chain(spec, shards, monitor).iter_rows():
+                if row["error"] is not None:
+                    raise pickle.loads(row["error"])
+                if row["given_up"]:
+                    given_up.append(json.loads(row["shard"])["name"])
                 progress.finish_shard()
-        totals = ray.get(tally.totals.remote())
-        if ray.get(tally.any_deaths.remote()):
-            remove_orphans(job.columns.store)
-    if left:
+        totals: Totals = ray.get(monitor.totals.remote())
+        if ray.get(monitor.any_crash.remote()):
+            remove_orphans(spec.cells.store)
+    if given_up:
         raise CurateError(
-            f"{len(left)} of {len(shards)} shards are left, each killed its worker again and again (a native crash, "
-            f"or out of memory, that no sample could be blamed for): {', '.join(left[:5])}"
-            f"{', ...' if len(left) > 5 else ''}; all others are done, run again to try these once more"
+            f"{len(given_up)} of {len(shards)} shards are left, each killed its worker again and again (a native "
+            f"crash, or out of memory, that no sample could be blamed for): {', '.join(given_up[:5])}"
+            f"{', ...' if len(given_up) > 5 else ''}; all others are done, run again to try these once more"
         )
-    return {name: asdict(each) for name, each in totals.stages.items()}
+    return totals.counts(spec.steps)
 
 
 @contextmanager
 def cluster(address: str | None) -> Iterator[None]:
     """Join the cluster at `address`, or start one on this machine and take it down afterwards.
 
-    A Ray that the calling program has already initialised is used and left as it was. "local" is said out loud:
-    without an address Ray would join any cluster it finds.
+    A Ray that the calling program has already initialised is used and left as it was. Without an
+    address it is given "local": else Ray would join any cluster it finds.
     """
     ours, on_sigterm = not ray.is_initialized(), signal.getsignal(signal.SIGTERM)
     if ours:
@@ -115,24 +114,24 @@ def cluster(address: str | None) -> Iterator[None]:
 
 
 def beside_driver() -> Any:
-    """Return the placement on the driver's own node: what it keeps lives and dies with the run."""
+    """Return the placement on the driver's own node: an actor there lives and dies with the run."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
-def chain(job: RunSpec, permit: Permit, shards: list[Shard], tally: Any) -> Any:
+def chain(spec: RunSpec, shards: list[Shard], monitor: Any) -> Any:
     """Return the lazy Ray dataset: one row per shard, one actor pool per segment."""
     for name in [name for name in sys.modules if name.startswith(FILE_MODULE)]:  # classes and functions of recipe files
         ray.cloudpickle.register_pickle_by_value(sys.modules[name])
-    rows = [{"shard": json.dumps(asdict(shard)), "trouble": None, "left": False} for shard in shards]
+    rows = [{"shard": json.dumps(asdict(shard)), "error": None, "given_up": False} for shard in shards]
     dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), MAX_BLOCKS))
-    segments = job.pipeline.segments()
+    segments = spec.pipeline.segments()
     for index, (segment, workers) in enumerate(zip(segments, pool_sizes(segments, len(shards)), strict=True)):
         needs, most = segment.resources, most_workers(segment, workers, len(shards))
         dataset = dataset.map(
             RayWorker,
-            fn_constructor_args=(job, index, tally, permit),
+            fn_constructor_args=(spec, index, monitor),
             compute=ActorPoolStrategy(
                 min_size=workers,
                 max_size=most,
@@ -179,11 +178,11 @@ def most_workers(segment: Segment, workers: int, shards: int) -> int:
 
 @ray.remote(num_cpus=0)
 class RunMonitor:
-    """Adds up progress from all workers, for display, and keeps the books on workers that died."""
+    """Adds up progress from all workers, for display, and keeps the run's crash log."""
 
     def __init__(self) -> None:
         self.sums = Totals()
-        self.suspects = CrashLog()
+        self.crash_log = CrashLog()
 
     def add(self, more: Totals) -> None:
         for stage, each in more.stages.items():
@@ -192,42 +191,45 @@ class RunMonitor:
     def totals(self) -> Totals:
         return self.sums
 
-    def begin(self, index: int, shard: str) -> Record:
-        return self.suspects.begin(index, shard)
+    def begin(self, index: int, shard: str) -> ShardRecord:
+        return self.crash_log.begin(index, shard)
 
-    def note(self, index: int, shard: str, note: InFlight | None) -> None:
-        self.suspects.note(index, shard, note)
+    def record(self, index: int, shard: str, attempt: int, in_flight: InFlight | None) -> None:
+        self.crash_log.record(index, shard, attempt, in_flight)
 
-    def accuse(self, note: InFlight) -> None:
-        self.suspects.accuse(note)
+    def blame(self, in_flight: InFlight) -> None:
+        self.crash_log.blame(in_flight)
 
-    def end(self, index: int, shard: str) -> None:
-        self.suspects.end(index, shard)
+    def is_current(self, index: int, shard: str, attempt: int) -> bool:
+        return self.crash_log.is_current(index, shard, attempt)
 
-    def any_deaths(self) -> bool:
-        return self.suspects.any_deaths
+    def end(self, index: int, shard: str, attempt: int) -> None:
+        self.crash_log.end(index, shard, attempt)
+
+    def any_crash(self) -> bool:
+        return self.crash_log.any_crash
 
 
 class ProgressBuffer:
-    """Adds up what one worker tells and passes it on twice a second: each message takes a millisecond on both sides."""
+    """Adds up the events of one worker and sends the sums twice a second: a message costs both ends a millisecond."""
 
-    def __init__(self, tally: Any) -> None:
-        self.tally, self.lock = tally, threading.Lock()
+    def __init__(self, monitor: Any) -> None:
+        self.monitor, self.lock = monitor, threading.Lock()
         self.sums, self.sent = Totals(), time.monotonic()
 
-    def __call__(self, tick: ProgressEvent) -> None:
+    def __call__(self, event: ProgressEvent) -> None:
         with self.lock:
-            self.sums.add(tick)
-            if time.monotonic() - self.sent >= TICK_SECONDS:
+            self.sums.add(event)
+            if time.monotonic() - self.sent >= SEND_SECONDS:
                 self._send()
 
     def send(self) -> None:
-        """Pass on what was not passed on yet."""
+        """Send what was not sent yet."""
         with self.lock:
             self._send()
 
     def _send(self) -> None:
-        self.tally.add.remote(self.sums)
+        self.monitor.add.remote(self.sums)
         self.sums, self.sent = Totals(), time.monotonic()
 
 
@@ -235,45 +237,49 @@ class RayWorker:
     """The actor that Ray Data calls with one shard at a time.
 
     What stops a run travels back as a pickled CurateError: Ray keeps only the text of an exception's cause. Ray
-    restarts an actor that died and gives it the same shard again, for ever: the tally's `suspects` narrow the deaths
-    down to samples, or leave the shard.
+    restarts an actor that died and gives it the same shard again, for ever: the monitor's crash log narrows the
+    crashes down to samples, or gives the shard up.
     """
 
-    def __init__(self, job: RunSpec, index: int, tally: Any, permit: Permit) -> None:
-        watchdog = Watchdog(lambda note: ray.get(tally.accuse.remote(note), timeout=30))
-        self.ticks = ProgressBuffer(tally)
-        self.worker = Worker(job, index, self.ticks, watchdog)
-        self.tally, self.index, self.permit = tally, index, permit
+    def __init__(self, spec: RunSpec, index: int, monitor: Any) -> None:
+        watchdog = Watchdog(lambda in_flight: ray.get(monitor.blame.remote(in_flight), timeout=30))
+        self.progress = ProgressBuffer(monitor)
+        self.worker = Worker(spec, index, self.progress, watchdog)
+        self.monitor, self.index, self.spec = monitor, index, spec
         self.code = code_digest()
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        if row["trouble"] is not None or row["left"]:
+        if row["error"] is not None or row["given_up"]:
             return row
-        shard = json.loads(row["shard"])
-        name = shard["name"]
-        record = ray.get(self.tally.begin.remote(self.index, name))
-        if record.hopeless:
-            return {**row, "left": True}
-        careful = None if record.suspects is None else OneByOne(record, self._teller(name))
+        fields = json.loads(row["shard"])
+        shard = Shard(**{**fields, "files": tuple(fields["files"])})
+        record: ShardRecord = ray.get(self.monitor.begin.remote(self.index, shard.name))
+        if record.give_up:
+            return {**row, "given_up": True}
+        key = (self.index, shard.name, record.attempt)
+        one_by_one = None if record.suspects is None else OneByOne(record, self._recorder(key))
         try:
-            check_code(self.code, self.permit)
-            with fenced(self.worker.job.columns.store, self.permit.token):
-                self.worker.measure(Shard(**{**shard, "files": tuple(shard["files"])}), careful)
+            check_code(self.code, self.spec.code)
+            with fenced(self.spec.cells.store, self.spec.token):
+                self.worker.measure(shard, one_by_one, lambda: self._allow_commit(key))
         except CurateError as error:
-            return {**row, "trouble": pickle.dumps(error)}
-        self.ticks.send()
-        ray.get(self.tally.end.remote(self.index, name))  # now the totals are complete
+            return {**row, "error": pickle.dumps(error)}
+        self.progress.send()
+        ray.get(self.monitor.end.remote(*key))  # now the totals are complete
         return row
 
-    def _teller(self, shard: str) -> Callable[[InFlight | None], None]:
-        return lambda note: ray.get(self.tally.note.remote(self.index, shard, note))
+    def _recorder(self, key: tuple[int, str, int]) -> Callable[[InFlight | None], None]:
+        return lambda in_flight: ray.get(self.monitor.record.remote(*key, in_flight))
+
+    def _allow_commit(self, key: tuple[int, str, int]) -> None:
+        check_attempt(key[1], ray.get(self.monitor.is_current.remote(*key)))
 
 
-def check_code(code: str, permit: Permit) -> None:
+def check_code(code: str, expected: str) -> None:
     """Raise CurateError if a worker runs other code than its driver."""
-    if code != permit.code:
+    if code != expected:
         raise CurateError(
-            f"worker on {socket.gethostname()} has Curate code {code}, the driver {permit.code}; install the same "
+            f"worker on {socket.gethostname()} has Curate code {code}, the driver {expected}; install the same "
             f"version on every machine, restart Ray there, then run again"
         )
 

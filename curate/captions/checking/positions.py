@@ -65,14 +65,14 @@ def positions(text: str, mentions: Sequence[Mention]) -> list[Position]:
     inside: dict[int, list[tuple[int, Mention]]] = {}
     for i, mention in enumerate(mentions):
         inside.setdefault(bisect_right(starts, mention.start), []).append((i, mention))
-    found = []
+    claims = []
     for match in matches:
         sentence = bisect_right(starts, match.start())
         place = _place(match) if sentence in inside else None
         owner = _owner(bare, match, inside[sentence], starts[sentence - 1]) if place else None
         if place and owner is not None:
-            found.append(Position(owner, *place))
-    return found
+            claims.append(Position(owner, *place))
+    return claims
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:

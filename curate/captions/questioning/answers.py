@@ -49,10 +49,10 @@ def read_yes_no(text: str) -> str | None:
     ('yes', 'no', None)
     """
     words = read_words(text)
-    said = [word in _YES for word in words if word in _YES | _NO]
-    if not said or (words[0] not in _YES | _NO and len(set(said)) > 1):
+    values = [word in _YES for word in words if word in _YES | _NO]
+    if not values or (words[0] not in _YES | _NO and len(set(values)) > 1):
         return None
-    return "yes" if said[0] else "no"
+    return "yes" if values[0] else "no"
 
 
 def read_count(text: str) -> int | None:
@@ -66,9 +66,9 @@ def read_count(text: str) -> int | None:
     words = re.findall(r"\d+(?:[.,:]\d+)*\w*|[^\W\d]+", unicodedata.normalize("NFKC", text[:LONGEST]).casefold())
     if not _VAGUE.isdisjoint(words) or any(word[0].isdigit() and not _is_whole(word) for word in words):
         return None
-    found = set(_numbers(words))
-    if found:
-        return found.pop() if len(found) == 1 else None
+    numbers = set(_numbers(words))
+    if numbers:
+        return numbers.pop() if len(numbers) == 1 else None
     if not {"no", "none"}.isdisjoint(words):
         return 0
     return 1 if not {"a", "an"}.isdisjoint(words) else None
@@ -80,27 +80,27 @@ def _is_whole(word: str) -> bool:
 
 def _numbers(words: list[str]) -> list[int]:
     """Return the numbers of a list of words: "twenty", "one" is 21; "two", "hundred" 200."""
-    found: list[int] = []
+    numbers: list[int] = []
     open_number = False  # may the next word still belong to the last number?
     for word in words:
         if _is_whole(word):
-            found.append(int(word.replace(",", "")))
+            numbers.append(int(word.replace(",", "")))
             open_number = False
-        elif word == "hundred" and open_number and found[-1] < 10:
-            found[-1] *= 100
+        elif word == "hundred" and open_number and numbers[-1] < 10:
+            numbers[-1] *= 100
         elif word in _SMALL:
             value = _SMALL[word]
-            if open_number and _continues(found[-1], value):
-                found[-1] += value
+            if open_number and _continues(numbers[-1], value):
+                numbers[-1] += value
             else:
-                found.append(value)
+                numbers.append(value)
             open_number = True
         elif word in _FIXED:
-            found.append(_FIXED[word])
+            numbers.append(_FIXED[word])
             open_number = False
-        elif word != "and" or not open_number or found[-1] < 100:
+        elif word != "and" or not open_number or numbers[-1] < 100:
             open_number = False
-    return found
+    return numbers
 
 
 def _continues(number: int, value: int) -> bool:

@@ -75,8 +75,8 @@ class LabelPrompt:
         if not self.reasons:
             return Reply(text.strip(), None) if text.strip() else None
         try:
-            found = json.loads(text)
-            answer, rationale = found["answer"], found["rationale"]
+            reply = json.loads(text)
+            answer, rationale = reply["answer"], reply["rationale"]
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
         if not isinstance(answer, str) or not isinstance(rationale, str) or not answer.strip():

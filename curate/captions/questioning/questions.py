@@ -76,23 +76,23 @@ class Templates:
 
     def draw(self, measured: Detections, lexicon: Lexicon, named: Set[str], choices: Choices) -> list[Question]:
         """Return the questions of one image; `named` are classes that texts about it name."""
-        found = _shuffled(measured.counts, "found", choices)
+        present = _shuffled(measured.counts, "found", choices)
         absent = [label for label, _ in lexicon.labels if label not in measured.detected and label not in named]
-        pairs = min(self.yes_no // 2, len(found), len(absent)) if measured.complete else 0
-        asked = [self._ask("yes_no", label, "yes", "objects", choices) for label in found[:pairs]]
-        asked += [
+        pairs = min(self.yes_no // 2, len(present), len(absent)) if measured.complete else 0
+        questions = [self._ask("yes_no", label, "yes", "objects", choices) for label in present[:pairs]]
+        questions += [
             self._ask("yes_no", label, "no", "absence", choices)
             for label in _shuffled(absent, "absent", choices)[:pairs]
         ]
-        few = [label for label in found if measured.complete and measured.counts[label] <= self.most_counted]
-        asked += [
+        few = [label for label in present if measured.complete and measured.counts[label] <= self.most_counted]
+        questions += [
             self._ask("count", label, str(measured.counts[label]), "objects", choices) for label in few[: self.count]
         ]
         if self.text and 0 < len(measured.lines) <= self.most_lines:
-            asked.append(self._ask("text", "", " ".join(measured.lines), "ocr", choices))
+            questions.append(self._ask("text", "", " ".join(measured.lines), "ocr", choices))
         if self.short and (label := _largest(measured)):
-            asked.append(self._ask("largest", label, label, "objects", choices))
-        return [question for question in asked if question is not None]
+            questions.append(self._ask("largest", label, label, "objects", choices))
+        return [question for question in questions if question is not None]
 
     def _ask(self, kind: str, label: str, expected: str, source: str, choices: Choices) -> Question | None:
         wordings: tuple[str, ...] = getattr(self.phrases, kind)
@@ -109,16 +109,16 @@ def detections(row: Mapping[str, Any], templates: Templates, lexicon: Lexicon) -
     counts: dict[str, int] = {}
     areas: dict[str, float] = {}
     unsure: set[str] = set()
-    for thing in row.get("objects") or ():
-        label = lexicon.label_of(thing["label"]) or neutral(thing["label"], LABEL_CHARACTERS)
-        areas[label] = max(areas.get(label, 0.0), area(thing["box"]))
-        if thing["score"] < templates.min_object_score:
+    for detection in row.get("objects") or ():
+        label = lexicon.label_of(detection["label"]) or neutral(detection["label"], LABEL_CHARACTERS)
+        areas[label] = max(areas.get(label, 0.0), area(detection["box"]))
+        if detection["score"] < templates.min_object_score:
             unsure.add(label)
         else:
             counts[label] = counts.get(label, 0) + 1
     lines = list(row.get("ocr_lines") or ())
-    sure = all(line["score"] >= templates.min_line_score for line in lines)
-    texts = [text for line in lines if (text := neutral(line["text"], 120))] if sure else []
+    are_certain = all(line["score"] >= templates.min_line_score for line in lines)
+    texts = [text for line in lines if (text := neutral(line["text"], 120))] if are_certain else []
     return Detections(
         {label: count for label, count in counts.items() if label not in unsure},
         areas,
@@ -130,15 +130,15 @@ def detections(row: Mapping[str, Any], templates: Templates, lexicon: Lexicon) -
 
 def without_repeats(questions: Sequence[Question]) -> list[Question]:
     """Return the questions less those that say the same again, or count the same class again; the first stays."""
-    seen: set[tuple[str, ...]] = set()
+    used: set[tuple[str, ...]] = set()
     kept = []
     for question in questions:
         keys = {("words", *read_words(question.text))}
         if question.subject:
             keys.add((question.kind, question.subject))
-        if seen.isdisjoint(keys):
+        if used.isdisjoint(keys):
             kept.append(question)
-        seen |= keys
+        used |= keys
     return kept
 
 

@@ -77,8 +77,8 @@ class YesNo:
     name: ClassVar[str] = "yes_no"
 
     def verify(self, answer: str, label: str) -> bool | None:
-        known = read_yes_no(label)
-        return None if known is None else read_yes_no(answer) == known
+        expected = read_yes_no(label)
+        return None if expected is None else read_yes_no(answer) == expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class Count:
     name: ClassVar[str] = "count"
 
     def verify(self, answer: str, label: str) -> bool | None:
-        known = read_count(label)
-        return None if known is None else read_count(answer) == known
+        expected = read_count(label)
+        return None if expected is None else read_count(answer) == expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +115,14 @@ class Words:
             raise PlanError(f"Words: above is {self.above}; it must be at least 0 and below 100")
 
     def verify(self, answer: str, label: str) -> bool | None:
-        known = [word for word in read_words(label) if word not in STOPWORDS] or read_words(label)
-        if not known:
+        expected = [word for word in read_words(label) if word not in STOPWORDS] or read_words(label)
+        if not expected:
             return None
-        said = read_words(answer)
-        if NEGATIONS.isdisjoint(known):
-            said = [word for i, word in enumerate(said) if NEGATIONS.isdisjoint(said[max(0, i - NEGATED_WORDS) : i])]
-        have = set(said)
-        return all(word in have or any(_ratio(word, other) > self.above for other in have) for word in known)
+        words = read_words(answer)
+        if NEGATIONS.isdisjoint(expected):
+            words = [word for i, word in enumerate(words) if NEGATIONS.isdisjoint(words[max(0, i - NEGATED_WORDS) : i])]
+        distinct = set(words)
+        return all(word in distinct or any(_ratio(word, other) > self.above for other in distinct) for word in expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +145,15 @@ class TextMatch:
             raise PlanError(f"TextMatch: above={self.above} must be in [0, 100), most_other_words at least 0")
 
     def verify(self, answer: str, label: str) -> bool | None:
-        known = read_words(label)
-        if not known:
+        expected = read_words(label)
+        if not expected:
             return None
         quoted = read_quoted(answer)
-        said = read_words(quoted or answer)
-        if _ratio("".join(known), "".join(said)) > self.above:
+        words = read_words(quoted or answer)
+        if _ratio("".join(expected), "".join(words)) > self.above:
             return True
-        runs = (said[i : i + len(known)] for i in range(len(said) - len(known) + 1))
-        return not quoted and len(said) - len(known) <= self.most_other_words and known in runs
+        runs = (words[i : i + len(expected)] for i in range(len(words) - len(expected) + 1))
+        return not quoted and len(words) - len(expected) <= self.most_other_words and expected in runs
 
 
 @dataclass(frozen=True, slots=True)

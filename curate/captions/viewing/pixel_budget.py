@@ -135,9 +135,9 @@ class PixelBudget:
     def needs(self) -> tuple[str, ...]:
         """Names of the columns that `choose` reads."""
         sizes = ("image_width_px", "image_height_px")
-        seen = {"objects": ("objects",), "text": ("ocr_lines", "ocr_text_area_frac")}
-        asked = self.signals if self.fixed_px is None else ()
-        return sizes + tuple(name for signal, names in seen.items() if signal in asked for name in names)
+        columns = {"objects": ("objects",), "text": ("ocr_lines", "ocr_text_area_frac")}
+        signals = self.signals if self.fixed_px is None else ()
+        return sizes + tuple(name for signal, names in columns.items() if signal in signals for name in names)
 
     @property
     def decode_px(self) -> int:
@@ -176,9 +176,9 @@ class PixelBudget:
         return self.min_line_px / float(np.quantile(heights, 0.1 if page else 0.5)) if heights else 0.0
 
     def _object_scale(self, objects: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> float:
-        sure = [one for one in objects if (one["score"] or 0.0) >= self.min_object_score]
+        boxes = [detection["box"] for detection in objects if (detection["score"] or 0.0) >= self.min_object_score]
         least = self.min_object_frac * math.sqrt(row["image_width_px"] * row["image_height_px"])
-        sides = [side for one in sure if (side := math.sqrt(math.prod(_sides(one["box"], row)))) >= max(least, 1)]
+        sides = [side for box in boxes if (side := math.sqrt(math.prod(_sides(box, row)))) >= max(least, 1)]
         return self.min_object_px / min(sides) if sides else 0.0
 
     def _crowd_px(self, objects: Sequence[Mapping[str, Any]], longest: int) -> float:

@@ -168,13 +168,13 @@ def within(row: Mapping[str, Any], tile: Tile) -> dict[str, Any]:
 
 def _best(grids: Sequence[Grid], width_px: int, height_px: int, tile_px: int) -> Grid:
     """Return the grid of the fewest cells that keeps nearly the most resolution; `grids` is never empty."""
-    kept = {grid: grid.scale(width_px, height_px, tile_px) for grid in grids}
-    enough = [grid for grid in grids if kept[grid] >= NEARLY * max(kept.values())]
+    scales = {grid: grid.scale(width_px, height_px, tile_px) for grid in grids}
+    enough = [grid for grid in grids if scales[grid] >= NEARLY * max(scales.values())]
 
     def oblong(grid: Grid) -> float:
         return abs(math.log((width_px / grid.columns) / (height_px / grid.rows)))
 
-    return min(enough, key=lambda grid: (grid.rows * grid.columns, -kept[grid], oblong(grid), grid.rows))
+    return min(enough, key=lambda grid: (grid.rows * grid.columns, -scales[grid], oblong(grid), grid.rows))
 
 
 def _inside(box: Box | None, tile: Tile) -> bool:

@@ -65,8 +65,8 @@ class Shown:
 
 def show(row: Mapping[str, Any], image: Pixels, budget: PixelBudget) -> Shown:
     """Choose the tier of a sample; a size that is not known in its row is that of the decoded image."""
-    known = {"image_width_px": image.shape[1], "image_height_px": image.shape[0]}
-    row = {**row, **{name: row.get(name) or size for name, size in known.items()}}
+    decoded = {"image_width_px": image.shape[1], "image_height_px": image.shape[0]}
+    row = {**row, **{name: row.get(name) or size for name, size in decoded.items()}}
     width, height = row["image_width_px"], row["image_height_px"]
     tier, tiling = budget.choose(row), budget.tiles
     scale = min(1.0, tier.longest_side_px / max(width, height))

@@ -1,18 +1,16 @@
-"""Folding changes files, never values: nor does a kill in its middle, nor a second time."""
+"""Compaction changes files, never values: nor does a kill in its middle, nor a second time."""
 
 import shutil
 
 import pytest
+from rich.console import Console
 
-from curate.dataset.cells import Columns
+from curate.dataset.cells import Cells
 from curate.dataset.compact import compact
 from curate.dataset.verify import verify
 from curate.inspect.query import query
 from curate.pipeline import Pipeline
-from curate.run.commit import RunSpec
-from curate.run.planner import make_plan
 from curate.run.runner import RunRequest, run
-from curate.run.worker import Worker
 from curate.sources import find_shards
 from curate.stages import stage_id
 from curate.storage.store import Store
@@ -23,13 +21,10 @@ BRIGHT, LENGTH = stage_id(Brightness()), stage_id(TextLength())
 
 
 def finish(tmp_path, out, *stages, retry=None):
-    """Measure without Ray, then let a run record itself."""
-    order = RunRequest(Pipeline(stages), [str(tmp_path / "in")], str(tmp_path / out), recipe="test")
-    job = RunSpec(order.pipeline, order.dataset, "-", retry=retry)
-    for shard in make_plan(job, find_shards(order.inputs)).unfinished:
-        Worker(job, 0, lambda tick: None).measure(shard)
-    run(order)
-    return order
+    inputs = [str(tmp_path / "in")]
+    request = RunRequest(Pipeline(stages), inputs, str(tmp_path / out), recipe="test", retry=retry, local=True)
+    run(request, Console(quiet=True))
+    return request
 
 
 @pytest.fixture
@@ -45,7 +40,7 @@ def dataset(tmp_path):
 
 
 def cells(store):
-    columns = Columns(store)
+    columns = Cells(store)
     return {
         (s, n): columns.read(s, n).to_pylist() for s in (BRIGHT, LENGTH) for n in sorted(columns.shards("sample-v1"))
     }
@@ -61,14 +56,14 @@ def column_files(store):
 
 
 def test_every_cell_is_one_file_and_no_value_changed(dataset):
-    before, told, files = cells(dataset), answer(dataset), len(column_files(dataset))
+    before, rows, files = cells(dataset), answer(dataset), len(column_files(dataset))
 
     report = compact(dataset)
 
-    assert (report.files_before, report.folded) == (files, 4)
+    assert (report.files_before, report.compacted) == (files, 4)
     assert report.files_after == len(column_files(dataset)) == files - 8  # two additions of two stages of two shards
     assert cells(dataset) == before
-    assert answer(dataset) == told
+    assert answer(dataset) == rows
     assert max(row["attempt"] for row in before[LENGTH, min(n for _, n in before)]) == 3
     assert not verify(dataset).damaged
 
@@ -77,28 +72,28 @@ def test_a_second_time_there_is_nothing_to_do(dataset):
     compact(dataset)
     before = column_files(dataset)
 
-    assert compact(dataset).folded == 0
+    assert compact(dataset).compacted == 0
     assert column_files(dataset) == before
 
 
 def test_killed_after_any_file_it_reads_the_same_and_ends_in_the_same_bytes(dataset, tmp_path):
-    before, told, small = cells(dataset), answer(dataset), column_files(dataset)
+    before, rows, small = cells(dataset), answer(dataset), column_files(dataset)
     compact(dataset)
-    folded = column_files(dataset)
+    compacted = column_files(dataset)
 
     for stage in (BRIGHT, LENGTH):
-        additions = sorted(name for name in small if name.startswith(stage) and name not in folded)
+        additions = sorted(name for name in small if name.startswith(stage) and name not in compacted)
         for kept in range(len(additions) + 1):
             root = dataset.local_path("columns")
             shutil.rmtree(root)
-            for name, data in (folded | {name: small[name] for name in left_by_a_kill(additions, kept)}).items():
+            for name, data in (compacted | {name: small[name] for name in left_by_a_kill(additions, kept)}).items():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_bytes(data)
 
             assert cells(dataset) == before
-            assert answer(dataset) == told
+            assert answer(dataset) == rows
             compact(dataset)
-            assert column_files(dataset) == folded
+            assert column_files(dataset) == compacted
 
 
 def left_by_a_kill(additions, kept):
@@ -106,12 +101,12 @@ def left_by_a_kill(additions, kept):
     return [name for name in additions if int(name.split(".")[-2]) <= kept]
 
 
-def test_folded_cells_take_later_additions(dataset, tmp_path):
+def test_compacted_cells_take_later_additions(dataset, tmp_path):
     compact(dataset)
-    order = finish(tmp_path, "out", TextLength(), AtLeast("text_length", 1), Brightness())
+    request = finish(tmp_path, "out", TextLength(), AtLeast("text_length", 1), Brightness())
     straight = finish(tmp_path, "straight", TextLength(), AtLeast("text_length", 1), Brightness())
 
-    assert {len(list(Columns(dataset).files(BRIGHT, s.name))) for s in find_shards(order.inputs)} == {2}
+    assert {len(list(Cells(dataset).files_of(BRIGHT, s.name))) for s in find_shards(request.inputs)} == {2}
     compact(dataset)
     want = column_files(Store(straight.dataset))
     assert {name: data for name, data in column_files(dataset).items() if name in want and BRIGHT in name} == {

@@ -1,16 +1,14 @@
 """What no kept run refers to is shown, then removed; what a kept run refers to stays, byte for byte."""
 
 import pytest
+from rich.console import Console
 
 from curate.dataset.gc import collect
 from curate.dataset.manifest import run_ids
 from curate.errors import PlanError
 from curate.inspect.query import query
 from curate.pipeline import Pipeline
-from curate.run.commit import RunSpec
-from curate.run.planner import make_plan
-from curate.run.runner import RunRequest, run
-from curate.run.worker import Worker
+from curate.run.runner import RunRequest, prepare, run
 from curate.sources import find_shards
 from curate.stages import stage_id
 from curate.storage.lock import lock_dataset
@@ -20,53 +18,50 @@ from tests.support.stages import AtLeast, Brightness, TextLength
 
 
 @pytest.fixture
-def order(tmp_path):
+def ask(tmp_path):
     for i in range(2):
         write_shard(tmp_path / "in" / f"{i:05d}.tar", ["a", "bb", "ccc", "dddd"])
-    return lambda *stages: RunRequest(Pipeline(stages), [str(tmp_path / "in")], str(tmp_path / "out"), recipe="test")
+    inputs = [str(tmp_path / "in")]
+    return lambda *stages: RunRequest(Pipeline(stages), inputs, str(tmp_path / "out"), recipe="test", local=True)
 
 
-def finish(order):
-    """Measure without Ray, then let a run record itself."""
-    job = RunSpec(order.pipeline, order.dataset, "-")
-    for shard in make_plan(job, find_shards(order.inputs)).unfinished:
-        Worker(job, 0, lambda tick: None).measure(shard)
-    return run(order)
+def finish(ask):
+    return run(ask, Console(quiet=True))
 
 
-def files(order):
-    root = Store(order.dataset).local_path()
+def files(ask):
+    root = Store(ask.dataset).local_path()
     return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file() and p.name != "lock"}
 
 
-def kept_files(order):
-    return {path: data for path, data in files(order).items() if not path.startswith("lock")}
+def kept_files(ask):
+    return {path: data for path, data in files(ask).items() if not path.startswith("lock")}
 
 
-def test_with_all_runs_kept_there_is_nothing_to_remove(order):
-    work = order(TextLength(fail=("bb",)), AtLeast("text_length", 2))
+def test_with_all_runs_kept_there_is_nothing_to_remove(ask):
+    work = ask(TextLength(fail=("bb",)), AtLeast("text_length", 2))
     finish(work)
     before = kept_files(work)
 
-    assert collect(Store(work.dataset), yes=True).found == []
+    assert collect(Store(work.dataset), yes=True).garbage == []
     assert kept_files(work) == before
 
 
-def test_without_yes_nothing_goes(order):
-    finish(order(TextLength(), AtLeast("text_length", 2)))
-    work = order(TextLength(), AtLeast("text_length", 3))
+def test_without_yes_nothing_goes(ask):
+    finish(ask(TextLength(), AtLeast("text_length", 2)))
+    work = ask(TextLength(), AtLeast("text_length", 3))
     finish(work)
     before = files(work)
 
     report = collect(Store(work.dataset), keep=1)
 
-    assert sum(n for _, n, _ in report.found) == 2 + 2  # manifest and shards of the old run, its verdicts
+    assert sum(n for _, n, _ in report.garbage) == 2 + 2  # manifest and shards of the old run, its verdicts
     assert files(work) == before
 
 
-def test_the_kept_run_stays_as_if_the_others_had_never_been(order, tmp_path):
-    finish(order(TextLength(fail=("bb",)), Brightness()))
-    work = order(TextLength(adds_name="again", fail=("ccc",)), AtLeast("again", 2))
+def test_the_kept_run_stays_as_if_the_others_had_never_been(ask, tmp_path):
+    finish(ask(TextLength(fail=("bb",)), Brightness()))
+    work = ask(TextLength(adds_name="again", fail=("ccc",)), AtLeast("again", 2))
     finish(work)
     (tmp_path / "out" / "columns" / "sample-v1" / "x.parquet.0123.part").write_bytes(b"half")
     (tmp_path / "out" / "exports" / ".mine.part" / "deep").mkdir(parents=True)
@@ -84,14 +79,14 @@ def test_the_kept_run_stays_as_if_the_others_had_never_been(order, tmp_path):
     }
     assert not list((tmp_path / "out").rglob("*.part"))
     assert query(store, "SELECT count(*) AS n FROM samples")["n"].to_pylist() == [8]
-    assert make_plan(RunSpec(work.pipeline, work.dataset, "-"), find_shards(work.inputs)).unfinished == []
+    assert prepare(work).unfinished == []
 
 
-def test_shards_of_no_kept_run_go(order, tmp_path):
+def test_shards_of_no_kept_run_go(ask, tmp_path):
     stages = (TextLength(), AtLeast("text_length", 2))
-    finish(order(*stages))
+    finish(ask(*stages))
     (tmp_path / "in" / "00001.tar").unlink()
-    work = order(*stages)
+    work = ask(*stages)
     finish(work)
 
     collect(Store(work.dataset), keep=1, yes=True)
@@ -100,10 +95,10 @@ def test_shards_of_no_kept_run_go(order, tmp_path):
     assert Store(work.dataset).list("columns/sample-v1") == [f"{name}.parquet"]
 
 
-def test_a_named_run_is_kept_beside_the_newest(order):
+def test_a_named_run_is_kept_beside_the_newest(ask):
     for bound in (1, 2, 3):
-        finish(order(TextLength(), AtLeast("text_length", bound)))
-    store = Store(order().dataset)
+        finish(ask(TextLength(), AtLeast("text_length", bound)))
+    store = Store(ask().dataset)
     first, _, newest = run_ids(store)
 
     report = collect(store, keep_runs=[first], yes=True)
@@ -111,8 +106,8 @@ def test_a_named_run_is_kept_beside_the_newest(order):
     assert report.kept == run_ids(store) == [first, newest]
 
 
-def test_the_newest_run_cannot_be_lost_and_a_run_at_work_is_left_alone(order):
-    work = order(TextLength())
+def test_the_newest_run_cannot_be_lost_and_a_run_at_work_is_left_alone(ask):
+    work = ask(TextLength())
     finish(work)
     store = Store(work.dataset)
 

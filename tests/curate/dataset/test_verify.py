@@ -3,14 +3,13 @@
 import random
 
 import pytest
+from rich.console import Console
 
+from curate.dataset.cells import Cells
 from curate.dataset.verify import verify
 from curate.errors import StoreError
 from curate.pipeline import Pipeline
-from curate.run.commit import RunSpec
-from curate.run.planner import make_plan
 from curate.run.runner import RunRequest, run
-from curate.run.worker import Worker
 from curate.sources import find_shards
 from curate.stages import stage_id
 from curate.storage.checksums import checksummed_parquet, has_valid_checksum
@@ -25,23 +24,19 @@ VERDICT = Pipeline(STAGES).verdict_id(None)
 
 @pytest.fixture
 def work(tmp_path):
-    """Measure two shards without Ray, then let a run record itself: nothing is left for it to do."""
     for i in range(2):
         write_shard(tmp_path / "in" / f"{i:05d}.tar", ["a", "bb", "ccc", "dddd"])
-    order = RunRequest(Pipeline(STAGES), [str(tmp_path / "in")], str(tmp_path / "out"), recipe="test")
-    job = RunSpec(order.pipeline, order.dataset, "000001-test")
-    return order, job, find_shards(order.inputs)
+    request = RunRequest(Pipeline(STAGES), [str(tmp_path / "in")], str(tmp_path / "out"), recipe="test", local=True)
+    return request, find_shards(request.inputs)
 
 
-def measure(order, job, shards):
-    for each in make_plan(job, shards).unfinished:
-        Worker(job, 0, lambda tick: None).measure(each)
-    run(order)
-    return files(order)
+def measure(request, shards):
+    run(request, Console(quiet=True))
+    return files(request)
 
 
-def files(order):
-    store = Store(order.dataset)
+def files(request):
+    store = Store(request.dataset)
     folders = ["errors", *(f"columns/{stage}" for stage in store.list("columns"))]
     return {
         f"{folder}/{name}": store.read_bytes(f"{folder}/{name}") for folder in folders for name in store.list(folder)
@@ -60,12 +55,11 @@ HARMS = [(harm, folder) for harm in ("flip", "truncate", "empty") for folder in 
 def test_harm_is_named_and_after_repair_a_run_ends_in_the_same_bytes(work, folder, harm):
     whole = measure(*work)
     store = Store(work[0].dataset)
-    first, second = (f"{folder}/{each.name}.parquet" for each in work[2])
+    first, second = (f"{folder}/{each.name}.parquet" for each in work[1])
     new = {"flip": flip(whole[first], 8 * 300), "truncate": whole[first][:-5], "empty": b"", "swap": whole[second]}
     store.write_bytes(first, new[harm])
 
-    found = verify(store)
-    assert [each.path for each in found.damaged] == [first]
+    assert [each.path for each in verify(store).damaged] == [first]
     assert first in files(work[0])
     verify(store, repair=True)
     assert first not in files(work[0])
@@ -81,20 +75,37 @@ def test_every_single_bit_of_a_cell_is_guarded(work):
 
 
 def test_a_run_that_meets_a_damaged_cell_says_which_and_what_to_do(work):
-    order, _, shards = work
+    request, shards = work
     measure(*work)
-    store = Store(order.dataset)
+    store = Store(request.dataset)
     path = f"columns/{LENGTH}/{shards[0].name}.parquet"
     store.write_bytes(path, store.read_bytes(path)[:-5])
     store.remove(f"columns/{VERDICT}/{shards[0].name}.parquet")
 
     with pytest.raises(StoreError, match=rf"{path} is damaged .*curate verify .* --repair"):
-        run(order)
+        run(request)
 
 
 def test_equal_tables_give_equal_bytes(work):
-    order, _, shards = work
+    request, shards = work
     measure(*work)
-    cell = Store(order.dataset).read_table(f"columns/{LENGTH}/{shards[0].name}.parquet")
+    cell = Store(request.dataset).read_table(f"columns/{LENGTH}/{shards[0].name}.parquet")
 
     assert checksummed_parquet(cell) == checksummed_parquet(cell.combine_chunks())
+
+
+def test_with_a_damaged_first_file_go_its_additions(work):
+    request, shards = work
+    measure(request, shards)
+    store, cells = Store(request.dataset), Cells(Store(request.dataset))
+    measured = cells.read(LENGTH, shards[0].name)
+    for _ in range(11):
+        cells.add(LENGTH, shards[0].name, measured, measured)
+    store.write_bytes(cells.path(LENGTH, shards[0].name, 2), b"")
+
+    verify(store, repair=True)
+    assert len(cells.files(LENGTH)[shards[0].name]) == 2
+    store.write_bytes(cells.path(LENGTH, shards[0].name), b"")
+    verify(store, repair=True)
+
+    assert [file.shard for file in cells.listing(LENGTH)] == [shards[1].name]

@@ -75,8 +75,8 @@ def answered(expert, *asked, uid="u0"):
     return expert.load()(Batch(table(*asked, uid=uid)))
 
 
-def kept(inspectors, *asked, **options):
-    blind = answered(inspectors, *asked)
+def kept(models, *asked, **options):
+    blind = answered(models, *asked)
     both = table(*asked).append_column("qa_blind", pa.array(blind.columns["qa_blind"], BLIND.field("qa_blind").type))
     chosen = SelectQuestions(**options).load()(Batch(both)).columns
     assert all(len(pa.array(chosen[field.name], field.type)) == len(asked) for field in KEPT_QUESTIONS)
@@ -91,7 +91,7 @@ def test_it_is_an_expert_that_can_be_sent_and_shows_its_first_engine():
     assert stage_id(expert) != stage_id(BlindAnswers(READERS[0], READERS[1:7]))
 
 
-def test_each_inspector_answers_each_question_and_is_judged():
+def test_each_model_answers_each_question_and_is_judged():
     result = answered(BlindAnswers(READERS[0], (READERS[0], READERS[2])), [PLANTED, VISUAL[2]], None, [])
     assert result.columns["qa_blind"][0][0] == {"answers": ["yes"] * 3, "right": [True] * 3, "hits": 3}
     assert result.columns["qa_blind"][0][1]["hits"] == 0
@@ -105,8 +105,8 @@ def test_each_inspector_answers_each_question_and_is_judged():
 
 
 def test_text_answerable_questions_go_and_those_about_the_image_stay():
-    inspectors = BlindAnswers(READERS[0], READERS[1:])
-    (left,) = kept(inspectors, [PLANTED, SPRINGS, *VISUAL[2:]])
+    models = BlindAnswers(READERS[0], READERS[1:])
+    (left,) = kept(models, [PLANTED, SPRINGS, *VISUAL[2:]])
     assert left == [one["question"] for one in VISUAL[2:]]
 
 
@@ -135,7 +135,7 @@ def test_what_is_not_verified_is_not_kept_and_yes_and_no_are_even():
     assert kept(nobody, None, []) == [None, []]
 
 
-def test_without_a_gate_no_inspector_is_needed():
+def test_without_a_gate_no_blind_model_is_needed():
     free = SelectQuestions(max_blind_share=None)
     assert free.needs == ("qa",)
     result = free.load()(Batch(table([SPRINGS])))

@@ -130,6 +130,7 @@ def test_images_fit_the_budget_in_whole_patches(size, longest, expected):
     assert (width, height) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.timeout(600)
 def test_true_hints_bring_positions_and_sign_text_into_the_captions():

@@ -157,6 +157,7 @@ def test_another_seed_makes_other_pairs():
 NANO = Vllm(Weights(str(VLM)), "bfloat16", 2048, max_num_seqs=32, enforce_eager=True, kv_cache_gib=1, gpus=0)
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.timeout(600)
 def test_rejected_texts_of_a_real_model_name_more_that_is_not_there():

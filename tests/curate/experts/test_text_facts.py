@@ -121,9 +121,9 @@ def test_marks_tell_junk_from_captions_in_the_nano_world():
 
 @pytest.mark.parametrize("piece", ["a", "<", "1 ", "a@", "a.", "(", "<a ", "&a", "+1 (22) ", ".jpg", "a-", "日", "| "])
 def test_hostile_texts_take_no_longer_than_their_length(piece):
-    start = time.perf_counter()
+    start = time.thread_time()
     measure((piece * 65_536)[:65_536])
-    assert time.perf_counter() - start < 3
+    assert time.thread_time() - start < 3
 
 
 def test_a_missing_language_model_is_named():

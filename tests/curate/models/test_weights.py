@@ -1,9 +1,12 @@
 """The same weights elsewhere are the same stage; other weights are another."""
 
+import pickle
+from pathlib import Path
+
 import pytest
 
 from curate.errors import PlanError
-from curate.models.weights import Weights
+from curate.models.weights import Weights, digest
 
 
 def test_identity_is_name_and_content_not_place(tmp_path):
@@ -45,5 +48,22 @@ def test_a_hub_name_is_its_own_identity():
 
 def test_missing_weights_are_one_sentence():
     for name in ("./nowhere/x.pt", "nowhere/x.pt", "x.safetensors"):
-        with pytest.raises(PlanError, match=f"weights not found: {name}; give an existing file"):
+        with pytest.raises(PlanError, match=f"weights not found: {Path(name)}; give an existing file"):
             repr(Weights(name))
+
+
+def test_a_relative_path_is_the_same_file_for_a_copy_in_another_working_directory(tmp_path, monkeypatch):
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    (tmp_path / "elsewhere" / "org").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    weights, name = Weights("model.bin"), Weights("org")
+    data, before = pickle.dumps((weights, name)), (repr(weights), repr(name))
+
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    copies = pickle.loads(data)
+
+    assert copies == (weights, name)
+    assert tuple(map(repr, copies)) == before
+    assert before == (f"Weights('model.bin', blake2b={digest(tmp_path / 'model.bin')})", "Weights('org')")
+    assert copies[0].path().read_bytes() == b"weights"
+    assert not copies[1].is_local()

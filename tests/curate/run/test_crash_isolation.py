@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from curate.errors import CurateError
 from curate.pipeline import Pipeline
-from curate.run.crash_isolation import MAX_BLIND_DEATHS, CrashLog, InFlight, OneByOne, Record
+from curate.run.crash_isolation import UNEXPLAINED_CRASHES, CrashLog, InFlight, OneByOne, ShardRecord, check_attempt
 from curate.run.runner import RunRequest, run
 from curate.stages import Resources, stage_id
 from curate.storage.store import Store
@@ -109,56 +110,71 @@ def test_memory_that_runs_out_costs_one_sample_and_is_told_from_other_failures(a
     assert [error and error.code for error in result.errors] == [None, "out_of_memory", None, "expert_failed"]
 
 
-def die(books, note=None):
-    """Let a worker take the shard, note something and never come back; return what the next one is told."""
-    if note:
-        books.note(0, "s", note)
-    return books.begin(0, "s")
+def crash(log, in_flight=None):
+    """Let the worker of shard "s" record what it has in flight and never come back; return what the next one gets."""
+    if in_flight:
+        log.record(0, "s", log.attempts[0, "s"], in_flight)
+    return log.begin(0, "s")
 
 
-def test_a_first_death_blames_nobody_and_a_row_is_guilty_after_two_deaths_alone():
-    books = CrashLog()
-    assert books.begin(0, "s") == Record()
+def test_a_first_crash_blames_no_row_and_a_row_is_poison_after_two_crashes_alone():
+    log = CrashLog()
+    assert log.begin(0, "s") == ShardRecord()
 
-    assert die(books).suspects == frozenset()
-    assert die(books, InFlight("x", ("a", "b"))).suspects == {("x", "a"), ("x", "b")}
-    assert die(books, InFlight("x", ("b",))).guilty == {}
-    assert die(books, InFlight("x", ("b",))).guilty == {("x", "b"): "expert_crashed"}
-
-
-def test_a_row_that_hung_alone_is_guilty_at_once():
-    books = CrashLog()
-    books.accuse(InFlight("x", ("a",), "expert_hung"))
-
-    assert books.guilty == {("x", "a"): "expert_hung"}
+    assert crash(log).suspects == frozenset()
+    assert crash(log, InFlight("x", ("a", "b"))).suspects == {("x", "a"), ("x", "b")}
+    assert crash(log, InFlight("x", ("b",))).poison == {}
+    assert crash(log, InFlight("x", ("b",))).poison == {("x", "b"): "expert_crashed"}
 
 
-def test_a_shard_whose_deaths_blame_no_sample_is_left():
-    books = CrashLog()
-    books.begin(0, "s")
+def test_a_row_that_hung_alone_is_poison_at_once():
+    log = CrashLog()
+    log.blame(InFlight("x", ("a",), "expert_hung"))
 
-    assert [die(books).hopeless for _ in range(MAX_BLIND_DEATHS)] == [False] * (MAX_BLIND_DEATHS - 1) + [True]
-    assert not books.begin(0, "other").hopeless
-
-
-def test_a_shard_that_came_back_has_a_clean_record():
-    books = CrashLog()
-    books.begin(0, "s")
-    books.end(0, "s")
-
-    assert books.begin(0, "s") == Record()
-    assert not books.any_deaths
+    assert log.poison == {("x", "a"): "expert_hung"}
 
 
-def test_a_careful_worker_notes_each_batch_and_measures_suspects_alone():
-    notes = []
-    record = Record(frozenset({("x", "u1")}), {("x", "u3"): "expert_crashed"})
-    scorer = OneByOne(Record(record.suspects | set(record.guilty), record.guilty), notes.append).scorer(
-        "x", TextLength().load()
-    )
+def test_a_shard_whose_crashes_blame_no_sample_is_given_up():
+    log = CrashLog()
+    log.begin(0, "s")
+
+    assert [crash(log).give_up for _ in range(UNEXPLAINED_CRASHES)] == [False] * (UNEXPLAINED_CRASHES - 1) + [True]
+    assert not log.begin(0, "other").give_up
+
+
+def test_a_shard_that_ended_has_a_clean_record():
+    log = CrashLog()
+    log.begin(0, "s")
+    log.end(0, "s", 1)
+
+    assert log.begin(0, "s") == ShardRecord(attempt=2)
+    assert not log.any_crash
+
+
+def test_a_worker_that_was_taken_for_dead_may_neither_commit_nor_end_its_shard():
+    """It lives on, on a machine that was cut off, while another has its shard: only the later attempt counts."""
+    log = CrashLog()
+    older, newer = log.begin(0, "s").attempt, log.begin(0, "s").attempt
+
+    log.end(0, "s", older)
+    log.record(0, "s", older, InFlight("x", ("a",)))
+
+    assert (log.is_current(0, "s", older), log.is_current(0, "s", newer)) == (False, True)
+    assert log.begun == {(0, "s")}
+    assert log.in_flight == {}
+    check_attempt("s", log.is_current(0, "s", newer))
+    with pytest.raises(CurateError, match=r"s was given to another worker .* commits nothing: run the same command"):
+        check_attempt("s", log.is_current(0, "s", older))
+
+
+def test_a_one_by_one_worker_records_each_batch_and_measures_suspects_alone():
+    records = []
+    poison = {("x", "u3"): "expert_crashed"}
+    shard = ShardRecord(2, frozenset({("x", "u1"), *poison}), poison)
+    scorer = OneByOne(shard, records.append).scorer("x", TextLength().load())
 
     result = measure(TextLength(resources=Resources(batch_rows=8)), ["a", "bb", "ccc", "dddd"], scorer)
 
     assert result.columns["text_length"].to_pylist() == [1, 2, 3, None]
-    assert [note.uids for note in notes if note] == [("u0",), ("u1",), ("u2",)]
+    assert [record.uids for record in records if record] == [("u0",), ("u1",), ("u2",)]
     assert result.errors[3].code == "expert_crashed"

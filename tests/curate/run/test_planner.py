@@ -5,10 +5,10 @@ import pytest
 from curate.errors import PlanError
 from curate.inspect.funnel import plan_table
 from curate.pipeline import Pipeline
-from curate.run import commit as commit_shard
-from curate.run import planner
-from curate.run.commit import RunSpec, commit_finished
+from curate.run import commit, planner
+from curate.run.commit import commit_finished
 from curate.run.planner import limit_shards, make_plan
+from curate.run.spec import RunSpec
 from curate.run.worker import Worker
 from curate.sources import find_shards
 from tests.support.shards import write_shard
@@ -24,13 +24,13 @@ def shards(tmp_path):
     return find_shards([str(tmp_path / "in")])
 
 
-def job(tmp_path, *stages, **options):
-    return RunSpec(Pipeline(stages), str(tmp_path / "out"), "000001-test", **options)
+def spec(tmp_path, *stages, **options):
+    return RunSpec.resolve(Pipeline(stages), str(tmp_path / "out"), "000001-test", **options)
 
 
 def measure(work, shards):
     for shard in shards:
-        Worker(work, 0, lambda tick: None).measure(shard)
+        Worker(work, 0, lambda event: None, threaded=False).measure(shard)
 
 
 def head(plan):
@@ -38,7 +38,7 @@ def head(plan):
 
 
 def test_a_small_plan_counts_every_row(tmp_path, shards):
-    plan = make_plan(job(tmp_path, TextLength()), shards)
+    plan = make_plan(spec(tmp_path, TextLength()), shards)
 
     assert plan.exact()
     assert plan.waiting()[0][2] == plan.rows() == 24
@@ -47,8 +47,8 @@ def test_a_small_plan_counts_every_row(tmp_path, shards):
 
 def test_a_large_plan_looks_at_some_shards_and_says_about(tmp_path, shards, monkeypatch):
     monkeypatch.setattr(planner, "LOOK_AT", 2)
-    measure(job(tmp_path, TextLength(), AtLeast("text_length", 3)), shards[:3])
-    wider = job(tmp_path, TextLength(), AtLeast("text_length", 3), TextLength(adds_name="again"))
+    measure(spec(tmp_path, TextLength(), AtLeast("text_length", 3)), shards[:3])
+    wider = spec(tmp_path, TextLength(), AtLeast("text_length", 3), TextLength(adds_name="again"))
 
     plan = make_plan(wider, shards)
 
@@ -60,23 +60,23 @@ def test_a_large_plan_looks_at_some_shards_and_says_about(tmp_path, shards, monk
 
 
 def test_a_run_counts_no_new_shard(tmp_path, shards):
-    plan = make_plan(job(tmp_path, TextLength()), shards, count_new=False)
+    plan = make_plan(spec(tmp_path, TextLength()), shards, count_new=False)
 
     assert {each.rows for each in plan.shards} == {None}
     assert plan.needs_workers
 
 
-def test_what_can_be_settled_is_settled_and_the_rest_is_left_to_workers(tmp_path, shards, monkeypatch):
-    monkeypatch.setattr(commit_shard, "WAVE", 2)
-    measure(job(tmp_path, TextLength(), AtLeast("text_length", 3)), shards)
+def test_what_can_be_committed_is_committed_and_the_rest_is_left_to_workers(tmp_path, shards, monkeypatch):
+    monkeypatch.setattr(commit, "WAVE", 2)
+    measure(spec(tmp_path, TextLength(), AtLeast("text_length", 3)), shards)
     again = TextLength(adds_name="again")
-    measure(job(tmp_path, TextLength(), AtLeast("text_length", 3), again), shards[:4])
-    higher = job(tmp_path, TextLength(), AtLeast("text_length", 4), again)
+    measure(spec(tmp_path, TextLength(), AtLeast("text_length", 3), again), shards[:4])
+    higher = spec(tmp_path, TextLength(), AtLeast("text_length", 4), again)
 
     left = commit_finished(higher, shards)
 
     assert left == shards[4:]
-    assert higher.columns.shards(higher.verdict_id) == {shard.name for shard in shards[:4]}
+    assert higher.cells.shards(higher.verdict_id) == {shard.name for shard in shards[:4]}
 
 
 def test_a_limit_ends_in_the_middle_of_a_shard(shards):

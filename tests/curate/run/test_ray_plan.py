@@ -28,7 +28,7 @@ import ray
 from ray.cluster_utils import Cluster
 from rich.console import Console
 from curate.pipeline import Pipeline
-from curate.run.runner import Order, run
+from curate.run.runner import RunRequest, run
 from tests.curate.run.test_ray_plan import Slow
 
 folder, several, dies = Path(sys.argv[1]), sys.argv[2] != "one", sys.argv[2] == "several"
@@ -42,9 +42,9 @@ if several:
 stage = Slow(log=str(folder / "log"), seconds=0.5 * several)
 if several and not dies:
     stage = replace(stage, resources=replace(stage.resources, workers=None))  # as many as fit
-order = Order(Pipeline([stage]), [str(folder.parent / "in" / "*.tar")], str(folder / "out"), recipe="test")
+request = RunRequest(Pipeline([stage]), [str(folder.parent / "in" / "*.tar")], str(folder / "out"), recipe="test")
 with ThreadPoolExecutor(1) as thread:  # the main thread's signals are for Ray's nodes
-    running = thread.submit(run, order, Console(quiet=True))
+    running = thread.submit(run, request, Console(quiet=True))
     if several:
         while not (folder / "log").exists() and not running.done():
             time.sleep(0.05)

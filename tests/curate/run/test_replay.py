@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.dataset.cells import Trouble, measured_table
+from curate.dataset.cells import Outcomes, measured_table
 from curate.errors import ContractError, SampleError
-from curate.run.replay import replay
+from curate.pipeline import Pipeline
+from curate.run import replay as replays
 from curate.stages import stage_id
 from schemas.sample import SAMPLE
 from tests.support.stages import AtLeast, TextLength
@@ -16,19 +17,23 @@ from tests.support.stages import AtLeast, TextLength
 EXPERT = TextLength()
 
 
+def replay(stages, *rest):
+    return replays.replay(Pipeline(stages).resolve(), *rest)
+
+
 def samples(n, errors=None):
     columns = {f.name: pa.nulls(n, f.type) for f in SAMPLE}
-    trouble = Trouble(errors or [None] * n, np.ones(n, np.int16))
+    outcomes = Outcomes(errors or [None] * n, np.ones(n, np.int16))
     uids = pa.array([f"u{i}" for i in range(n)], pa.string())
-    return measured_table(SAMPLE, np.arange(n, dtype=np.int32), uids, columns, trouble)
+    return measured_table(SAMPLE, np.arange(n, dtype=np.int32), uids, columns, outcomes)
 
 
 def cell(values, errors=None, measured=None):
     n = len(values)
-    trouble = Trouble(errors or [None] * n, np.ones(n, np.int16))
+    outcomes = Outcomes(errors or [None] * n, np.ones(n, np.int16))
     uids = pa.array([f"u{i}" for i in range(n)], pa.string())
     columns = {"text_length": pa.array(values, pa.float32())}
-    table = measured_table(EXPERT.adds, np.arange(n, dtype=np.int32), uids, columns, trouble)
+    table = measured_table(EXPERT.adds, np.arange(n, dtype=np.int32), uids, columns, outcomes)
     if measured is not None:
         table = table.set_column(2, table.schema.field("measured"), pa.array(measured))
     return {stage_id(EXPERT): table}
@@ -37,7 +42,7 @@ def cell(values, errors=None, measured=None):
 def test_a_null_value_is_unmeasured_and_never_kept():
     state = replay([EXPERT, AtLeast("text_length", 3)], samples(3), cell([5, 1, None]))
 
-    assert state.alive.tolist() == [True, False, False]
+    assert state.kept.tolist() == [True, False, False]
     drop = "AtLeast(name='text_length', bound=3)"
     assert state.dropped_by.tolist() == [None, drop, f"unmeasured: {drop}"]
 
@@ -48,39 +53,39 @@ def test_the_first_filter_that_drops_is_the_reason():
     assert state.dropped_by.tolist() == [f"AtLeast(name='text_length', bound={b})" for b in (3, 9)]
 
 
-def test_a_failed_sample_is_dead_with_its_stage_and_code():
+def test_a_failed_sample_is_not_kept_and_names_its_stage_and_code():
     state = replay([EXPERT, AtLeast("text_length", 0)], samples(2), cell([None, 1], [SampleError("oops", "x"), None]))
 
     assert state.error.tolist() == ["text_length: oops", None]
     assert state.dropped_by.tolist() == [None, None]
-    assert state.alive.tolist() == [False, True]
+    assert state.kept.tolist() == [False, True]
 
 
-def test_unreadable_samples_wait_for_nothing():
+def test_unreadable_samples_are_pending_nowhere():
     state = replay([EXPERT], samples(2, [SampleError("missing_image", "x"), None]), {})
 
     assert state.error.tolist() == ["sample: missing_image", None]
-    assert state.waits_for.tolist() == [-1, 0]
+    assert state.pending.tolist() == [-1, 0]
 
 
-def test_only_living_rows_wait():
+def test_only_rows_kept_so_far_are_pending():
     later = TextLength(adds_name="other")
     state = replay(
         [EXPERT, AtLeast("text_length", 3), later], samples(3), cell([5, 1, 7], measured=[True, True, False])
     )
 
-    assert state.waits_for.tolist() == [2, -1, 0]
+    assert state.pending.tolist() == [2, -1, 0]
 
 
 @pytest.mark.parametrize(("codes", "waits"), [(set(), [0, 0, -1]), ({"oops"}, [0, -1, -1]), ({"none"}, [-1, -1, -1])])
-def test_retry_waits_again_for_what_failed(codes, waits):
+def test_with_retry_what_failed_is_pending_again(codes, waits):
     errors = [SampleError("oops", "x"), SampleError("other", "x"), None]
     state = replay([EXPERT], samples(3), cell([None, None, 1], errors), frozenset(codes))
 
-    assert state.waits_for.tolist() == waits
+    assert state.pending.tolist() == waits
 
 
-def test_no_verdict_while_somebody_waits():
+def test_no_verdict_while_a_sample_is_pending():
     with pytest.raises(ContractError, match="1 samples are not measured yet"):
         replay([EXPERT], samples(1), {}).verdict(samples(1))
 
@@ -92,4 +97,4 @@ def test_every_sample_is_kept_or_dropped_for_one_reason(values, low, high):
     )
 
     reasons = np.array([reason is not None for reason in state.dropped_by], dtype=bool)
-    assert (state.alive ^ reasons).all()
+    assert (state.kept ^ reasons).all()

@@ -10,7 +10,7 @@ import uuid
 import pytest
 
 from curate.errors import StoreError
-from curate.storage import lock
+from curate.storage import lease, lock
 from curate.storage.lock import fenced, lock_dataset, lock_owner
 from curate.storage.store import Store, remove_orphans
 
@@ -19,8 +19,8 @@ HOLD = "import sys, time; from curate.storage.lock import lock_dataset; from cur
 
 @pytest.fixture(params=["local", "memory"])
 def store(request, tmp_path, monkeypatch):
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.1)
-    monkeypatch.setattr(lock, "STALE_SECONDS", 0.5)
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(lease, "STALE_SECONDS", 0.5)
     return Store(str(tmp_path / "out") if request.param == "local" else f"memory://lock-{uuid.uuid4().hex}")
 
 
@@ -59,8 +59,8 @@ def test_a_killed_driver_leaves_no_lock(tmp_path):
 
 
 def test_a_lease_is_taken_over_only_when_its_counter_stands_still(monkeypatch):
-    monkeypatch.setattr(lock, "STALE_SECONDS", 0.5)
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(lease, "STALE_SECONDS", 0.5)
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.1)
     store, heard = Store(f"memory://lease-{uuid.uuid4().hex}"), []
     store.write_bytes("lock", b'{"token": "x", "host": "gone", "pid": 1, "run": "r", "beat": 3}')
 

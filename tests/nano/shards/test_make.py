@@ -9,8 +9,8 @@ import pytest
 from curate.errors import SampleError
 from curate.pixels import decode
 from curate.sources import find_shards, scan
+from nano.evaluate.defects import tar_name
 from nano.evaluate.run import SHARDS, read_truth, scenes, truths
-from nano.shards.defects import tar_name
 from nano.shards.make import draw_clean, make_samples, scene_seed, write_shards
 from nano.shards.planting import PLANTS
 
@@ -62,7 +62,7 @@ def troubles():
     found = {}
     for shard in find_shards([str(SHARDS / "*.tar")]):
         for row, sample in enumerate(scan(shard)):
-            trouble = sample.trouble
+            trouble = sample.error
             if trouble is None:
                 try:
                     decode(sample.image, 112)

@@ -1,0 +1,69 @@
+"""What a user asks for, and what of it travels to the workers of a run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from curate.dataset.cells import Cells
+from curate.pipeline import Pipeline, Step, verdict_id
+from curate.storage.store import Store
+
+__all__ = ["RunRequest", "RunSpec"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a user asks for; `retry` holds error codes to measure again (all when empty), None retries nothing.
+
+    With `local` the run works in this process, without Ray: see `curate.run.local`.
+    """
+
+    pipeline: Pipeline
+    inputs: Sequence[str]
+    dataset: str
+    recipe: str = "pipeline"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    address: str | None = None
+    retry: frozenset[str] | None = None
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One run as its workers need it: every identity is resolved here, by the driver, and never asked for again.
+
+    `limit` is the number of samples of the whole run, and part of the verdict's identity. `retry` is that of the
+    request. `token` is the fencing token of the driver's lock, `code` the digest of its code: a worker compares both.
+    """
+
+    pipeline: Pipeline = field(repr=False)  # Ray asks for the repr of what it sends, some six times
+    steps: tuple[Step, ...] = field(repr=False)
+    verdict_id: str
+    dataset: str
+    run_id: str
+    limit: int | None = None
+    retry: frozenset[str] | None = None
+    token: str = ""
+    code: str = ""
+
+    @classmethod
+    def resolve(
+        cls,
+        pipeline: Pipeline,
+        dataset: str,
+        run_id: str = "-",
+        limit: int | None = None,
+        retry: frozenset[str] | None = None,
+    ) -> "RunSpec":
+        """Return the spec of a run that holds no lock yet; digests the weights of the pipeline.
+
+        A local dataset gets its absolute path: workers may have another working directory.
+        """
+        steps, store = pipeline.resolve(), Store(dataset)
+        root = str(store.local_path().absolute()) if store.is_local() else dataset
+        return cls(pipeline, steps, verdict_id(steps, limit), root, run_id, limit, retry)
+
+    @property
+    def cells(self) -> Cells:
+        return Cells(Store(self.dataset))
