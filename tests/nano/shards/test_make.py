@@ -17,7 +17,7 @@ from nano.shards.planting import PLANTS
 
 def test_equal_arguments_give_equal_bytes(tmp_path):
     for name in ("first", "second"):
-        write_shards(tmp_path / name, make_samples(60, 3))
+        write_shards(tmp_path / name, make_samples(20, 3))
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert files == ["truth.jsonl", "world-000000.tar"]
     for file in files:
