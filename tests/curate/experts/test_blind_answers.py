@@ -10,7 +10,7 @@ from curate.errors import PlanError, SampleError
 from curate.experts.blind_answers import BlindAnswers, together
 from curate.experts.caption_qa import CaptionQA
 from curate.experts.select_questions import SelectQuestions
-from curate.pipeline import Pipeline, engine_of
+from curate.pipeline import Pipeline, engine_of, engines_of
 from curate.stages import Batch, Expert, Resources, stage_id
 from schemas.blind import BLIND
 from schemas.question import KEPT_QUESTIONS, QUESTIONS
@@ -83,11 +83,12 @@ def kept(models, *asked, **options):
     return [one and [q["question"] for q in one] for one in chosen["qa_kept"]]
 
 
-def test_it_is_an_expert_that_can_be_sent_and_shows_its_first_engine():
+def test_it_is_an_expert_that_can_be_sent_and_shows_all_its_engines():
     expert = BlindAnswers(READERS[0], READERS[1:])
     assert isinstance(expert, Expert)
     assert stage_id(pickle.loads(pickle.dumps(expert))) == stage_id(expert)
-    assert engine_of(expert) == expert.engines[0] == READERS[0]
+    assert engine_of(expert) == READERS[0]
+    assert engines_of(expert) == expert.engines == READERS
     assert stage_id(expert) != stage_id(BlindAnswers(READERS[0], READERS[1:7]))
 
 
