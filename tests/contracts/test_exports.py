@@ -135,7 +135,9 @@ def test_a_broken_format_breaks_a_law(drop, ground, fault):
 
 
 def test_the_page_about_exports_tells_of_every_format():
-    rows = [line.split("`")[1] for line in PAGE.with_name("exports.md").read_text().splitlines() if line.startswith("| `")]
+    rows = [
+        line.split("`")[1] for line in PAGE.with_name("exports.md").read_text().splitlines() if line.startswith("| `")
+    ]
     assert sorted(rows) == sorted(known_formats())
 
 
