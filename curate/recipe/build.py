@@ -1,13 +1,13 @@
 """Build a recipe's pipeline from `path=value` texts: first its parameters, then fields of its stages."""
 
 import dataclasses
-import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, get_type_hints
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from curate.errors import CurateError, PlanError
+from curate.errors import PlanError
+from curate.recipe.call import by_head, call_recipe, named_stages, parameter_defaults, parameter_hints, read_arguments
 from curate.recipe.find import Recipe
-from curate.recipe.paths import Path, first_line, near, set_values, split_path
+from curate.recipe.paths import Path, first_line, set_values, split_path
 from curate.recipe.unknown import unknown_name
 from curate.recipe.values import NONE, field_hints, nested_kind
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from curate.pipeline import Pipeline
     from curate.stages import Stage
 
-__all__ = ["build", "named_stages", "parameter_hints", "read_assignments"]
+__all__ = ["build", "read_assignments"]
 
 
 def build(recipe: Recipe, assignments: Sequence[str]) -> tuple["Pipeline", dict[str, str]]:
@@ -27,12 +27,12 @@ def build(recipe: Recipe, assignments: Sequence[str]) -> tuple["Pipeline", dict[
     exist, a value of another type, or a recipe that refuses a value.
     """
     given = _read(assignments)
-    hints, defaults = parameter_hints(recipe), _defaults(recipe)
+    hints, defaults = parameter_hints(recipe), parameter_defaults(recipe)
     own = {path: text for path, text in given.items() if _is_parameter(path, hints, defaults)}
-    arguments = _arguments(recipe, own)
-    pipeline = _call(recipe, arguments)
+    arguments = read_arguments(recipe, own)
+    pipeline = call_recipe(recipe, arguments)
     stages: list[Stage | None] = list(pipeline.stages)
-    others = _by_head({path: text for path, text in given.items() if path not in own})
+    others = by_head({path: text for path, text in given.items() if path not in own})
     names = named_stages(pipeline.stages)
     indices = {head: _find_stage(names, head, recipe) for head in others}
     for head, below in others.items():
@@ -47,24 +47,7 @@ def read_assignments(function: Callable[..., Any], assignments: Sequence[str]) -
 
     Raises PlanError naming the parameter, what was given and what is allowed.
     """
-    return _arguments(function, _read(assignments))
-
-
-def parameter_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the type of each parameter; text where it has none."""
-    hints = get_type_hints(function)
-    return {name: hints.get(name, str) for name in inspect.signature(function).parameters}
-
-
-def named_stages(stages: Iterable["Stage"]) -> dict[str, int]:
-    """Return the index of each stage by its name in paths: `ocr`, or `clip[0]` and `clip[1]` where there are several.
-
-    The first of several is not called `clip` alone, which would hide that there is another.
-    """
-    from curate.stages import stage_name
-
-    names = [stage_name(stage) for stage in stages]
-    return {name if names.count(name) == 1 else f"{name}[{names[:i].count(name)}]": i for i, name in enumerate(names)}
+    return read_arguments(function, _read(assignments))
 
 
 def _read(assignments: Sequence[str]) -> dict[str, str]:
@@ -78,21 +61,6 @@ def _read(assignments: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def _by_head(given: Mapping[str, str]) -> dict[str, dict[Path, str]]:
-    """Return the assignments by the first name of their paths, `clip[1]` included, and what is below it."""
-    groups: dict[str, dict[Path, str]] = {}
-    for path, text in given.items():
-        first, *rest = split_path(path)
-        head = first.name if first.number is None else f"{first.name}[{first.number}]"
-        groups.setdefault(head, {})[tuple(rest)] = text
-    return groups
-
-
-def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    parameters = inspect.signature(function).parameters
-    return {name: p.default for name, p in parameters.items() if p.default is not inspect.Parameter.empty}
-
-
 def _is_parameter(path: str, hints: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
     """Tell whether a path is a parameter's: one that has no fields leaves `name.field` to a stage of its name."""
     steps = split_path(path)
@@ -101,35 +69,6 @@ def _is_parameter(path: str, hints: Mapping[str, Any], defaults: Mapping[str, An
         return False
     nested = nested_kind(hints[name]) or dataclasses.is_dataclass(defaults.get(name))
     return path == name or bool(nested) or isinstance(defaults.get(name), tuple)
-
-
-def _arguments(function: Callable[..., Any], given: Mapping[str, str]) -> dict[str, Any]:
-    hints, defaults = parameter_hints(function), _defaults(function)
-    arguments: dict[str, Any] = {}
-    for head, below in _by_head(given).items():
-        name, bracket, _ = head.partition("[")
-        if name not in hints:
-            raise PlanError(f"{_name(function)} has no parameter {name!r}; {near(name, hints, 'it takes')}")
-        if bracket:
-            raise PlanError(f"-p {head}: {name} is one parameter, not several")
-        arguments[name] = set_values(defaults.get(name), hints[name], below, name)
-    if missing := [name for name in hints if name not in defaults and name not in arguments]:
-        raise PlanError(f"{_name(function)} needs -p {missing[0]}=…")
-    return arguments
-
-
-def _call(recipe: Recipe, arguments: Mapping[str, Any]) -> "Pipeline":
-    from curate.pipeline import Pipeline
-
-    try:
-        pipeline = recipe(**arguments)
-    except CurateError:
-        raise
-    except (ValueError, TypeError) as error:
-        raise PlanError(f"{_name(recipe)}: {error}") from error
-    if not isinstance(pipeline, Pipeline):
-        raise PlanError(f"{_name(recipe)} returned {type(pipeline).__name__}, not a curate.pipeline.Pipeline")
-    return pipeline
 
 
 def _find_stage(names: Mapping[str, int], head: str, recipe: Recipe) -> int:
@@ -168,7 +107,3 @@ def _follow(stages: list["Stage | None"], old: "Stage", new: "Stage") -> list["S
         fields = {name: after for name in names if getattr(stage, name) == before}
         followed.append(dataclasses.replace(stage, **fields) if fields else stage)  # type: ignore[type-var]
     return followed
-
-
-def _name(function: Callable[..., Any]) -> str:
-    return str(getattr(function, "__name__", function))

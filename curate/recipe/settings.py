@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Final
 
-from curate.recipe.build import build, named_stages, parameter_hints
+from curate.recipe.call import call_recipe, named_stages, parameter_hints
 from curate.recipe.find import Recipe, find_recipe, known_recipes
 from curate.recipe.paths import first_line
 from curate.recipe.values import field_hints, is_whole, nested_kind, type_name, value_text
@@ -69,7 +69,7 @@ def _groups(recipe: Recipe) -> Iterator[tuple[str, list[Setting]]]:
             yield f"parameter {name}{f', {first_line(kind)}' if kind else ''}", list(_fields(name, hint, default))
     if any(parameters[name].default is inspect.Parameter.empty for name in hints):
         return
-    stages = build(recipe, [])[0].stages
+    stages = call_recipe(recipe, {}).stages
     for name, i in named_stages(stages).items():
         stage = stages[i]
         own = [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from curate.recipe.find import Recipe
+from curate.recipe.settings import settings
 
 __all__ = ["RENAMED", "unknown_name"]
 
@@ -61,8 +62,6 @@ def unknown_name(head: str, names: Sequence[str], recipe: Recipe) -> str:
 
 def _moved(name: str, parameters: Sequence[str], recipe: Recipe) -> list[str]:
     """Return the paths that a name may mean: what it is called now, else those that end with it."""
-    from curate.recipe.settings import settings
-
     paths = [setting.path for setting in settings(recipe)]
     new = RENAMED.get(name)
     if new is not None and any(path == new or path.startswith(f"{new}.") for path in paths):
