@@ -9,6 +9,7 @@ import typer
 
 from curate.errors import CurateError
 from curate.exports.formats import known_formats
+from curate.recipe import known_recipes
 
 if TYPE_CHECKING:
     from curate.run.runner import RunRequest
@@ -25,13 +26,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-RecipeName = Annotated[
-    str, typer.Argument(help="quickstart, datacomp_basic, densefusion, … or path/to/file.py:function")
-]
+RECIPES = f"{', '.join(known_recipes())}, or path/to/file.py:function"
+RecipeName = Annotated[str, typer.Argument(help=f"{RECIPES}.")]
 Inputs = Annotated[list[str], typer.Option("--input", "-i", help="Tar, Parquet, folder, pattern or URL; may repeat.")]
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Dataset folder or fsspec URL; made if missing.")]
 Folder = Annotated[str, typer.Argument(metavar="DATASET", help="Dataset folder or fsspec URL.")]
-Parameters = Annotated[list[str] | None, typer.Option("-p", help="Recipe parameter, name=value; may repeat.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("-p", help="PATH=VALUE of a parameter or a stage; may repeat. `curate recipes RECIPE` lists them."),
+]
 Limit = Annotated[int | None, typer.Option("--limit", help="Take only the first N samples.")]
 Address = Annotated[str | None, typer.Option("--address", help="Ray cluster, e.g. ray://head:10001 or auto.")]
 FORMATS = "\n".join(f"{name:<15}{sentence}" for name, sentence in known_formats().items())
@@ -56,6 +59,19 @@ def main() -> None:
 
 def _stop(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+@app.command()
+def recipes(
+    recipe: Annotated[str | None, typer.Argument(help=f"{RECIPES}; all of them in short if left out.")] = None,
+) -> None:
+    """List the recipes, or what `-p` can set in one: every path with its type and default."""
+    from shutil import get_terminal_size
+
+    from curate.recipe import find_recipe, recipe_list, recipe_page
+
+    width = get_terminal_size().columns if sys.stdout.isatty() else None
+    typer.echo(recipe_page(find_recipe(recipe), width) if recipe else recipe_list(width))
 
 
 @app.command()
@@ -182,7 +198,7 @@ def calibrate(
     gate: Annotated[
         list[str] | None, typer.Option("--gate", help="label:column:minimum; may repeat. The judge's two by default.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Where pictures named by uid are.")] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Where images named by uid are.")] = None,
 ) -> None:
     """Measure a recipe's judge, or another score of captions, against labels."""
     from curate.captions.judging.calibration import Bar
@@ -192,9 +208,9 @@ def calibrate(
 
     items = calibration.read_set(labels, Store(dataset) if dataset else None)
     gates = calibration.read_gates(gate or [])
-    found = calibration.calibrate(build(find_recipe(recipe), p or [])[0], labels, items, gates)
-    out.write_text(found.to_json(), encoding="utf-8")
-    _print(calibration.calibration_table(found, Bar()))
+    measured = calibration.calibrate(build(find_recipe(recipe), p or [])[0], labels, items, gates)
+    out.write_text(measured.to_json(), encoding="utf-8")
+    _print(calibration.calibration_table(measured, Bar()))
 
 
 @app.command()
@@ -212,8 +228,8 @@ def errors(
 @app.command()
 def blind(
     dataset: Folder,
-    vlm: Annotated[str | None, typer.Option("--vlm", help="Inspector that is the model which saw the picture.")] = None,
-    base: Annotated[str | None, typer.Option("--base", help="Inspector that is its language model.")] = None,
+    vlm: Annotated[str | None, typer.Option("--vlm", help="Blind model that also saw the image.")] = None,
+    base: Annotated[str | None, typer.Option("--base", help="Blind model that is its language model.")] = None,
     run: RunId = None,
 ) -> None:
     """Show how many questions models answered without the image: rates, multi-modal gain and leakage."""

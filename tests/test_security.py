@@ -58,6 +58,25 @@ def test_parameters_named_like_a_secret_are_masked():
     assert {name: masked[name] for name in plain} == plain
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("engine.api_key", "hush"),
+        ("engine.api_key_env", "hush"),
+        ("engine", '{"model": "m", "api_key": "hush"}'),
+        ("engines", '[{"servers": ["https://me:hush@h/v1"]}, {"deep": {"token": ["hush"]}}]'),
+        ("engine.servers", "https://me:hush@h/v1,https://me:hush@i/v1"),
+    ],
+)
+def test_secrets_deep_in_a_parameter_are_masked(path, text):
+    assert "hush" not in str(mask_parameters({path: text}))
+
+
+def test_the_name_of_the_variable_that_holds_a_key_is_no_secret():
+    plain = {"engine.api_key_env": "MY_API_KEY", "engine": '{"api_key_env": "MY_API_KEY", "servers": ["http://h/v1"]}'}
+    assert mask_parameters(plain) == plain
+
+
 def test_no_file_of_a_run_holds_a_secret(tmp_path):
     store = Store(str(tmp_path))
     facts = {"sample_stage": "sample-v1", "stages": [], "verdict": "v", "limit": None, "code": "", "versions": {}}

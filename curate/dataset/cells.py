@@ -103,7 +103,10 @@ class Cells:
         return sorted(self.store.list("columns"), key=lambda stage: (stage != SAMPLE_STAGE, stage))
 
     def shards(self, stage: str) -> set[str]:
-        """Return the shards that have a cell of samples or a verdict, by one listing: these have no additions."""
+        """Return the shards that have a cell of the stage, by one listing; names of additions may be among them.
+
+        So ask it about shards by name. Samples and verdicts have no additions.
+        """
         return {name.removesuffix(SUFFIX) for name in self.store.list(f"columns/{stage}")}
 
     def listing(self, stage: str, shards: Collection[str] | None = None) -> list[CellFile]:

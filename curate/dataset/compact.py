@@ -35,7 +35,7 @@ class CompactReport:
         return Text(f"{saved}: {self.compacted:,} cells took in their additions; no value changed")
 
 
-def compact(store: Store, say: Callable[[str], None] = lambda message: None) -> CompactReport:
+def compact(store: Store, log: Callable[[str], None] = lambda message: None) -> CompactReport:
     """Merge the additions of every cell into its first file, while holding the dataset's lock.
 
     A cell is rewritten whole before its additions go, the last first. Killed in between, the remaining additions
@@ -44,7 +44,7 @@ def compact(store: Store, say: Callable[[str], None] = lambda message: None) -> 
     """
     latest(store)
     cells = Cells(store)
-    with lock_dataset(store, say) as name, ThreadPoolExecutor(AT_ONCE) as threads:
+    with lock_dataset(store, log) as name, ThreadPoolExecutor(AT_ONCE) as threads:
         name("compact")
         before = compacted = removed = 0
         for stage in cells.stages():

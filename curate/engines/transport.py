@@ -52,7 +52,9 @@ class Transport:
             keepalive_expiry=KEEP_ALIVE_SECONDS,
         )
         try:
-            self.client = httpx.Client(limits=limits)
+            context = httpx.create_ssl_context()
+            context.load_default_certs()  # httpx knows only certifi's; a machine may trust more of its own
+            self.client = httpx.Client(limits=limits, verify=context)
         except (httpx.InvalidURL, ValueError, ImportError, OSError) as error:
             raise EngineError(
                 f"HTTP cannot be set up ({sentence(error)}); fix the proxies (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) or "

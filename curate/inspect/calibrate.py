@@ -16,16 +16,14 @@ from curate.errors import PlanError, SampleError
 from curate.experts.caption_judge import CaptionJudge
 from curate.inspect.show import image_bytes
 from curate.models.weights import digest
-from curate.pipeline import Pipeline
-from curate.run.scoring import DecodedImages, Payload, score
-from curate.stages import Expert, Scorer, stage_id
+from curate.pipeline import FailureLimits, Pipeline
+from curate.run.local import measure_cells
+from curate.run.scoring import Payload
+from curate.stages import Expert, stage_id
 from curate.storage.store import Store
-from schemas.cell import CELL
 from schemas.sample import SAMPLE
 
 __all__ = ["JUDGED", "Gate", "calibrate", "calibration_table", "read_gates", "read_set"]
-
-CHUNK_ROWS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +57,12 @@ def calibrate(pipeline: Pipeline, labels: Path, items: Sequence[Item], gates: Se
     judge = _producer(pipeline, gates)
     text = judge.text if isinstance(judge, CaptionJudge) else "caption"
     experts = _needed(pipeline, judge, text)
-    for expert in experts:
-        expert.check()
-    scores = _measure(experts, items, text, [gate.column for gate in gates])
+    scores = _scores(experts, items, text, [gate.column for gate in gates])
     axes = {}
     for gate in gates:
         at = [i for i, item in enumerate(items) if gate.axis in item.labels]
-        found = scores[gate.column]
-        axes[gate.axis] = agreement(
-            gate.column, gate.minimum, [items[i].labels[gate.axis] for i in at], [found[i] for i in at]
-        )
+        values = [scores[gate.column][i] for i in at]
+        axes[gate.axis] = agreement(gate.column, gate.minimum, [items[i].labels[gate.axis] for i in at], values)
     return Calibration(
         judge=stage_id(judge),
         engine=judge.engine.name if isinstance(judge, CaptionJudge) else None,
@@ -85,15 +79,15 @@ def read_gates(texts: Sequence[str]) -> tuple[Gate, ...]:
     >>> read_gates(["ita:caption_object_precision:0.9"])
     (Gate(axis='ita', column='caption_object_precision', minimum=0.9),)
     """
-    found = []
+    gates = []
     for text in texts:
         parts = text.split(":")
         try:
             axis, column, minimum = parts[0], parts[1], float(parts[2])
         except (IndexError, ValueError) as error:
             raise PlanError(f"--gate {text!r} is not label:column:minimum, such as ita:caption_ita:3") from error
-        found.append(Gate(axis, column, minimum))
-    return tuple(found) or JUDGED
+        gates.append(Gate(axis, column, minimum))
+    return tuple(gates) or JUDGED
 
 
 def read_set(path: Path, store: Store | None = None) -> list[Item]:
@@ -131,9 +125,9 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _item(row: dict[str, Any], where: str, folder: Path, store: Store | None) -> Item:
-    labels = {name: _label(value) for name, value in row.items() if name not in ("image", "uid", "caption")}
-    found = {name: value for name, value in labels.items() if value is not None}
-    if not isinstance(row.get("caption"), str) or not found:
+    values = {name: _label(value) for name, value in row.items() if name not in ("image", "uid", "caption")}
+    labels = {name: value for name, value in values.items() if value is not None}
+    if not isinstance(row.get("caption"), str) or not labels:
         raise PlanError(f"{where}: it needs a text `caption` and at least one label, a number or true or false")
     image, uid = row.get("image"), row.get("uid")
     payload: Payload
@@ -150,7 +144,7 @@ def _item(row: dict[str, Any], where: str, folder: Path, store: Store | None) ->
             payload = error
     else:
         raise PlanError(f"{where}: it needs an image: `image`, or `uid` with --dataset")
-    return Item(payload, row["caption"], found)
+    return Item(payload, row["caption"], labels)
 
 
 def _label(value: Any) -> float | None:
@@ -163,67 +157,44 @@ def _producer(pipeline: Pipeline, gates: Sequence[Gate]) -> Expert:
     producers = [next((e for e in pipeline.experts if gate.column in e.adds.names), None) for gate in gates]
     if len({repr(producer) for producer in producers}) != 1 or producers[0] is None:
         columns = sorted({name for expert in pipeline.experts for name in expert.adds.names})
-        asked = ", ".join(gate.column for gate in gates)
-        raise PlanError(f"no expert of the recipe adds {asked}; its experts add {', '.join(columns)}")
+        missing = ", ".join(gate.column for gate in gates)
+        raise PlanError(f"no expert of the recipe adds {missing}; its experts add {', '.join(columns)}")
     return producers[0]
 
 
 def _needed(pipeline: Pipeline, judge: Expert, text: str) -> list[Expert]:
     """Return the experts to run, in order: the judge, and those whose columns it needs and the set does not give."""
-    wanted, chain = set(judge.needs) - {text}, [judge]
+    needs, chain = set(judge.needs) - {text}, [judge]
     before = list(pipeline.experts)[: list(pipeline.experts).index(judge)]
     for expert in reversed(before):
-        if wanted & set(expert.adds.names) and text not in expert.adds.names:
+        if needs & set(expert.adds.names) and text not in expert.adds.names:
             chain.append(expert)
-            wanted = (wanted - set(expert.adds.names)) | (set(expert.needs) - {text})
-    if missing := sorted(wanted - {"uid", *SAMPLE.names}):
+            needs = (needs - set(expert.adds.names)) | (set(expert.needs) - {text})
+    if missing := sorted(needs - {"uid", *SAMPLE.names}):
         raise PlanError(f"{stage_id(judge)} needs {', '.join(missing)}, which a labelled set does not give")
     return chain[::-1]
 
 
-def _measure(
+def _scores(
     experts: Sequence[Expert], items: Sequence[Item], text: str, columns: Sequence[str]
 ) -> dict[str, list[float | None]]:
-    loaded: list[tuple[Expert, Scorer]] = [(expert, expert.load()) for expert in experts]
-    sides = [expert.pixels for expert in experts if expert.pixels is not None]
-    side = None if not sides else 0 if 0 in sides else max(sides)
-    found: dict[str, list[float | None]] = {name: [] for name in columns}
-    for start in range(0, len(items), CHUNK_ROWS):
-        part = items[start : start + CHUNK_ROWS]
-        table = _table(part, start, text)
-        images = DecodedImages([item.payload for item in part], side)
-        failed = np.zeros(len(part), bool)
-        for expert, scorer in loaded:
-            rows = np.flatnonzero(~failed)
-            needs = list(dict.fromkeys(("uid", *expert.needs)))
-            scores = score(expert, scorer, table.select(needs).take(pa.array(rows)), rows.tolist(), images)
-            back = np.full(len(part), -1)
-            back[rows] = np.arange(len(rows))
-            failed[rows[[error is not None for error in scores.errors]]] = True
-            for name, values in scores.columns.items():
-                if name not in table.column_names:
-                    table = table.append_column(name, values.take(pa.array(back, mask=back < 0)))
-        for name in columns:
-            found[name] += [None if bad else value for bad, value in zip(failed, table[name].to_pylist(), strict=True)]
-    return found
+    """Return the values of some columns of the last expert, per item; null where it or one before it failed."""
+    pipeline = Pipeline(experts, FailureLimits(max_error_frac=None))
+    table = pa.table({text: pa.array([item.caption for item in items], pa.string())})
+    steps = pipeline.resolve()
+    cell = measure_cells(pipeline, table, [item.payload for item in items], steps=steps).get(steps[-1].id)
+    return {name: [None] * len(items) if cell is None else cell[name].to_pylist() for name in columns}
 
 
-def _table(items: Sequence[Item], start: int, text: str) -> pa.Table:
-    n = len(items)
-    columns = {field.name: pa.nulls(n, field.type) for field in SAMPLE if field.name != text}
-    columns["uid"] = pa.array([f"{start + i:032x}" for i in range(n)], CELL.field("uid").type)
-    return pa.table(columns | {text: pa.array([item.caption for item in items], pa.string())})
-
-
-def calibration_table(found: Calibration, bar: Bar) -> Table:
+def calibration_table(calibration: Calibration, bar: Bar) -> Table:
     """Return what was measured, as a table: a line per axis, and whether a gate may use it."""
-    table = Table(title=f"{found.judge} on {found.labels}", title_justify="left")
+    table = Table(title=f"{calibration.judge} on {calibration.labels}", title_justify="left")
     names = ["items", "good", "unscored", "kept precision", "kept recall", "dropped precision", "dropped recall"]
     for name in ("axis", "keep", *names, "accuracy", "kappa", "exact", "may be used"):
         table.add_column(name)
-    for axis, got in found.axes.items():
-        values = [getattr(got, name.replace(" ", "_")) for name in (*names, "accuracy", "kappa", "exact")]
-        usable = "no" if bar.shortfalls(axis, got) else "yes"
+    for axis, agreed in calibration.axes.items():
+        values = [getattr(agreed, name.replace(" ", "_")) for name in (*names, "accuracy", "kappa", "exact")]
+        usable = "no" if bar.shortfalls(axis, agreed) else "yes"
         cells = ["-" if value is None else str(value) for value in values]
-        table.add_row(axis, f"{got.column} >= {got.minimum:g}", *cells, usable)
+        table.add_row(axis, f"{agreed.column} >= {agreed.minimum:g}", *cells, usable)
     return table

@@ -44,7 +44,7 @@ def plan_table(plan: Plan) -> RenderableType:
     table.add_column("rows to measure first", justify="right")
     cells = plan.spec.cells
     for label, folder, waiting in plan.waiting():
-        have = cells.files(folder, {each.shard.name for each in plan.shards})
+        have = cells.shards(folder)
         there = sum(each.shard.name in have for each in plan.shards)
         rows = f"{about if waiting else ''}{waiting:,}"
         table.add_row(label, f"columns/{folder}", f"{there:,}/{len(plan.shards):,}", rows)

@@ -39,7 +39,8 @@ class Weights:
         """Return the local path; raises PlanError if nothing lies there."""
         path = Path(self.where)
         if not path.exists():
-            raise PlanError(f"weights not found: {self.where}; give an existing file or folder, or a hub name")
+            place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+            raise PlanError(f"weights not found: {place}; give an existing file or folder, or a hub name")
         return path
 
     def __repr__(self) -> str:

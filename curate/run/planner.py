@@ -19,7 +19,7 @@ __all__ = ["Plan", "ShardPlan", "limit_shards", "make_plan"]
 
 
 COUNT_AT_ONCE = 16  # shards whose samples are counted together
-LOOK_AT = 1_000  # open shards, and new ones, that a plan opens; what it says about the rest is told from these
+LOOK_AT = 1_000  # open shards, and new ones, that a plan opens; what it says about the rest is estimated from these
 
 
 @dataclass(frozen=True, slots=True)

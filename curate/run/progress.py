@@ -69,7 +69,7 @@ class Progress:
     last_line: float = 0.0
 
     def live(self, threaded: bool = True) -> Live:
-        """Return the context in which the table is redrawn twice a second, by a thread unless told otherwise.
+        """Return the context in which the table is redrawn twice a second, by a thread unless `threaded` is false.
 
         Without the thread, call `refresh` on it; stdout is then left alone, so that a debugger can be used.
         """

@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,11 +20,12 @@ from rich.console import Console
 
 from curate.dataset.manifest import code_digest
 from curate.errors import CurateError
-from curate.pipeline import Segment
 from curate.recipe import FILE_MODULE
-from curate.run.crash_isolation import CrashLog, InFlight, OneByOne, ShardRecord, Watchdog, check_attempt
+from curate.run.crash_isolation import InFlight, OneByOne, ShardRecord, Watchdog, check_attempt
+from curate.run.monitor import ProgressBuffer, RunMonitor
+from curate.run.placement import beside_driver, most_workers, pool_sizes
 from curate.run.planner import Plan
-from curate.run.progress import Progress, ProgressEvent, Totals
+from curate.run.progress import Progress, Totals
 from curate.run.spec import RunSpec
 from curate.run.worker import Worker
 from curate.sources import Shard
@@ -35,7 +35,6 @@ from curate.storage.store import remove_orphans
 __all__ = ["run_on_ray"]
 
 MAX_BLOCKS = 10_000  # a block is a task: a shard each, until the driver would spend its time on tasks
-SEND_SECONDS = 0.5
 SYSTEM_ERRORS = (  # the monitor and the object store live beside the driver: without them there is no run
     ray.exceptions.ActorUnavailableError,
     ray.exceptions.ActorDiedError,
@@ -113,13 +112,6 @@ def cluster(address: str | None) -> Iterator[None]:
             ray.shutdown()
 
 
-def beside_driver() -> Any:
-    """Return the placement on the driver's own node: an actor there lives and dies with the run."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-
-
 def chain(spec: RunSpec, shards: list[Shard], monitor: Any) -> Any:
     """Return the lazy Ray dataset: one row per shard, one actor pool per segment."""
     for name in [name for name in sys.modules if name.startswith(FILE_MODULE)]:  # classes and functions of recipe files
@@ -144,93 +136,6 @@ def chain(spec: RunSpec, shards: list[Shard], monitor: Any) -> Any:
             resources=dict(needs.custom),
         )
     return dataset
-
-
-def pool_sizes(segments: list[Segment], shards: int) -> list[int]:
-    """Return how many workers each segment gets from what the cluster has.
-
-    Engines first: one per GPU share they ask for (data parallel; several models share the GPUs evenly), or one on a
-    machine without GPUs; perception gets the CPUs left.
-    """
-    have = ray.cluster_resources()
-    cpus, gpus = have.get("CPU", 1.0), have.get("GPU", 0.0)
-    sizes: dict[int, int] = {}
-    sharing = sum(segment.resources.gpus > 0 for segment in segments)
-    for index in sorted(range(len(segments)), key=lambda i: segments[i].engine is None):
-        needs = segments[index].resources
-        alone = segments[index].engine and not needs.custom
-        fits = int(gpus / sharing / needs.gpus) if needs.gpus else 1 if alone else int(cpus / needs.cpus)
-        sharing -= needs.gpus > 0
-        fits = min([fits, *(int(have.get(name, 0.0) / amount) for name, amount in needs.custom)])
-        sizes[index] = max(1, min(needs.workers or fits, shards))
-        cpus -= sizes[index] * needs.cpus
-        gpus -= sizes[index] * needs.gpus
-    return [sizes[i] for i in range(len(segments))]
-
-
-def most_workers(segment: Segment, workers: int, shards: int) -> int:
-    """Return how far a pool may grow when nodes join; an engine without a GPU would only share the same cores."""
-    needs = segment.resources
-    if needs.workers is not None or (segment.engine and not needs.gpus and not needs.custom):
-        return workers
-    return max(workers, shards)
-
-
-@ray.remote(num_cpus=0)
-class RunMonitor:
-    """Adds up progress from all workers, for display, and keeps the run's crash log."""
-
-    def __init__(self) -> None:
-        self.sums = Totals()
-        self.crash_log = CrashLog()
-
-    def add(self, more: Totals) -> None:
-        for stage, each in more.stages.items():
-            self.sums.add(ProgressEvent(stage, each.rows, each.errors, each.seconds))
-
-    def totals(self) -> Totals:
-        return self.sums
-
-    def begin(self, index: int, shard: str) -> ShardRecord:
-        return self.crash_log.begin(index, shard)
-
-    def record(self, index: int, shard: str, attempt: int, in_flight: InFlight | None) -> None:
-        self.crash_log.record(index, shard, attempt, in_flight)
-
-    def blame(self, in_flight: InFlight) -> None:
-        self.crash_log.blame(in_flight)
-
-    def is_current(self, index: int, shard: str, attempt: int) -> bool:
-        return self.crash_log.is_current(index, shard, attempt)
-
-    def end(self, index: int, shard: str, attempt: int) -> None:
-        self.crash_log.end(index, shard, attempt)
-
-    def any_crash(self) -> bool:
-        return self.crash_log.any_crash
-
-
-class ProgressBuffer:
-    """Adds up the events of one worker and sends the sums twice a second: a message costs both ends a millisecond."""
-
-    def __init__(self, monitor: Any) -> None:
-        self.monitor, self.lock = monitor, threading.Lock()
-        self.sums, self.sent = Totals(), time.monotonic()
-
-    def __call__(self, event: ProgressEvent) -> None:
-        with self.lock:
-            self.sums.add(event)
-            if time.monotonic() - self.sent >= SEND_SECONDS:
-                self._send()
-
-    def send(self) -> None:
-        """Send what was not sent yet."""
-        with self.lock:
-            self._send()
-
-    def _send(self) -> None:
-        self.monitor.add.remote(self.sums)
-        self.sums, self.sent = Totals(), time.monotonic()
 
 
 class RayWorker:

@@ -37,8 +37,8 @@ class RunSpec:
     request. `token` is the fencing token of the driver's lock, `code` the digest of its code: a worker compares both.
     """
 
-    pipeline: Pipeline
-    steps: tuple[Step, ...]
+    pipeline: Pipeline = field(repr=False)  # Ray asks for the repr of what it sends, some six times
+    steps: tuple[Step, ...] = field(repr=False)
     verdict_id: str
     dataset: str
     run_id: str
@@ -56,9 +56,13 @@ class RunSpec:
         limit: int | None = None,
         retry: frozenset[str] | None = None,
     ) -> "RunSpec":
-        """Return the spec of a run that holds no lock yet; digests the weights of the pipeline."""
-        steps = pipeline.resolve()
-        return cls(pipeline, steps, verdict_id(steps, limit), dataset, run_id, limit, retry)
+        """Return the spec of a run that holds no lock yet; digests the weights of the pipeline.
+
+        A local dataset gets its absolute path: workers may have another working directory.
+        """
+        steps, store = pipeline.resolve(), Store(dataset)
+        root = str(store.local_path().absolute()) if store.is_local() else dataset
+        return cls(pipeline, steps, verdict_id(steps, limit), root, run_id, limit, retry)
 
     @property
     def cells(self) -> Cells:

@@ -96,22 +96,29 @@ class _Lease:
             if snapshot is None:  # removed since
                 time.sleep(0.1)
                 continue
-            if parse_owner(snapshot.data):
-                self._await_stale(snapshot, log)
+            if parse_owner(snapshot.data) and not self._await_stale(snapshot, log):
+                continue
             if self.file.replace(_encode(self.owner), snapshot):
                 return
             break
         raise StoreError(refusal(self.store, self._current()))
 
-    def _await_stale(self, first: Snapshot, log: Callable[[str], None]) -> None:
+    def _await_stale(self, first: Snapshot, log: Callable[[str], None]) -> bool:
+        """Return True if the lease did not change for STALE_SECONDS, False if it was freed meanwhile.
+
+        Raises StoreError as soon as it shows life.
+        """
         owner = parse_owner(first.data)
         log(f"{self.store.root} is leased to {owner}; taking over unless it shows life within {STALE_SECONDS:.0f} s")
         end = time.monotonic() + STALE_SECONDS
         while time.monotonic() < end:
             time.sleep(min(1.0, STALE_SECONDS / 10))
             now = self.file.read()
+            if now is None or now.data == FREE:
+                return False
             if now != first:
-                raise StoreError(refusal(self.store, parse_owner(now.data) if now else None))
+                raise StoreError(refusal(self.store, parse_owner(now.data)))
+        return True
 
     def _current(self) -> LockOwner | None:
         snapshot = self.file.read()

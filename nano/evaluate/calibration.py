@@ -1,7 +1,8 @@
-"""Write a labelled set of captions of the emojiworld, with exact labels, to calibrate judges on.
+r"""Write a labelled set of captions of the emojiworld, with exact labels, to calibrate judges on.
 
     python -m nano.evaluate.calibration out/calibration
-    curate calibrate sail_caption out/calibration/set.jsonl --out out/calibration/judge.json -p vlm=nano/vlm -p gpus=0
+    curate calibrate sail_caption out/calibration/set.jsonl --out out/calibration/judge.json \
+        -p engine.model=nano/vlm -p engine.gpus=0 -p engine.max_model_len=2048 -p longest_side_px=336
 
 Per scene: its true dense caption, the same with one to three invented objects, with one thing wrong, another scene's,
 a true short one and the first sentences of the dense one. The labels follow from how each was made:

@@ -14,8 +14,9 @@ from tests.contracts.export_laws import LAWS, Ground
 from tests.contracts.walk import stages
 from tests.support.dataset_folder import make_dataset
 
-PAGE = Path(__file__).parents[2] / "docs" / "exports.md"
-GOOD = PAGE.read_text().partition("```python\n")[2].partition("```")[0]  # the worked example of the documentation
+PAGE = Path(__file__).parents[2] / "docs" / "how-it-works.md"
+EXAMPLE = PAGE.read_text().partition("## Add an export format")[2]
+GOOD = EXAMPLE.partition("```python\n")[2].partition("```")[0]  # the worked example of the documentation
 CHOSEN, DONE = "np.flatnonzero(chosen).tolist()", "Written([file], counts)"
 BROKEN = {
     "loses a row": (CHOSEN, f"{CHOSEN}[1:]", laws.exactly_the_kept_samples_that_match_its_condition_are_exported),
@@ -134,7 +135,8 @@ def test_a_broken_format_breaks_a_law(drop, ground, fault):
 
 
 def test_the_page_about_exports_tells_of_every_format():
-    rows = [line.split("`")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    lines = PAGE.with_name("exports.md").read_text().splitlines()
+    rows = [line.split("`")[1] for line in lines if line.startswith("| `")]
     assert sorted(rows) == sorted(known_formats())
 
 

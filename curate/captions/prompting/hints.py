@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from curate.captions.boxes import area, is_box
 from curate.captions.prompting.commands import COMMANDS_V1, find_command
-from curate.captions.prompting.places import PLACES, Place, write_place
+from curate.captions.prompting.places import PLACES, Place, place_style, write_place
 from curate.captions.prompting.tokens import estimate_tokens
 from curate.captions.prompting.untrusted import neutral
 from curate.errors import PlanError
@@ -95,9 +95,10 @@ class Hints:
 
     `blocks` names those that are wanted; what was not measured or is empty is left out. `place` says how boxes are
     written: "fraction" 0-1 with three decimals (DenseFusion), "pixels" of the image that the model sees,
-    "thousandths", or "words" of a nine-way grid; `place_style` knows model families. Texts are untrusted: see
-    `neutral`; one that talks to the model (`find_command`, with the list `commands`; None: no check) is left out. Of
-    objects, every other place goes to the highest score and to the smallest of the rest; they are listed largest first.
+    "thousandths", or "words" of a nine-way grid; None: as the model's family wants them, which `for_model` looks up
+    (until then "fraction"). Texts are untrusted: see `neutral`; one that talks to the model (`find_command`, with the
+    list `commands`; None: no check) is left out. Of objects, every other place goes to the highest score and to the
+    smallest of the rest; they are listed largest first.
     Over a budget whole items go, the last first; the alt text alone is shortened, by whole words.
     Source: order and box format DenseFusion (Li et al. 2024, arXiv 2407.08303, C.2), which favours small objects but
     does not disclose its thresholds; `min_line_score` is Monkey's for PP-OCR (arXiv 2311.06607);
@@ -105,7 +106,7 @@ class Hints:
     """
 
     blocks: tuple[str, ...] = ("alt_text", "objects", "ocr")
-    place: Place = "fraction"
+    place: Place | None = "fraction"
     alt_text: Section = Section("World knowledge (text of the web page):\n", '"{text}"')
     objects: Section = Section("Objects found by a detector:\n", "- {text}: {place}")
     ocr: Section = Section("Text found in the picture:\n", '- "{text}"')
@@ -126,10 +127,18 @@ class Hints:
         names = [block.name for block in BLOCKS]
         if unknown := set(self.blocks) - set(names):
             raise PlanError(f"Hints: unknown blocks {sorted(unknown)}; there are {names}")
-        if self.place not in PLACES:
+        if self.place is not None and self.place not in PLACES:
             raise PlanError(f"Hints: place is {self.place!r}; it must be one of {sorted(PLACES)}")
         if self.commands is not None:
             find_command("", self.commands)
+
+    def for_model(self, model: str) -> "Hints":
+        """Return the hints with boxes in the form of a model's family, unless `place` already says how.
+
+        >>> Hints(place=None).for_model("Qwen/Qwen3-VL-8B-Instruct").place, Hints().for_model("any").place
+        ('thousandths', 'fraction')
+        """
+        return self if self.place is not None else replace(self, place=place_style(model))
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -236,7 +245,7 @@ def _read_alt_text(_hints: Hints, text: str, _width: int, _height: int) -> list[
 def _read_objects(hints: Hints, objects: Sequence[Mapping[str, Any]], width_px: int, height_px: int) -> list[_Item]:
     items = []
     for each in _by_worth([o for o in objects if _at_least(o, "score", hints.min_object_score)]):
-        place = write_place(each["box"], hints.place, width_px, height_px)
+        place = write_place(each["box"], hints.place or "fraction", width_px, height_px)
         if place is not None and each["label"]:
             items.append(_Item(each["label"], place, -area(each["box"])))
     return items[: hints.max_objects]
@@ -244,7 +253,7 @@ def _read_objects(hints: Hints, objects: Sequence[Mapping[str, Any]], width_px: 
 
 def _read_lines(hints: Hints, lines: Sequence[Mapping[str, Any]], width_px: int, height_px: int) -> list[_Item]:
     legible = [line for line in lines if _at_least(line, "score", hints.min_line_score) and line["text"]]
-    places = [write_place(line["box"], hints.place, width_px, height_px) or "" for line in legible]
+    places = [write_place(line["box"], hints.place or "fraction", width_px, height_px) or "" for line in legible]
     return [_Item(line["text"], place) for line, place in zip(legible, places, strict=True)][: hints.max_lines]
 
 

@@ -109,6 +109,16 @@ def test_a_dead_lease_is_taken_over_and_a_living_one_is_not(store):
     assert len(messages) == 1
 
 
+def test_a_lease_that_is_freed_while_another_waits_is_taken_at_once(store, monkeypatch):
+    monkeypatch.setattr(lease, "STALE_SECONDS", 30.0)
+    store.write_bytes("lock", DEAD)
+    threading.Timer(1.0, store.write_bytes, ("lock", lease.FREE)).start()
+    start = time.monotonic()
+    with lock_dataset(store, quiet) as name:
+        name("mine")
+    assert time.monotonic() - start < 15
+
+
 @pytest.mark.parametrize("failure", [pytest.param("busy", marks=pytest.mark.slow), "reset", "lost"])
 def test_passing_failures_of_the_server_cost_no_lease(store, s3, failure):
     with lock_dataset(store, quiet) as name:

@@ -32,7 +32,8 @@ def other_process(store, block):
     """Start a process that enters `block` (with `store`) and then says so; return it."""
     code = f"{HOLD}store = Store({store.root!r})\nwith {block}:\n    print('in', flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "in\n"
+    with process.stdout as lines:
+        assert lines.readline() == "in\n"
     return process
 
 

@@ -11,7 +11,7 @@ from curate.experts.preference_pair import PreferencePair
 from curate.experts.text_facts import TextFacts
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline
-from curate.run.ray_plan import pool_sizes
+from curate.run.placement import pool_sizes
 from curate.stages import Resources
 
 
