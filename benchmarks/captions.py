@@ -26,8 +26,9 @@ from PIL import Image
 from benchmarks.contest import print_table
 from benchmarks.data import BENCH
 from curate.captions.prompting.hints import Hints
+from curate.captions.viewing.pixel_budget import fit_budget
 from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB, Vllm
-from curate.experts.dense_caption import DenseCaption, fit_budget
+from curate.experts.dense_caption import DenseCaption
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline
 from curate.pixels import decode
@@ -41,7 +42,7 @@ from pipelines.quickstart import DESCRIBE, vllm
 __all__ = ["main"]
 
 OUT = BENCH / "captions"
-PICTURES, ROUNDS = 512, 5
+IMAGES, ROUNDS = 512, 5
 Contestant = Callable[[int], tuple[float, int]]
 """Captions all images, in the n-th round; returns seconds and tokens written."""
 Result = tuple[float, float, int]
@@ -68,7 +69,7 @@ def main(rounds: int = ROUNDS, setting: Setting = Setting()) -> None:
     shutil.rmtree(OUT, ignore_errors=True)
     shards = tars()
     contestants = {"Curate": caption_stage(shards, setting), "LLM.chat": bare_chat(shards, setting)}
-    print(f"captions: {PICTURES} pictures, {setting}, {rounds} rounds, load {os.getloadavg()[0]:.1f}")
+    print(f"captions: {IMAGES} images, {setting}, {rounds} rounds, load {os.getloadavg()[0]:.1f}")
     taken: dict[str, list[Result]] = {name: [] for name in contestants}
     for number in range(-1, rounds):  # the first round warms up
         for name, contestant in contestants.items():
@@ -109,17 +110,17 @@ def figures(results: list[Result]) -> dict[str, float]:
         "best tokens/s": max(speeds),
         "median tokens/s": statistics.median(speeds),
         "per CPU second": statistics.median(tokens / cpu for _, cpu, tokens in results),
-        "best pictures/s": PICTURES / min(seconds for seconds, _, _ in results),
+        "best images/s": IMAGES / min(seconds for seconds, _, _ in results),
     }
 
 
 def tars() -> list[Path]:
     """Return tars with scenes of the nano world that no model was trained on, made once."""
-    folder = BENCH / f"scenes-{PICTURES}"
+    folder = BENCH / f"scenes-{IMAGES}"
     if not folder.exists():
         part = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        write_shards(part, draw_clean(PICTURES, scene_seed(99, 0)))
+        write_shards(part, draw_clean(IMAGES, scene_seed(99, 0)))
         part.rename(folder)
     return sorted(folder.glob("*.tar"))
 
@@ -133,7 +134,7 @@ def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
         longest_side_px=setting.side_px,
         max_tokens=setting.tokens,
     )
-    expert.engine.load()
+    expert.engine.start()
 
     def run(number: int) -> tuple[float, int]:
         order = RunRequest(Pipeline([expert]), [str(path) for path in paths], str(OUT / f"round-{number}"))
@@ -154,7 +155,7 @@ def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
 def bare_chat(paths: list[Path], setting: Setting) -> Contestant:
     """Return the plain use of vLLM: all messages made beforehand, one call."""
     engine = setting.engine()
-    engine.load()  # its settings hold for the whole process
+    engine.start()  # its settings hold for the whole process
     from vllm import LLM, SamplingParams
 
     model = LLM(
@@ -187,8 +188,8 @@ def images(paths: list[Path]) -> Iterator[bytes]:
 
 def message(payload: bytes, side_px: int) -> dict[str, Any]:
     """Return the chat turn that Curate makes of an image."""
-    picture = Image.fromarray(fit_budget(decode(payload, side_px), side_px))
-    content = [{"type": "image_pil", "image_pil": picture}, {"type": "text", "text": DESCRIBE.fill()}]
+    image = Image.fromarray(fit_budget(decode(payload, side_px), side_px))
+    content = [{"type": "image_pil", "image_pil": image}, {"type": "text", "text": DESCRIBE.fill()}]
     return {"role": "user", "content": content}
 
 

@@ -42,10 +42,10 @@ def load(weights: Path) -> tuple[Any, Any]:
     def measure(images: list[Any], texts: list[str]) -> tuple[Any, Any]:
         with torch.inference_mode():
             pixels = torch.stack([torch.from_numpy(image).permute(2, 0, 1) for image in images])
-            pictures = model.encode_image(((pixels.float() - mean) / deviation).bfloat16())
-            pictures = torch.nn.functional.normalize(pictures.float(), dim=-1)
+            vectors = model.encode_image(((pixels.float() - mean) / deviation).bfloat16())
+            vectors = torch.nn.functional.normalize(vectors.float(), dim=-1)
             written = torch.nn.functional.normalize(encode_texts(tokenizer(texts)).float(), dim=-1)
-            return (pictures * written).sum(dim=-1).tolist(), pictures.half().numpy()
+            return (vectors * written).sum(dim=-1).tolist(), vectors.half().numpy()
 
     return measure, tokenizer
 
@@ -57,9 +57,9 @@ def square(pixels: Any) -> Any:
 
     height, width = pixels.shape[:2]
     scale = SIDE / min(width, height)
-    picture = Image.fromarray(pixels).resize((int(width * scale), int(height * scale)), Image.Resampling.BICUBIC)
-    left, top = round((picture.width - SIDE) / 2), round((picture.height - SIDE) / 2)
-    return np.array(picture.crop((left, top, left + SIDE, top + SIDE)))
+    image = Image.fromarray(pixels).resize((int(width * scale), int(height * scale)), Image.Resampling.BICUBIC)
+    left, top = round((image.width - SIDE) / 2), round((image.height - SIDE) / 2)
+    return np.array(image.crop((left, top, left + SIDE, top + SIDE)))
 
 
 def measure_tar(path: Path, out: Path, measure: Any) -> None:

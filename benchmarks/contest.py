@@ -90,8 +90,8 @@ def compare(contestants: Sequence[Contestant], samples: int, rounds: int) -> Non
     ours = rows[contestants[0].name]
     for each in contestants[1:]:
         by = {name: ours[name] / rows[each.name][name] for name in ("best/s", "median/s", "per CPU second")}
-        said = ", ".join(f"{ratio:.2f} ({name})" for name, ratio in by.items())
-        print(f"{contestants[0].name} / {each.name}: {said}", flush=True)
+        ratios = ", ".join(f"{ratio:.2f} ({name})" for name, ratio in by.items())
+        print(f"{contestants[0].name} / {each.name}: {ratios}", flush=True)
 
 
 def _row(tiny: Sequence[Cost], full: Sequence[Cost], samples: int) -> dict[str, float]:

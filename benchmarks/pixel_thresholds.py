@@ -47,30 +47,32 @@ def objects_seen(drawn: Sequence[tuple[Image.Image, Scene]], engine: Engine) -> 
     """Yield every object that is alone in its class, at every size."""
     expert = DenseCaption(engine, prompt=DESCRIBE, hints=Hints(blocks=()), max_tokens=220)
     for side in SIDES:
-        images = [scaled(picture, side / max(picture.size)) for picture, _ in drawn]
-        captions = expert.load()(batch(images))["caption"]
-        for image, (picture, scene), caption in zip(images, drawn, captions, strict=True):
+        images = [scaled(image, side / max(image.size)) for image, _ in drawn]
+        captions = expert.load()(batch(images)).columns["caption"]
+        for shown, (image, scene), caption in zip(images, drawn, captions, strict=True):
             counts, names = scene.counts(), mentioned(caption)
             for thing in scene.objects:
                 if counts[thing.name] == 1:
                     x0, y0, x1, y1 = thing.box
-                    size = ((x1 - x0) * (y1 - y0)) ** 0.5 * image.shape[1] / picture.width
+                    size = ((x1 - x0) * (y1 - y0)) ** 0.5 * shown.shape[1] / image.width
                     yield size, thing.name in names
 
 
 def signs_read(drawn: Sequence[tuple[Image.Image, Scene]]) -> Seen:
     """Yield every sign that is read at full size, at every size; lines are measured at full size."""
     read = Ocr().load()
-    full = read(batch([np.asarray(picture) for picture, _ in drawn]))
+    full = read(batch([np.asarray(image) for image, _ in drawn]))
     found = []
-    for lines, (picture, scene) in zip(full["ocr_lines"], drawn, strict=True):
+    for lines, (image, scene) in zip(full.columns["ocr_lines"], drawn, strict=True):
         if scene.sign and letters(" ".join(line["text"] for line in lines)) == letters(scene.sign.text):
-            height = min(line["box"][3] - line["box"][1] for line in lines) * picture.height
-            found.append((picture, letters(scene.sign.text), height))
+            height = min(line["box"][3] - line["box"][1] for line in lines) * image.height
+            found.append((image, letters(scene.sign.text), height))
     for size in (8, 9, 11, 13, 15, 18, 22):
-        images = [scaled(picture, min(1.0, size / height)) for picture, _, height in found]
-        for (picture, text, height), image, said in zip(found, images, read(batch(images))["ocr_text"], strict=True):
-            yield height * image.shape[1] / picture.width, letters(said) == text
+        images = [scaled(image, min(1.0, size / height)) for image, _, height in found]
+        for (image, text, height), shown, text_read in zip(
+            found, images, read(batch(images)).columns["ocr_text"], strict=True
+        ):
+            yield height * shown.shape[1] / image.width, letters(text_read) == text
 
 
 def letters(text: str) -> str:
@@ -78,10 +80,10 @@ def letters(text: str) -> str:
     return re.sub(r"\s", "", text).casefold()
 
 
-def scaled(picture: Image.Image, scale: float) -> Pixels:
+def scaled(image: Image.Image, scale: float) -> Pixels:
     """Return the image at another size."""
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC))
 
 
 def batch(images: Sequence[Pixels]) -> Batch:

@@ -20,13 +20,14 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.captions import cpu_seconds
-from curate.captions.viewing.pixel_budget import PixelBudget, Tiling
+from curate.captions.viewing.pixel_budget import PixelBudget
 from curate.engines.vllm_engine import Vllm
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.objects import Objects
 from curate.experts.ocr import Ocr
 from curate.models.weights import Weights
 from curate.stages import Batch
+from nano.evaluate.captions import ADAPTIVE, TILES
 from nano.shards.mixed import Mixed, draw_mixed, score_captions
 from pipelines.quickstart import DESCRIBE, HINTS
 from schemas.objects import OBJECTS
@@ -35,8 +36,6 @@ from schemas.ocr import OCR
 __all__ = ["main"]
 
 NANO = Path("nano")
-TILES = Tiling(tile_px=336, max_tiles=9, merge=None, agreed=True)
-ADAPTIVE = PixelBudget(sides_px=(336,), tiles=TILES, max_objects=5)  # as many as the VLM was trained on
 BUDGETS: dict[str, PixelBudget | int] = {
     "336": 336,
     "448": 448,
@@ -50,7 +49,7 @@ MORE: dict[str, PixelBudget | int] = {
     "672-in-tiles": dataclasses.replace(ADAPTIVE, fixed_px=672),
     "1008-in-tiles": dataclasses.replace(ADAPTIVE, fixed_px=1008),
     "adaptive": ADAPTIVE,
-    "adaptive-all-said": dataclasses.replace(ADAPTIVE, tiles=dataclasses.replace(TILES, agreed=False)),
+    "adaptive-all-texts": dataclasses.replace(ADAPTIVE, tiles=dataclasses.replace(TILES, agreed=False)),
     "adaptive-no-crowd": dataclasses.replace(ADAPTIVE, max_objects=None),
     "adaptive-objects": dataclasses.replace(ADAPTIVE, signals=("objects",)),
     "adaptive-text": dataclasses.replace(ADAPTIVE, signals=("text",)),
@@ -65,10 +64,10 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--more", action="store_true", help="variants of the adaptive budget instead of fixed ones")
     parser.add_argument("--only", nargs="+", help="names of budgets, as they are printed")
     args = parser.parse_args(list(arguments))
-    pictures = draw_mixed(args.count, args.seed)
+    drawn = draw_mixed(args.count, args.seed)
     start = time.perf_counter()
-    batch = perceived(pictures)
-    print(f"{args.count} pictures; detector and OCR took {time.perf_counter() - start:.1f} s")
+    batch = perceived(drawn)
+    print(f"{args.count} images; detector and OCR took {time.perf_counter() - start:.1f} s")
     engine = Vllm(
         Weights(str(NANO / "vlm")),
         dtype="bfloat16",
@@ -84,7 +83,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     for name, budget in (MORE if args.more else BUDGETS).items():
         if args.only and name not in args.only:
             continue
-        print(row(name, with_budget(expert, budget), batch, pictures), flush=True)
+        print(row(name, with_budget(expert, budget), batch, drawn), flush=True)
 
 
 def with_budget(expert: DenseCaption, budget: PixelBudget | int) -> DenseCaption:
@@ -94,41 +93,43 @@ def with_budget(expert: DenseCaption, budget: PixelBudget | int) -> DenseCaption
     return dataclasses.replace(expert, budget=budget)
 
 
-def perceived(pictures: Sequence[Mixed]) -> Batch:
+def perceived(drawn: Sequence[Mixed]) -> Batch:
     """Return the images as a batch with all that the hints and the choice of a tier read."""
-    images = [np.asarray(mixed.image) for mixed in pictures]
+    images = [np.asarray(mixed.image) for mixed in drawn]
     bare = Batch(pa.table({"uid": [f"{i:032x}" for i in range(len(images))]}), (), images)
     detector = Objects(Weights(str(NANO / "detector" / "nano-yolo.pt")), image_size_px=640, max_objects=64)
-    found: dict[str, Any] = {**detector.load()(bare), **Ocr().load()(bare)}
+    found: dict[str, Any] = {**detector.load()(bare).columns, **Ocr().load()(bare).columns}
     sizes = {"image_width_px": [i.shape[1] for i in images], "image_height_px": [i.shape[0] for i in images]}
     columns = {field.name: pa.array(found[field.name], field.type) for field in (*OBJECTS, *OCR)}
     return Batch(pa.table({"uid": bare.table["uid"], **sizes, **columns}), (), images)
 
 
-def row(name: str, expert: DenseCaption, batch: Batch, pictures: Sequence[Mixed]) -> str:
+def row(name: str, expert: DenseCaption, batch: Batch, drawn: Sequence[Mixed]) -> str:
     """Caption all images with one budget and return its line of the table."""
     score = expert.load()
     start, before = time.perf_counter(), cpu_seconds()
-    result: dict[str, Any] = dict(score(batch))
+    measured = score(batch)
+    result: dict[str, Any] = dict(measured.columns)
     seconds, cpu = time.perf_counter() - start, cpu_seconds() - before
-    if troubles := [error for error in result["error"] if error]:
-        raise troubles[0]
+    for error in measured.errors or ():
+        if error is not None:
+            raise error
     chosen = Counter(zip(result["caption_pixels_reason"], result["caption_tier_px"], strict=True))
     tiers = ", ".join(f"{n} {reason} {side}" for (reason, side), n in sorted(chosen.items()))
-    pages = [i for i, mixed in enumerate(pictures) if mixed.kind == "page"]
+    pages = [i for i, mixed in enumerate(drawn) if mixed.kind == "page"]
     parts = [
-        figures(result["caption"], pictures),
-        figures([result["caption"][i] for i in pages], [pictures[i] for i in pages]),
+        figures(result["caption"], drawn),
+        figures([result["caption"][i] for i in pages], [drawn[i] for i in pages]),
         f"{statistics.mean(result['caption_prompt_tokens']):5.0f} "
         f"{statistics.mean(n + (n > 0) or 1 for n in result['caption_tiles']):4.1f}",
-        f"{len(pictures) / seconds:5.2f} {len(pictures) / cpu:5.2f}",
+        f"{len(drawn) / seconds:5.2f} {len(drawn) / cpu:5.2f}",
     ]
     return f"{name:18} | " + " | ".join(parts) + f" | {tiers}"
 
 
-def figures(captions: Sequence[str], pictures: Sequence[Mixed]) -> str:
+def figures(captions: Sequence[str], drawn: Sequence[Mixed]) -> str:
     """Return object recall, object precision and text recall."""
-    return " ".join(f"{value:.3f}" for value in dataclasses.astuple(score_captions(captions, pictures)))
+    return " ".join(f"{value:.3f}" for value in dataclasses.astuple(score_captions(captions, drawn)))
 
 
 if __name__ == "__main__":

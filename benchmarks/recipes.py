@@ -11,14 +11,14 @@ from filters.min_side import MinSide
 __all__ = ["match"]
 
 
-def match(weights: str, min_clip_score: float = 0.0) -> Pipeline:
-    """Measure how well image and text match by a ViT-B/32; the weights are random, so the threshold means nothing."""
+def match(weights: Weights) -> Pipeline:
+    """Measure how well image and text match by a ViT-B/32; the weights are random, so the scores mean nothing."""
     return Pipeline(
         [
             ImageFacts(),
             MinSide(200),
             MaxAspect(3.0),
-            Clip("ViT-B-32", Weights(weights), resize="crop"),
-            MinClipScore(min_clip_score),
+            Clip("ViT-B-32", weights, resize="crop"),
+            MinClipScore(0.0),
         ]
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from curate.errors import CurateError
+from curate.exports.formats import known_formats
+from curate.recipe import known_recipes
 
 if TYPE_CHECKING:
     from curate.run.runner import RunRequest
@@ -24,19 +26,21 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-RecipeName = Annotated[
-    str, typer.Argument(help="quickstart, datacomp_basic, densefusion, … or path/to/file.py:function")
-]
+RECIPES = f"{', '.join(known_recipes())}, or path/to/file.py:function"
+RecipeName = Annotated[str, typer.Argument(help=f"{RECIPES}.")]
 Inputs = Annotated[list[str], typer.Option("--input", "-i", help="Tar, Parquet, folder, pattern or URL; may repeat.")]
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Dataset folder or fsspec URL; made if missing.")]
 Folder = Annotated[str, typer.Argument(metavar="DATASET", help="Dataset folder or fsspec URL.")]
-Parameters = Annotated[list[str] | None, typer.Option("-p", help="Recipe parameter, name=value; may repeat.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("-p", help="PATH=VALUE of a parameter or a stage; may repeat. `curate recipes RECIPE` lists them."),
+]
 Limit = Annotated[int | None, typer.Option("--limit", help="Take only the first N samples.")]
 Address = Annotated[str | None, typer.Option("--address", help="Ray cluster, e.g. ray://head:10001 or auto.")]
+FORMATS = "\n".join(f"{name:<15}{sentence}" for name, sentence in known_formats().items())
 Local = Annotated[
     bool, typer.Option("--local", help="Work in this process, without Ray: for debuggers and small inputs.")
 ]
-EXPORT_OPTIONS = "name, samples_per_shard, bytes_per_shard, image_key, text, keep_members, sft, sft_join"
 RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
 
 
@@ -55,6 +59,19 @@ def main() -> None:
 
 def _stop(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+@app.command()
+def recipes(
+    recipe: Annotated[str | None, typer.Argument(help=f"{RECIPES}; all of them in short if left out.")] = None,
+) -> None:
+    """List the recipes, or what `-p` can set in one: every path with its type and default."""
+    from shutil import get_terminal_size
+
+    from curate.recipe import find_recipe, recipe_list, recipe_page
+
+    width = get_terminal_size().columns if sys.stdout.isatty() else None
+    typer.echo(recipe_page(find_recipe(recipe), width) if recipe else recipe_list(width))
 
 
 @app.command()
@@ -117,8 +134,8 @@ def query(
     run: RunId = None,
 ) -> None:
     """Ask SQL of all samples: one row each, all columns, `dropped_by` and `error`."""
-    from curate.inspect.query import format_table
     from curate.inspect.query import query as ask
+    from curate.inspect.tables import format_table
     from curate.storage.store import Store
 
     answer = format_table(ask(Store(dataset), sql, run), format)
@@ -147,24 +164,29 @@ def show(
         typer.echo(f"image written to {image_to}")
 
 
-@app.command()
+@app.command(epilog=f"Formats (`curate formats NAME` lists the options of one):\n\n\b\n{FORMATS}")
 def export(
     dataset: Folder,
     out: Annotated[str, typer.Argument(help="Folder or URL to write to.")],
-    to: Annotated[
-        str, typer.Option("--to", help="webdataset, parquet, trl, judged_pairs, llava, swift, described_sft.")
-    ] = "webdataset",
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="A format, see below.")] = "webdataset",
     where: Annotated[str | None, typer.Option("--where", help="SQL condition over `samples`.")] = None,
-    p: Annotated[list[str] | None, typer.Option("-p", help=f"Option, name=value: {EXPORT_OPTIONS}.")] = None,
+    p: Annotated[list[str] | None, typer.Option("-p", help="Option of the format, name=value; may repeat.")] = None,
     run: RunId = None,
 ) -> None:
     """Write the kept samples as training shards, with an index of all samples."""
-    from curate import exports
-    from curate.recipe import read_assignments
+    from curate.exports.export import export as write_export
+    from curate.exports.options import read_format
     from curate.storage.store import Store
 
-    options = exports.ExportOptions(**read_assignments(exports.ExportOptions, p or []))
-    _print(exports.export(Store(dataset), to, out, where, run, options))
+    _print(write_export(Store(dataset), read_format(to, p or []), out, where, run))
+
+
+@app.command()
+def formats(name: Annotated[str | None, typer.Argument(help="A format; all of them without.")] = None) -> None:
+    """List the formats of `export`, or the options of one."""
+    from curate.exports.listing import formats_table, options_table
+
+    _print(options_table(name) if name else formats_table())
 
 
 @app.command()
@@ -176,7 +198,7 @@ def calibrate(
     gate: Annotated[
         list[str] | None, typer.Option("--gate", help="label:column:minimum; may repeat. The judge's two by default.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Where pictures named by uid are.")] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Where images named by uid are.")] = None,
 ) -> None:
     """Measure a recipe's judge, or another score of captions, against labels."""
     from curate.captions.judging.calibration import Bar
@@ -186,9 +208,9 @@ def calibrate(
 
     items = calibration.read_set(labels, Store(dataset) if dataset else None)
     gates = calibration.read_gates(gate or [])
-    found = calibration.calibrate(build(find_recipe(recipe), p or [])[0], labels, items, gates)
-    out.write_text(found.to_json(), encoding="utf-8")
-    _print(calibration.calibration_table(found, Bar()))
+    measured = calibration.calibrate(build(find_recipe(recipe), p or [])[0], labels, items, gates)
+    out.write_text(measured.to_json(), encoding="utf-8")
+    _print(calibration.calibration_table(measured, Bar()))
 
 
 @app.command()
@@ -206,8 +228,8 @@ def errors(
 @app.command()
 def blind(
     dataset: Folder,
-    vlm: Annotated[str | None, typer.Option("--vlm", help="Inspector that is the model which saw the picture.")] = None,
-    base: Annotated[str | None, typer.Option("--base", help="Inspector that is its language model.")] = None,
+    vlm: Annotated[str | None, typer.Option("--vlm", help="Blind model that also saw the image.")] = None,
+    base: Annotated[str | None, typer.Option("--base", help="Blind model that is its language model.")] = None,
     run: RunId = None,
 ) -> None:
     """Show how many questions models answered without the image: rates, multi-modal gain and leakage."""

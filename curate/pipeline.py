@@ -3,18 +3,18 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 
 import pyarrow as pa
 
 from curate.engines.engine import Engine
 from curate.errors import PlanError
-from curate.stages import SAMPLE_STAGE, SOURCE_NAME, Expert, Filter, Resources, Stage, stage_id, stage_name
+from curate.stages import SAMPLE_STAGE, SOURCE_NAME, Expert, Filter, Luma, Resources, Stage, stage_id, stage_name
 from schemas.cell import CELL
 from schemas.sample import SAMPLE
 from schemas.verdict import VERDICT
 
-__all__ = ["FailureLimits", "Pipeline", "Segment", "Step", "stage_labels", "verdict_id"]
+__all__ = ["FailureLimits", "Pipeline", "Segment", "Step", "engines_of", "stage_labels", "verdict_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,8 @@ class Segment:
     @property
     def luma(self) -> bool:
         """Tell whether no expert of the segment looks at colours: images are then decoded in a third less time."""
-        return all(getattr(expert, "luma", False) for expert in self.experts if expert.pixels is not None)
+        experts = [expert for expert in self.experts if expert.pixels is not None]
+        return all(isinstance(expert, Luma) and expert.luma for expert in experts)
 
     @property
     def resources(self) -> Resources:
@@ -201,6 +202,12 @@ def stage_labels(experts: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def engine_of(expert: Expert) -> Engine | None:
-    """Return the engine an expert holds, if it holds one."""
-    engine = getattr(expert, "engine", None)
-    return engine if isinstance(engine, Engine) else None
+    """Return the engine that decides in which segment an expert runs: the first that it holds, if it holds one."""
+    return next(iter(engines_of(expert)), None)
+
+
+def engines_of(expert: Expert) -> tuple[Engine, ...]:
+    """Return all engines that an expert holds: the fields that are one or a tuple of them, in the order of fields."""
+    values: list[object] = [getattr(expert, each.name) for each in fields(expert)] if is_dataclass(expert) else []
+    several = (value if isinstance(value, tuple) else (value,) for value in values)
+    return tuple(value for group in several for value in group if isinstance(value, Engine))

@@ -40,7 +40,7 @@ MAX_SEGMENTS: Final = 10_000  # of a JPEG before its scan, and bytes between the
 MAX_FRAMES: Final = 10_000  # of a TIFF; PIL takes quadratic time to count them
 ORIENTATION: Final = 274  # EXIF tag
 
-# PIL's classes are used directly: Image.open() would try formats nobody asked for and warn about large headers.
+# PIL's classes are used directly: Image.open() would try more formats and warn about large headers.
 READERS: Final[dict[str, Any]] = {
     "jpeg": JpegImageFile,
     "png": PngImageFile,
@@ -51,7 +51,7 @@ READERS: Final[dict[str, Any]] = {
     "tiff": TiffImageFile,
 }
 
-# What PIL's plugins raise on bytes that somebody broke; found by fuzzing, see tests/curate/test_pixels.py.
+# What PIL's plugins raise on bytes that are damaged; collected by fuzzing, see tests/curate/test_pixels.py.
 BROKEN: Final = (
     ArithmeticError,
     AssertionError,
@@ -122,7 +122,7 @@ def probe(payload: bytes) -> Header:
     try:
         frames = 1 if kind == "jpeg" else _pages(image) if kind == "tiff" else int(getattr(image, "n_frames", 1))
     except BROKEN as error:
-        raise _trouble(error, kind) from error
+        raise _decode_error(error, kind) from error
     return Header(kind, width, height, frames, image.mode, orientation)
 
 
@@ -138,13 +138,13 @@ def decode(payload: bytes, side: int, *, luma: bool = False) -> Pixels:
         if _plain_jpeg(payload) and (quick := _simplejpeg(payload, side, luma)) is not None:
             return quick
     except BROKEN as error:
-        raise _trouble(error, "jpeg") from error
+        raise _decode_error(error, "jpeg") from error
     image, kind = _open(payload)
     orientation = 1 if kind == "tiff" else _orientation(image, kind, payload)  # PIL turns TIFF pixels itself
     try:
         pixels = _decode_jpeg(payload, image, side, luma) if kind == "jpeg" else _shrink(_rgb(image), side)
     except BROKEN as error:
-        raise _trouble(error, kind) from error
+        raise _decode_error(error, kind) from error
     if luma and pixels.ndim == 3:
         pixels = np.array(Image.fromarray(pixels).convert("L"))
     return _upright(pixels, orientation)
@@ -183,17 +183,17 @@ def _open(payload: bytes) -> tuple[Any, str]:
     """Return PIL's lazy image and its format; the size is checked here, before anything is decoded."""
     kind = sniff(payload)
     if kind is None:
-        raise _not_ours(payload)
+        raise _unsupported(payload)
     if kind == "webp" and int.from_bytes(payload[4:8], "little") + 8 > len(payload) + 1:  # the last pad byte may lack
         raise SampleError("image_truncated", f"the WebP file ends after {len(payload)} bytes, before its declared end")
-    if kind == "gif":  # checked by hand: PIL walks the first frame before it can be asked
+    if kind == "gif":  # checked by hand: PIL reads the whole first frame when it opens the file
         _check_size(*struct.unpack("<HH", payload[6:10].ljust(4, b"\0")))
     if kind == "jpeg":
         _check_segments(payload)
     try:
         image = READERS[kind](io.BytesIO(payload))
     except BROKEN as error:
-        raise _trouble(error, kind) from error
+        raise _decode_error(error, kind) from error
     _check_size(*image.size)
     return image, kind
 
@@ -215,7 +215,7 @@ def _check_segments(payload: bytes) -> None:
         if len(payload) - at <= MAX_SEGMENTS or at > len(payload):
             return
     limits = f"{MAX_SEGMENTS} segments or stray bytes, or {MAX_EXIF_BYTES >> 20} MiB of EXIF"
-    raise SampleError("image_undecodable", f"the jpeg file has more than {limits} before its picture")
+    raise SampleError("image_undecodable", f"the jpeg file has more than {limits} before its image")
 
 
 def _pages(image: Any) -> int:
@@ -237,9 +237,9 @@ def _check_size(width: int, height: int) -> None:
         raise SampleError("image_too_large", f"the header says {width} x {height} px; {limit}")
 
 
-def _not_ours(payload: bytes) -> SampleError:
-    known = {b"<svg": "SVG", b"%PDF": "PDF", b"8BPS": "Photoshop", b"\0\0\1\0": "ICO", b"\xff\x0a": "JPEG XL"}
-    name = next((name for magic, name in known.items() if payload.startswith(magic)), None)
+def _unsupported(payload: bytes) -> SampleError:
+    names = {b"<svg": "SVG", b"%PDF": "PDF", b"8BPS": "Photoshop", b"\0\0\1\0": "ICO", b"\xff\x0a": "JPEG XL"}
+    name = next((name for magic, name in names.items() if payload.startswith(magic)), None)
     if name is None and payload[4:8] == b"ftyp":
         name = "HEIF" if payload[8:12] in (b"heic", b"heix", b"mif1", b"msf1") else "ISO media"
     if name:
@@ -249,7 +249,7 @@ def _not_ours(payload: bytes) -> SampleError:
     return SampleError("image_undecodable", f"not an image: it begins with the bytes {payload[:8].hex(' ')}")
 
 
-def _trouble(error: BaseException, kind: str) -> SampleError:
+def _decode_error(error: BaseException, kind: str) -> SampleError:
     if isinstance(error, SampleError):
         return error
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
@@ -272,7 +272,7 @@ def _orientation(image: Any, kind: str, payload: bytes) -> int:
 
 
 def _plain_jpeg(payload: bytes) -> Header | None:
-    """Return the header of a grey or colour JPEG without EXIF or XMP; None: ask PIL, which takes 50 times longer."""
+    """Return the header of a grey or colour JPEG without EXIF or XMP, else None: PIL reads those, 50 times slower."""
     at = 2 if payload[:2] == b"\xff\xd8" else len(payload)
     for _ in range(MAX_SEGMENTS):
         if at + 4 > len(payload) or payload[at] != 0xFF:
@@ -319,7 +319,7 @@ def _rgb(image: Any) -> Any:
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
-        raise SampleError("image_unsupported", f"pixels of mode {image.mode} (32 bits a sample) have no known white")
+        raise SampleError("image_unsupported", f"pixels of mode {image.mode} (32 bits a sample) have no defined white")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGB", rgba.size, "white")

@@ -18,6 +18,7 @@ __all__ = [
     "Batch",
     "Expert",
     "Filter",
+    "Luma",
     "Measurement",
     "Pixels",
     "Resources",
@@ -91,7 +92,7 @@ class Expert(Protocol):
     """Measures samples: adds columns, drops nothing. Null means "could not measure".
 
     A frozen dataclass; its `repr` is its identity. `version` goes up when the same fields measure differently. One that
-    looks at no colours may say `luma: ClassVar[bool] = True`, and must take images with and without them.
+    looks at no colours may be `Luma` besides; one that asks models holds their engines in fields, see `engines_of`.
     """
 
     version: ClassVar[int]
@@ -117,6 +118,13 @@ class Expert(Protocol):
 
     def load(self) -> Scorer:
         """Load models and return the scorer; once per worker, never on the driver."""
+
+
+@runtime_checkable
+class Luma(Protocol):
+    """What an expert is besides that looks at no colours, by `luma: ClassVar[bool] = True`: images may lack them."""
+
+    luma: ClassVar[bool]
 
 
 @runtime_checkable

@@ -1,8 +1,8 @@
-"""Feed broken bytes to the readers: `python -m faults.fuzz --seconds 60`.
+"""Feed damaged bytes to the readers: `python -m faults.fuzz --seconds 60`.
 
-Good files are bent at random (bits, cuts, repeats, numbers at their limits) and read. Allowed are samples, SampleError,
-SourceError and, for the schema of a Parquet file, PlanError. Anything else is a finding, as is a case of over 20 s or
-a process of over 4 GiB: its bytes are kept. One seed gives the same cases on every machine.
+Good files are damaged at random (bits, cuts, repeats, numbers at their limits) and read. Allowed are samples,
+SampleError, SourceError and, for the schema of a Parquet file, PlanError. Anything else is a finding, as is a case of
+over 20 s or a process of over 4 GiB: its bytes are kept. One seed gives the same cases on every machine.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from curate.pixels import decode, probe
 from curate.sources import count, fetch, scan
 from curate.sources.shard import Shard
 from curate.sources.texts import caption_in, read_metadata, read_text
-from tests.support.images import FORMATS, animation, encode, image, jpeg, tar_bytes, turned
+from faults.files import FORMATS, animation, encode, image, jpeg, tar_bytes, turned
 
-__all__ = ["Target", "bend", "fuzz", "main", "targets"]
+__all__ = ["Target", "damage", "fuzz", "main", "targets"]
 
 LONGEST_SECONDS = 20
 MOST_BYTES = 4 << 30
@@ -60,7 +60,7 @@ class Target:
             self.slowest_seconds = max(self.slowest_seconds, time.perf_counter() - start)
 
 
-def bend(rng: random.Random, seed: bytes) -> bytes:
+def damage(rng: random.Random, seed: bytes) -> bytes:
     """Return a file with one to five things wrong."""
     data = bytearray(seed)
     for _ in range(rng.randint(1, 5)):
@@ -96,7 +96,7 @@ def targets(folder: Path) -> list[Target]:
         tar_bytes({"n" * 200 + ".jpg": b"x", **sample}, 2),
         tar_bytes(sample, 1),
     ]
-    pictures = [encode(image(), kind) for kind in FORMATS] + [turned(6), animation(), animation(kind="WEBP")]
+    images = [encode(image(), kind) for kind in FORMATS] + [turned(6), animation(), animation(kind="WEBP")]
     texts = [
         sample["a.json"],
         b'{"a":' * 50 + b"1" + b"}" * 50,
@@ -110,7 +110,7 @@ def targets(folder: Path) -> list[Target]:
         Target(
             "parquet", lambda data: _shard(folder, "parquet", data), [_parquet(codec) for codec in ("none", "zstd")]
         ),
-        Target("picture", _image, pictures),
+        Target("image", _image, images),
         Target("text", _text, texts),
     ]
 
@@ -118,12 +118,12 @@ def targets(folder: Path) -> list[Target]:
 def _shard(folder: Path, kind: str, data: bytes) -> str:
     path = folder / f"case.{kind}"
     path.write_bytes(data)
-    shard = Shard("case", kind, str(path), len(data))  # type: ignore[arg-type]
-    found = list(scan(shard))
+    shard = Shard("case", kind, str(path), len(data))
+    samples = list(scan(shard))
     count(shard)
-    if found:
-        list(fetch(shard, sample_table("case", found, 0, {})))
-    return "samples" if any(one.trouble is None for one in found) else "nothing usable"
+    if samples:
+        list(fetch(shard, sample_table("case", samples, 0, {})))
+    return "samples" if any(sample.error is None for sample in samples) else "nothing usable"
 
 
 def _parquet(codec: str) -> bytes:
@@ -155,20 +155,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
-    order = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    rng, end = random.Random(order.seed), time.monotonic() + order.seconds
+    rng, end = random.Random(options.seed), time.monotonic() + options.seconds
     with tempfile.TemporaryDirectory() as folder:
         fuzz(targets(Path(folder)), rng, end)
 
 
 def fuzz(all_targets: Sequence[Target], rng: random.Random, end: float) -> None:
-    """Read one bent file after another until the monotonic clock says `end`; the last one stays in the temp folder."""
+    """Read damaged files until the monotonic clock says `end`; the last one stays in the temp folder."""
     case = Path(tempfile.gettempdir(), "curate-fuzz-case")
     while time.monotonic() < end:
         for target in all_targets:
-            data = bend(rng, rng.choice(target.seeds))
+            data = damage(rng, rng.choice(target.seeds))
             case.write_bytes(data)
             try:
                 target.run(data)

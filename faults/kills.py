@@ -1,4 +1,4 @@
-"""SIGKILL at many random points; afterwards the dataset must hold the bytes of a run that was left in peace.
+"""SIGKILL at many random points; afterwards the dataset must hold the bytes of an undisturbed run.
 
 `python -m faults.kills --kills 100 --engine-kills 5 --seed 0` prints one line per round and exits 1 if a byte differs.
 """
@@ -19,8 +19,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from faults.files import write_shard
 from faults.processes import Command, curate, last_words
-from tests.support.shards import write_shard
 
 __all__ = ["Round", "World", "play"]
 
@@ -40,7 +40,7 @@ class Round:
     identical: bool
     kept: bool  # no cell that was committed before a kill changed
     orphans: list[str]  # processes that lived on for a minute
-    said: str = ""  # what the user read last
+    message: str = ""  # the last that the user read
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,12 @@ class World:
             write_shard(folder / "in" / f"{i:05d}.tar", [f"text {n}" for n in range(14)])
         return cls(folder, folder / "in")
 
+    @classmethod
+    def of_engine(cls, folder: Path) -> "World":
+        """Return one nano shard's world; its reference is made by the real engine."""
+        folder.mkdir(parents=True)
+        return cls(folder, Path("nano/shards/world-000000.tar"), ("faults/recipe.py:captions", "--limit", "48"))
+
     def run(self, dataset: Path, *options: str) -> Command:
         return curate("run", *self.recipe, "--input", self.inputs, "--dataset", dataset, *options)
 
@@ -67,9 +73,9 @@ class World:
         if not dataset.exists():
             if options:  # decisions anew over the same cells
                 shutil.copytree(self.reference(), dataset)
-            code, said = self.run(dataset, *options).finish()
+            code, stderr = self.run(dataset, *options).finish()
             if code:
-                raise RuntimeError(said)
+                raise RuntimeError(stderr)
             curate("export", dataset, f"{dataset}-shards", *SMALL_SHARDS).finish()
         return dataset
 
@@ -96,22 +102,22 @@ def play(world: World, target: str, kills: int, rng: random.Random, dataset: Pat
     reference = world.reference(*options)
     if target == "commit":
         shutil.copytree(world.reference(), dataset)
-    harm, commands, said = Harm(target, kills, rng, dataset), [], ""
+    harm, commands, message = Harm(target, kills, rng, dataset), [], ""
     while True:
         started, command = time.monotonic(), world.run(dataset, *options)
         commands.append(command)
         harm.do(command)
-        code, words = command.finish()
+        code, stderr = command.finish()
         if code == 0:
             break
-        said = last_words(words)
+        message = last_words(stderr)
         if len(commands) > 3 * kills + 3:
-            raise RuntimeError(f"{target}: does not finish; exit code {code}: {said}")
+            raise RuntimeError(f"{target}: does not finish; exit code {code}: {message}")
     seconds, after = time.monotonic() - started, cells(dataset)
     orphans = [line for command in commands for line in command.orphans(60)]
-    changed = [name for name, mark in harm.before.items() if after.get(name) != mark]
+    changed = [name for name, digest in harm.before.items() if after.get(name) != digest]
     same = after == cells(reference) and not list(dataset.rglob("*.part"))
-    return Round(target, harm.done, harm.points, seconds, same, not changed, orphans, said)
+    return Round(target, harm.done, harm.points, seconds, same, not changed, orphans, message)
 
 
 @dataclass
@@ -153,10 +159,7 @@ def ready(command: Command, target: str) -> bool:
     return target in {"driver", "commit", "raylet"} or bool(command.named(*NAMES[target]))
 
 
-STEPS = {
-    "commit": 30,
-    "engine": 1,
-}  # files that may still be written before a kill; a committing run writes one a shard
+STEPS = {"commit": 30, "engine": 1}  # files that may still be written before a kill; commits write one a shard
 DELAYS = {"commit": 0.01, "engine": 20.0}  # seconds; an engine is up for twenty of them before it writes
 NAMES = {"worker": ("ray::MapWorker", "ray::Map"), "engine": ("EngineCore",)}
 
@@ -166,9 +169,9 @@ def choose(command: Command, target: str, rng: random.Random) -> list[psutil.Pro
     if target in {"driver", "commit"}:
         return [command.process]
     if target == "raylet":
-        return command.look()
-    found = sorted(command.named(*NAMES[target]), key=lambda each: each.pid)
-    return [rng.choice(found)] if found else []
+        return command.living()
+    named = sorted(command.named(*NAMES[target]), key=lambda each: each.pid)
+    return [rng.choice(named)] if named else []
 
 
 def kill(process: psutil.Process) -> None:
@@ -231,9 +234,7 @@ def main() -> int:
             shutil.rmtree(dataset, ignore_errors=True)
             console.print(rounds[-1], soft_wrap=True)
         if options.engine_kills:
-            from faults.engine import engine_world
-
-            vlm, left = engine_world(Path(name) / "vlm"), options.engine_kills
+            vlm, left = World.of_engine(Path(name) / "vlm"), options.engine_kills
             while left > 0:
                 rounds.append(play(vlm, "engine", min(left, 3), rng, vlm.folder / f"round-{len(rounds)}"))
                 left -= rounds[-1].kills
@@ -246,7 +247,7 @@ def main() -> int:
 
 def table(rounds: list[Round]) -> Table:
     """Return one line per round."""
-    shown = Table(box=None, pad_edge=False)
+    lines = Table(box=None, pad_edge=False)
     for name in (
         "killed",
         "times",
@@ -257,13 +258,13 @@ def table(rounds: list[Round]) -> Table:
         "orphans",
         "what the user read last",
     ):
-        shown.add_column(name)
+        lines.add_column(name)
     for each in rounds:
         yes = ["yes" if answer else "NO" for answer in (each.identical, each.kept)]
         points = " ".join(each.points)
         counts = [f"{each.rerun_seconds:.1f}", *yes, str(len(each.orphans))]
-        shown.add_row(each.target, str(each.kills), points, *counts, each.said[:200])
-    return shown
+        lines.add_row(each.target, str(each.kills), points, *counts, each.message[:200])
+    return lines
 
 
 if __name__ == "__main__":

@@ -23,43 +23,43 @@ class Command:
     """A running command and every process it ever had."""
 
     process: psutil.Popen
-    seen: dict[int, psutil.Process] = field(default_factory=dict)
+    children: dict[int, psutil.Process] = field(default_factory=dict)
 
-    def look(self) -> list[psutil.Process]:
+    def living(self) -> list[psutil.Process]:
         """Return the living processes below the command, and remember them."""
         with contextlib.suppress(psutil.NoSuchProcess):
             for child in self.process.children(recursive=True):
-                self.seen.setdefault(child.pid, child)
+                self.children.setdefault(child.pid, child)
         return self.alive()
 
     def alive(self) -> list[psutil.Process]:
-        return [each for each in self.seen.values() if lives(each)]
+        return [each for each in self.children.values() if lives(each)]
 
     def named(self, *words: str) -> list[psutil.Process]:
         """Return the living processes whose title or command line holds one of the words."""
-        found = []
-        for each in self.look():
+        named = []
+        for each in self.living():
             with contextlib.suppress(psutil.Error):
                 if any(word in " ".join(each.cmdline()) for word in words):
-                    found.append(each)
-        return found
+                    named.append(each)
+        return named
 
     def wait(self, until: Callable[[], bool], seconds: float = 240.0) -> bool:
         """Wait for a condition; False if the command ended first."""
-        end, looks = time.monotonic() + seconds, 0
+        end, turns = time.monotonic() + seconds, 0
         while not until():
             if self.process.poll() is not None:
                 return False
             if time.monotonic() > end:
                 raise TimeoutError(" ".join(self.process.args))
-            looks += 1
-            if looks % 50 == 1:
-                self.look()
+            turns += 1
+            if turns % 50 == 1:
+                self.living()
             time.sleep(0.002)
         return True
 
     def finish(self, seconds: float = 300.0) -> tuple[int, str]:
-        """Wait for the end and return exit code and what it said on stderr."""
+        """Wait for the end and return exit code and what it wrote to stderr."""
         self.wait(lambda: False, seconds)
         return self.process.returncode, self.process.stderr.read()
 
@@ -91,9 +91,9 @@ def curate(*arguments: object) -> Command:
     return Command(psutil.Popen(command, cwd=ROOT, env=environment, preexec_fn=hear_sigint, **pipes))
 
 
-def last_words(said: str) -> str:
-    """Return what the user is told at the end: our sentence, or the last line of whatever came instead."""
-    lines = [line for line in said.strip().splitlines() if line.strip()] or [""]
+def last_words(stderr: str) -> str:
+    """Return what the user reads at the end: our sentence, or the last line of whatever came instead."""
+    lines = [line for line in stderr.strip().splitlines() if line.strip()] or [""]
     return next((line for line in reversed(lines) if line.startswith(("error: ", "stopped; "))), lines[-1])
 
 

@@ -10,13 +10,14 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.engines.fake import FakeEngine
 from curate.errors import SampleError
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.fields import column
 
-__all__ = ["HALF", "BatchMark", "Echo", "Faulty"]
+__all__ = ["HALF", "BatchMark", "Echo", "Faulty", "MinMark"]
 
 HALF = Resources(cpus=0.5, batch_rows=5, workers=2)
 
@@ -55,6 +56,21 @@ class BatchMark:
             return Measurement({f"mark_{self.mark}": [digest(self.mark, *uids)] * len(uids)}, errors)
 
         return scorer
+
+
+@dataclass(frozen=True)
+class MinMark:
+    """Keeps rows whose hash is at least a bound."""
+
+    name: str
+    bound: int
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def keep(self, table: pa.Table) -> pa.ChunkedArray:
+        return pc.greater_equal(table[self.name], self.bound)
 
 
 @dataclass(frozen=True)

@@ -28,19 +28,19 @@ class Outcome:
 
     fault: str
     code: int
-    said: str
+    message: str
     identical: bool
     orphans: list[str]
 
 
 def outcome(fault: str, world: World, dataset: Path, command: Command) -> Outcome:
     """Wait for the disturbed command, run again, compare."""
-    code, said = command.finish()
-    again, words = world.run(dataset).finish()
+    code, text = command.finish()
+    again, stderr = world.run(dataset).finish()
     if again:
-        raise RuntimeError(f"{fault}: running again ends with {again}: {words}")
+        raise RuntimeError(f"{fault}: running again ends with {again}: {stderr}")
     same = cells(dataset) == cells(world.reference()) and not list(dataset.rglob("*.part"))
-    return Outcome(fault, code, last_words(said) if code else "nothing", same, command.orphans())
+    return Outcome(fault, code, last_words(text) if code else "nothing", same, command.orphans())
 
 
 def interrupted(world: World, dataset: Path, number: signal.Signals) -> Outcome:
@@ -55,39 +55,39 @@ def disk_full(world: World, dataset: Path) -> Outcome:
     """Fill the disk, then make room again."""
     with tmpfs(dataset, "size=160k"):
         command = world.run(dataset)
-        code, said = command.finish()
+        code, text = command.finish()
         subprocess.run(["mount", "-o", "remount,size=16m", dataset], check=True)
         again = outcome("disk full", world, dataset, world.run(dataset))
-    return Outcome("disk full", code, last_words(said), again.identical, command.orphans())
+    return Outcome("disk full", code, last_words(text), again.identical, command.orphans())
 
 
 def read_only(world: World, dataset: Path) -> Outcome:
     """Forbid writing to the folder, then allow it."""
     with tmpfs(dataset, "size=16m,ro"):
         command = world.run(dataset)
-        code, said = command.finish()
+        code, text = command.finish()
         subprocess.run(["mount", "-o", "remount,rw", dataset], check=True)
         again = outcome("read-only", world, dataset, world.run(dataset))
-    return Outcome("read-only folder", code, last_words(said), again.identical, command.orphans())
+    return Outcome("read-only folder", code, last_words(text), again.identical, command.orphans())
 
 
 def two_drivers(world: World, dataset: Path) -> Outcome:
     """Start a second driver while the first one works."""
     first = world.run(dataset)
     first.wait((dataset / "runs").exists)
-    code, said = world.run(dataset).finish()
-    return Outcome("two drivers", code, last_words(said), outcome("", world, dataset, first).identical, [])
+    code, text = world.run(dataset).finish()
+    return Outcome("two drivers", code, last_words(text), outcome("", world, dataset, first).identical, [])
 
 
 def damaged(world: World, dataset: Path, harm: Callable[[bytes], bytes], fault: str) -> Outcome:
     """Damage a committed cell; `curate verify` says so, `--repair` and a run mend it."""
     shutil.copytree(world.reference(), dataset)
-    cell = sorted((dataset / "columns").glob("brightness*/*.parquet"))[7]
+    cell = sorted((dataset / "columns").glob("image_facts*/*.parquet"))[7]
     cell.write_bytes(harm(cell.read_bytes()))
-    code, said = tell("verify", dataset)
-    tell("verify", dataset, "--repair")
+    code, text = curate_text("verify", dataset)
+    curate_text("verify", dataset, "--repair")
     again = outcome(fault, world, dataset, world.run(dataset))
-    return Outcome(fault, code, said.replace("\n", "; "), again.identical, [])
+    return Outcome(fault, code, text.replace("\n", "; "), again.identical, [])
 
 
 def flipped(data: bytes) -> bytes:
@@ -112,16 +112,16 @@ def sample_faults(world: World, dataset: Path) -> Outcome:
     kind = dataset.with_name("kind")
     code, _ = curate("run", "faults/recipe.py:faulty", "--input", source, "--dataset", dataset).finish()
     curate("run", "faults/recipe.py:faulty", "-p", "kind=true", "--input", source, "--dataset", kind).finish()
-    _, said = tell("errors", dataset)
+    _, text = curate_text("errors", dataset)
     ours, whole = (pq.read_table(next(each.glob("columns/faulty*/*"))).to_pylist() for each in (dataset, kind))
     same = [row for row in whole if row["row"] > 5] == [row for row in ours if row["row"] > 5]
     lost = [row["error_code"] for row in ours[:6]]
-    wanted = ["expert_failed", "expert_hung", "out_of_memory", "expert_crashed", "expert_crashed", "not_a_number"]
-    return Outcome("expert raises, hangs, ...", code, f"curate errors:\n{said}", same and lost == wanted, [])
+    expected = ["expert_failed", "expert_hung", "out_of_memory", "expert_crashed", "expert_crashed", "not_a_number"]
+    return Outcome("expert raises, hangs, ...", code, f"curate errors:\n{text}", same and lost == expected, [])
 
 
-def tell(*arguments: object) -> tuple[int, str]:
-    """Run `curate ARGUMENTS` and return exit code and everything it said."""
+def curate_text(*arguments: object) -> tuple[int, str]:
+    """Run `curate ARGUMENTS` and return exit code and all that it wrote."""
     command = [sys.executable, "-m", "curate.cli", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -160,11 +160,11 @@ def main() -> int:
         world = World.make(Path(name), shards=16)
         for fault in sys.argv[1:] or FAULTS:
             dataset = world.folder / fault.replace(" ", "-")
-            found = FAULTS[fault](world, dataset)
-            bad += not found.identical or bool(found.orphans)
-            same = "yes" if found.identical else "NO"
-            shown.add_row(found.fault, str(found.code), found.said, same, str(len(found.orphans)))
-            Console().print(found, soft_wrap=True)
+            result = FAULTS[fault](world, dataset)
+            bad += not result.identical or bool(result.orphans)
+            same = "yes" if result.identical else "NO"
+            shown.add_row(result.fault, str(result.code), result.message, same, str(len(result.orphans)))
+            Console().print(result, soft_wrap=True)
             shutil.rmtree(dataset, ignore_errors=True)
     Console(width=200).print(shown)
     return int(bad > 0)

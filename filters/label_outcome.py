@@ -31,5 +31,5 @@ class LabelOutcome:
             raise ValueError(f"allow={self.allow}: unknown {', '.join(unknown)}; allowed: {', '.join(LABEL_OUTCOMES)}")
 
     def keep(self, table: pa.Table) -> pa.ChunkedArray:
-        found = table["labelled_outcome"]
-        return pc.if_else(pc.is_valid(found), pc.is_in(found, value_set=pa.array(self.allow, pa.string())), None)
+        outcomes = table["labelled_outcome"]
+        return pc.if_else(pc.is_valid(outcomes), pc.is_in(outcomes, value_set=pa.array(self.allow, pa.string())), None)

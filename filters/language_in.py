@@ -36,5 +36,5 @@ class LanguageIn:
     def keep(self, table: pa.Table) -> pa.ChunkedArray:
         language = table["text_language"]
         chosen = pc.is_in(language, value_set=pa.array(self.languages, pa.string()))
-        sure = pc.greater_equal(table["text_language_confidence"], self.min_confidence)
-        return pc.if_else(pc.is_valid(language), pc.and_(chosen, sure), None)  # is_in calls null False
+        is_confident = pc.greater_equal(table["text_language_confidence"], self.min_confidence)
+        return pc.if_else(pc.is_valid(language), pc.and_(chosen, is_confident), None)  # is_in calls null False

@@ -25,7 +25,7 @@ class MaxTextArea:
 
     def __post_init__(self) -> None:
         if not 0 <= self.maximum <= 1:
-            raise ValueError(f"maximum={self.maximum}: give a fraction of the picture, 0 to 1")
+            raise ValueError(f"maximum={self.maximum}: give a fraction of the image, 0 to 1")
 
     def keep(self, table: pa.Table) -> pa.ChunkedArray:
         area = table["ocr_text_area_frac"]

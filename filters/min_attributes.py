@@ -35,8 +35,8 @@ class MinAttributes:
         lists = table["human_attributes"].combine_chunks()
         each = pc.list_flatten(lists)
         probability = pc.struct_field(each, "probability")
-        sure = pc.greater(probability, pa.scalar(self.over, pa.float64()).cast(probability.type, safe=False))
-        valid = pc.and_kleene(pc.struct_field(each, "present"), sure)
+        is_sure = pc.greater(probability, pa.scalar(self.over, pa.float64()).cast(probability.type, safe=False))
+        valid = pc.and_kleene(pc.struct_field(each, "present"), is_sure)
         if self.part:
             valid = pc.and_kleene(valid, pc.equal(pc.struct_field(each, "part"), self.part))
         rows = pc.filter(pc.list_parent_indices(lists), pc.fill_null(valid, False))

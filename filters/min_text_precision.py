@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from filters.shares import enough
+from filters.shares import check_fraction, enough
 
 __all__ = ["MinTextPrecision"]
 
@@ -26,13 +26,12 @@ class MinTextPrecision:
     column: str = "caption"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.minimum <= 1:
-            raise ValueError(f"minimum={self.minimum}: give a fraction, 0 to 1")
+        check_fraction(self.minimum)
 
     @property
     def needs(self) -> tuple[str, ...]:
         return (f"{self.column}_text_precision", f"{self.column}_unsupported_texts")
 
     def keep(self, table: pa.Table) -> pa.ChunkedArray:
-        share, listed = (table[name] for name in self.needs)
-        return enough(share, self.minimum, listed)
+        share, listed = self.needs
+        return enough(table[share], self.minimum, table[listed])

@@ -3,7 +3,13 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["enough"]
+__all__ = ["check_fraction", "enough"]
+
+
+def check_fraction(minimum: float) -> None:
+    """Raise ValueError unless a bound on a share is between 0 and 1."""
+    if not 0 <= minimum <= 1:
+        raise ValueError(f"minimum={minimum}: give a fraction, 0 to 1")
 
 
 def enough(share: pa.ChunkedArray, minimum: float, listed: pa.ChunkedArray) -> pa.ChunkedArray:

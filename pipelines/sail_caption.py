@@ -1,14 +1,11 @@
 """SAIL-Caption: captions from image and web text, and a judge that drops the poor ones."""
 
-from curate.captions.checking.guards import Guards
 from curate.captions.prompting.hints import Hints
-from curate.captions.prompting.prompts import FUSION_V1, read_prompts
-from curate.engines.vllm_engine import Vllm
+from curate.engines.chat_model import ChatModel
 from curate.experts.caption_gate import caption_gate
-from curate.experts.caption_judge import CAPTION_JUDGE_V1, CaptionJudge
+from curate.experts.caption_judge import CaptionJudge
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.image_facts import ImageFacts
-from curate.models.weights import Weights
 from curate.pipeline import Pipeline
 from filters.caption_accepted import CaptionAccepted
 from filters.caption_clean import CaptionClean
@@ -19,19 +16,11 @@ __all__ = ["sail_caption"]
 
 
 def sail_caption(
-    vlm: str = "Qwen/Qwen3-VL-8B-Instruct",
-    judge: str = "",
+    engine: ChatModel = ChatModel("Qwen/Qwen3-VL-8B-Instruct"),
+    judge: ChatModel | None = None,
     calibration: str = "",
     uncalibrated: bool = False,
-    prompt: str = "",
-    judge_prompt: str = "",
-    alt_text: bool = True,
-    allow_marks: tuple[str, ...] = (),
-    min_side_px: int = 224,
     longest_side_px: int = 448,
-    max_tokens: int = 400,
-    max_model_len: int = 8192,
-    gpus: float = 1.0,
 ) -> Pipeline:
     """Caption images with their alt text as world knowledge, score them by VIR and ITA, drop below 3 on either.
 
@@ -42,30 +31,23 @@ def sail_caption(
     `calibration`, a file of `curate calibrate sail_caption ...` in which this very judge reaches 0.9 on both axes, for
     what it keeps and for what it drops; `uncalibrated=true` takes any judge as it is.
 
-    `judge` is a model of its own; empty: `vlm` judges its own captions. Left out: annotating a balanced subset with a
-    closed model, fine-tuning the captioner and the judges, the yes/no head, balancing by n-grams, chart captions.
+    `engine` writes; `judge` is a model of its own, none: `engine` judges its own captions. Both see the image with its
+    longest side at most `longest_side_px`. Left out: annotating a balanced subset with a closed model, fine-tuning the
+    captioner and the judges, the yes/no head, balancing by n-grams, chart captions.
     """
-    engine = Vllm(Weights(vlm), max_model_len=max_model_len, gpus=gpus, enforce_eager=gpus == 0)
-    second = Vllm(Weights(judge or vlm), max_model_len=max_model_len, gpus=gpus, enforce_eager=gpus == 0)
-    judging = CaptionJudge(
-        second,
-        prompt=read_prompts(judge_prompt)[0] if judge_prompt else CAPTION_JUDGE_V1,
-        longest_side_px=longest_side_px,
-    )
+    judging = CaptionJudge((judge or engine).build(), longest_side_px=longest_side_px)
     return Pipeline(
         [
             ImageFacts(),
-            MinSide(min_side_px),
+            MinSide(224),
             NotAnimated(),
             DenseCaption(
-                engine,
-                prompt=read_prompts(prompt)[0] if prompt else FUSION_V1,
-                hints=Hints(blocks=("alt_text",) if alt_text else ()),
-                guards=Guards(),
+                engine.build(),
+                hints=Hints(blocks=("alt_text",)),
                 longest_side_px=longest_side_px,
-                max_tokens=max_tokens,
+                max_tokens=400,
             ),
-            CaptionClean(allow=allow_marks),
+            CaptionClean(),
             judging,
             caption_gate(judging, calibration, uncalibrated),
             CaptionAccepted(),

@@ -16,8 +16,8 @@ BLIND = pa.schema(
             unit="answers",
             null="not asked",
             producer="blind_answers",
-            doc="One entry per question of `qa`, in its order: the answer of each inspector, whether it is right (the "
-            "verifier of the question's kind says so), and how many are. All null for a question that cannot be "
+            doc="One entry per question of `qa`, in its order: the answer of each blind model, whether it is right "
+            "(the verifier of the question's kind says so), and how many are. All null for a question that cannot be "
             "verified.",
         ),
         column(
@@ -26,8 +26,8 @@ BLIND = pa.schema(
             unit="names",
             null="not asked",
             producer="blind_answers",
-            doc="The inspectors, in the order of their answers; a second one of the same name ends in `#2`. `(grey)` "
-            "marks those that were shown a grey picture instead of none.",
+            doc="The blind models, in the order of their answers; a second one of the same name ends in `#2`. `(grey)` "
+            "marks those that were shown a grey image instead of none.",
         ),
     ]
 )

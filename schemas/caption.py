@@ -70,7 +70,7 @@ CAPTION = pa.schema(
             unit="text",
             null="not captioned",
             producer="dense_caption",
-            doc="The hint block exactly as the model got it, of a tiled picture the one of its global view; empty: "
+            doc="The hint block exactly as the model got it, of a tiled image the one of its global view; empty: "
             "nothing was known. Quotes untrusted text.",
         ),
         column(
@@ -79,7 +79,7 @@ CAPTION = pa.schema(
             unit="count",
             null="not captioned",
             producer="dense_caption",
-            doc="Tokens of the prompt, those of the picture included; of all requests of the sample.",
+            doc="Tokens of the prompt, those of the image included; of all requests of the sample.",
         ),
         column(
             "caption_completion_tokens",
@@ -120,7 +120,7 @@ CAPTION = pa.schema(
             unit="px",
             null="not captioned",
             producer="dense_caption",
-            doc="Longest side at which the picture was shown, in one piece or by the tiles of the first grid together: "
+            doc="Longest side at which the image was shown, in one piece or by the tiles of the first grid together: "
             "the tier, or less if the original or the number of tiles allows no more. Then to whole patches of 28 px.",
         ),
         column(
@@ -129,7 +129,7 @@ CAPTION = pa.schema(
             unit="count",
             null="not captioned",
             producer="dense_caption",
-            doc="Tiles that were captioned, of both grids; 0: the picture was sent in one piece.",
+            doc="Tiles that were captioned, of both grids; 0: the image was sent in one piece.",
         ),
         column(
             "caption_parts",
@@ -137,8 +137,8 @@ CAPTION = pa.schema(
             unit="texts",
             null="not captioned",
             producer="dense_caption",
-            doc="What a tiled caption was made of: the whole picture's text (grid 0), then each tile's (grid 1 or 2) "
-            "with its box in fractions of the picture. Empty: not tiled. Synthetic text.",
+            doc="What a tiled caption was made of: the whole image's text (grid 0), then each tile's (grid 1 or 2) "
+            "with its box in fractions of the image. Empty: not tiled. Synthetic text.",
         ),
     ]
 )

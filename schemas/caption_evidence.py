@@ -60,7 +60,7 @@ CAPTION_EVIDENCE = pa.schema(
         _share(
             "place_accuracy",
             f"{BOXES}, or no place to compare",
-            "Places in the picture (left, top right, centre) that fit a box, of those that could be compared.",
+            "Places in the image (left, top right, centre) that fit a box, of those that could be compared.",
         ),
         _names("unsupported", BOXES, "Classes that the caption names and the detector did not see, in their order."),
         _names("missed", BOXES, "Classes that the detector saw for sure and the caption does not name."),

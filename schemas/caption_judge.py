@@ -20,14 +20,14 @@ CAPTION_JUDGE = pa.schema(
             "caption_vir",
             pa.int8(),
             "score",
-            "Visual information richness, 1 to 5: how much of what the picture holds is told, in which detail.",
+            "Visual information richness, 1 to 5: how much of what the image holds is told, in which detail.",
             UNREAD,
         ),
         _column(
             "caption_ita",
             pa.int8(),
             "score",
-            "Image-text alignment, 1 to 5: how true, specific and complete the text is for this picture.",
+            "Image-text alignment, 1 to 5: how true, specific and complete the text is for this image.",
             UNREAD,
         ),
         _column("caption_judge_parsed", pa.bool_(), "yes/no", "Whether both scores could be read."),
@@ -40,7 +40,7 @@ CAPTION_JUDGE = pa.schema(
         _column("caption_judge_prompt_id", pa.string(), "id", "Id of the prompt."),
         _column("caption_judge_model", pa.string(), "name", "Name of the judge; its weights are in the stage id."),
         _column(
-            "caption_judge_prompt_tokens", pa.int32(), "count", "Tokens of the prompt, those of the picture included."
+            "caption_judge_prompt_tokens", pa.int32(), "count", "Tokens of the prompt, those of the image included."
         ),
         _column("caption_judge_completion_tokens", pa.int32(), "count", "Tokens of the answer."),
     ]

@@ -49,7 +49,7 @@ CAPTION_KINDS = pa.schema(
             pa.int32(),
             "count",
             "not written",
-            "Tokens of all prompts, each with the picture; what a prefix cache spares is not taken off.",
+            "Tokens of all prompts, each with the image; what a prefix cache spares is not taken off.",
         ),
         _column(
             "captions_completion_tokens", pa.int32(), "count", "not written", "Tokens that the model wrote, all kinds."

@@ -14,7 +14,7 @@ CLIP = pa.schema(
             unit="cosine",
             null="no text, or only white space",
             producer="clip",
-            doc="Cosine of picture and alt text, -1 to 1. Comparable only within one model: the stage id names it.",
+            doc="Cosine of image and alt text, -1 to 1. Comparable only within one model: the stage id names it.",
         ),
         column(
             "clip_embedding",

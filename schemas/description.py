@@ -17,7 +17,7 @@ DESCRIPTION = pa.schema(
         _column("description_prompt", pa.string(), "text", "The neutral prompt that chance took for this sample."),
         _column("description_prompt_id", pa.string(), "id", "Its id."),
         _column("description_model", pa.string(), "name", "Name of the model; its weights are in the stage id."),
-        _column("description_prompt_tokens", pa.int32(), "count", "Tokens of the prompt with its picture."),
+        _column("description_prompt_tokens", pa.int32(), "count", "Tokens of the prompt with its image."),
         _column("description_completion_tokens", pa.int32(), "count", "Tokens that the model wrote."),
         _column("description_finish_reason", pa.string(), "name", "Why the model stopped, as `caption_finish_reason`."),
     ]

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-__all__ = ["column", "describe"]
+__all__ = ["about", "column", "describe"]
 
 
 def column(name: str, kind: pa.DataType, *, unit: str, null: str, producer: str, doc: str) -> pa.Field:
@@ -13,6 +13,15 @@ def column(name: str, kind: pa.DataType, *, unit: str, null: str, producer: str,
     """
     metadata = {"unit": unit, "null": null, "producer": producer, "doc": doc}
     return pa.field(name, kind, nullable=null != "never", metadata=metadata)
+
+
+def about(schema: pa.Schema, text: str) -> pa.Schema:
+    """Return the columns about the caption as columns about another text: their names begin with `text` instead.
+
+    >>> about(pa.schema([pa.field("caption_words", pa.int32())]), "final_caption").names
+    ['final_caption_words']
+    """
+    return pa.schema([field.with_name(text + field.name.removeprefix("caption")) for field in schema])
 
 
 def describe(field: pa.Field) -> dict[str, str]:

@@ -28,7 +28,7 @@ GROUNDED_CAPTION = pa.schema(
             null="no caption, or no objects measured",
             producer="grounded_caption",
             doc="Every mention of an object in the order of the caption: the words, their start and end in characters, "
-            "the class, and its boxes as x0, y0, x1, y1 in fractions of the picture; no boxes: nobody can tell which.",
+            "the class, and its boxes as x0, y0, x1, y1 in fractions of the image; no boxes: nobody can tell which.",
         ),
         column(
             "caption_grounded_frac",

@@ -22,7 +22,7 @@ IMAGE_FACTS = pa.schema(
             unit="px",
             null="not measured",
             producer="image_facts",
-            doc="Width as seen: of the stored picture after its EXIF rotation.",
+            doc="Width as seen: of the stored image after its EXIF rotation.",
         ),
         column(
             "image_height_px",
@@ -30,7 +30,7 @@ IMAGE_FACTS = pa.schema(
             unit="px",
             null="not measured",
             producer="image_facts",
-            doc="Height as seen: of the stored picture after its EXIF rotation.",
+            doc="Height as seen: of the stored image after its EXIF rotation.",
         ),
         column(
             "image_frames",
@@ -38,7 +38,7 @@ IMAGE_FACTS = pa.schema(
             unit="count",
             null="not measured",
             producer="image_facts",
-            doc="Frames of an animation; 1 for a still picture.",
+            doc="Frames of an animation; 1 for a still image.",
         ),
         column(
             "image_sha256",
@@ -55,7 +55,7 @@ IMAGE_FACTS = pa.schema(
             null="not measured",
             producer="image_facts",
             doc="Perceptual hash: signs of the DCT frequencies 1..8 of the 32x32 luma against their median. "
-            "Near-duplicates differ in few bits; a picture of one colour gives 0.",
+            "Near-duplicates differ in few bits; an image of one colour gives 0.",
         ),
         column(
             "image_blur",

@@ -74,7 +74,7 @@ LABEL_VERIFIED = pa.schema(
             unit="count",
             null="as `labelled_question`",
             producer="label_verified",
-            doc="Tokens of the prompts of both rounds, those of the picture included.",
+            doc="Tokens of the prompts of both rounds, those of the image included.",
         ),
         column(
             "labelled_completion_tokens",

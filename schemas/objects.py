@@ -16,7 +16,7 @@ OBJECTS = pa.schema(
             unit="boxes",
             null="not measured",
             producer="objects",
-            doc="Detections, highest score first: label, box as x0, y0, x1, y1 in fractions of the picture, score "
+            doc="Detections, highest score first: label, box as x0, y0, x1, y1 in fractions of the image, score "
             "0 to 1. Empty: nothing seen.",
         ),
     ]

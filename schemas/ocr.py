@@ -16,7 +16,7 @@ OCR = pa.schema(
             unit="text lines",
             null="not measured",
             producer="ocr",
-            doc="Lines in reading order: text (untrusted), box as x0, y0, x1, y1 in fractions of the picture, "
+            doc="Lines in reading order: text (untrusted), box as x0, y0, x1, y1 in fractions of the image, "
             "recognition score 0 to 1. Empty: no text seen.",
         ),
         column(
@@ -33,7 +33,7 @@ OCR = pa.schema(
             unit="fraction",
             null="not measured",
             producer="ocr",
-            doc="Share of the picture that the boxes of the lines cover; overlaps count once.",
+            doc="Share of the image that the boxes of the lines cover; overlaps count once.",
         ),
         column(
             "ocr_score_mean",

@@ -6,7 +6,7 @@ from schemas.fields import column
 
 __all__ = ["PAIR_EVIDENCE"]
 
-NULL = "no pair, or nothing known of the picture that its text could be held to"
+NULL = "no pair, or nothing known of the image that its text could be held to"
 
 
 def _column(name: str, kind: pa.DataType, unit: str, doc: str, null: str = NULL) -> pa.Field:

@@ -4,10 +4,7 @@ import pyarrow as pa
 
 from schemas.fields import column
 
-__all__ = ["PAIR_JUDGE", "PREFERENCES"]
-
-PREFERENCES = ("chosen", "rejected", "tie", "inconsistent", "unparsed")
-"""What both orders together say."""
+__all__ = ["PAIR_JUDGE"]
 
 NULL = "no pair, or not judged"
 
@@ -48,7 +45,7 @@ PAIR_JUDGE = pa.schema(
         ),
         _column("pair_judge_prompt_id", pa.string(), "id", "Id of the prompt."),
         _column("pair_judge_model", pa.string(), "name", "Name of the judge; its weights are in the stage id."),
-        _column("pair_judge_prompt_tokens", pa.int32(), "count", "Tokens of both prompts with their pictures."),
+        _column("pair_judge_prompt_tokens", pa.int32(), "count", "Tokens of both prompts with their images."),
         _column("pair_judge_completion_tokens", pa.int32(), "count", "Tokens of both answers."),
     ]
 )

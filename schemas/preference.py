@@ -61,7 +61,7 @@ PREFERENCE = pa.schema(
             "pair_kind",
             pa.string(),
             "name",
-            "How the worse text was made. `corrupted_image`: from a corrupted picture; `misleading_prompt`: by one "
+            "How the worse text was made. `corrupted_image`: from a corrupted image; `misleading_prompt`: by one "
             "that invites a hallucination; `ranked_samples`: the candidate with the lowest evidence score, the better "
             "one has the highest. The others are minimal edits of the sample's caption: " + ", ".join(EDIT_KINDS) + ".",
         ),
@@ -76,16 +76,16 @@ PREFERENCE = pa.schema(
             "pair_corruption",
             pa.string(),
             "name",
-            "What was done to the picture: `low_resolution`, `color_jitter`, `blur`, `jpeg`, `noise`, `occlusion` or "
+            "What was done to the image: `low_resolution`, `color_jitter`, `blur`, `jpeg`, `noise`, `occlusion` or "
             "`crop`.",
-            f"{NULL}, or the picture was clean",
+            f"{NULL}, or the image was clean",
         ),
         _column(
             "pair_corruption_parameters",
             pa.string(),
             "JSON",
             "Its parameters, enough to do it again.",
-            f"{NULL}, or the picture was clean",
+            f"{NULL}, or the image was clean",
         ),
         _column(
             "pair_edits",
@@ -113,15 +113,15 @@ PREFERENCE = pa.schema(
             "pair_image_sha256",
             pa.string(),
             "hex",
-            "Digest of size and RGB pixels of the picture that the better text is about, at its pixel budget.",
-            f"{NULL}, or the stage makes edits only and looks at no picture",
+            "Digest of size and RGB pixels of the image that the better text is about, at its pixel budget.",
+            f"{NULL}, or the stage makes edits only and looks at no image",
         ),
         _column(
             "pair_rejected_image_sha256",
             pa.string(),
             "hex",
-            "The same of the picture that the worse text is about; differs exactly when it was corrupted.",
-            f"{NULL}, or the stage makes edits only and looks at no picture",
+            "The same of the image that the worse text is about; differs exactly when it was corrupted.",
+            f"{NULL}, or the stage makes edits only and looks at no image",
         ),
         _column(
             "pair_model",
@@ -134,7 +134,7 @@ PREFERENCE = pa.schema(
             "pair_prompt_tokens",
             pa.int32(),
             "count",
-            "Tokens of all generating prompts with their pictures; 0 for an edit.",
+            "Tokens of all generating prompts with their images; 0 for an edit.",
         ),
         _column("pair_completion_tokens", pa.int32(), "count", "Tokens of all texts that were written for the pair."),
         _column(

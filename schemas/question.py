@@ -39,7 +39,7 @@ QUESTIONS = pa.schema(
             doc="All questions that were asked. kind: "
             + ", ".join(QUESTION_KINDS)
             + "; answer: of a model that looked "
-            "at the picture; expected: what evidence or the caption says; source: " + ", ".join(QUESTION_SOURCES) + "; "
+            "at the image; expected: what evidence or the caption says; source: " + ", ".join(QUESTION_SOURCES) + "; "
             "subject: the class it is about, null if none; verified: the answer says what is expected, and no "
             "detection contradicts it (null: what is expected cannot be read); confidence: of a yes or no, 0 to 1, "
             "null elsewhere. Empty: nothing could be asked. Synthetic and untrusted text.",
@@ -74,7 +74,7 @@ QUESTIONS = pa.schema(
             unit="count",
             null="not asked",
             producer="caption_qa",
-            doc="Tokens of all prompts, those of the pictures included.",
+            doc="Tokens of all prompts, those of the images included.",
         ),
         column(
             "qa_completion_tokens",
@@ -103,7 +103,7 @@ KEPT_QUESTIONS = pa.schema(
             unit="count",
             null="as `qa_kept`, or there is no gate",
             producer="select_questions",
-            doc="Verified questions that too many models answered without the picture.",
+            doc="Verified questions that too many models answered without the image.",
         ),
     ]
 )

@@ -67,7 +67,7 @@ REPAIR_CAPTION = pa.schema(
         _column("repair_caption", pa.string(), "text", "What came back, chosen or not. Synthetic text.", ASKED),
         _column("repair_prompt_id", pa.string(), "id", "Id of the prompt of the second try.", ASKED),
         _column("repair_model", pa.string(), "name", "Name of the model that was asked again.", ASKED),
-        _column("repair_prompt_tokens", pa.int32(), "count", "Tokens of the second prompt, picture included.", ASKED),
+        _column("repair_prompt_tokens", pa.int32(), "count", "Tokens of the second prompt, image included.", ASKED),
         _column("repair_completion_tokens", pa.int32(), "count", "Tokens of the second answer.", ASKED),
     ]
 )

@@ -77,7 +77,7 @@ TEXT_FACTS = pa.schema(
             unit="names",
             null="no text",
             producer="text_facts",
-            doc="Signs of text that was not written to describe a picture, sorted: " + ", ".join(TEXT_MARKS) + ".",
+            doc="Signs of text that was not written to describe an image, sorted: " + ", ".join(TEXT_MARKS) + ".",
         ),
     ]
 )

@@ -31,7 +31,7 @@ VERIFY_OBJECTS = pa.schema(
             unit="answers",
             null="no caption",
             producer="verify_objects",
-            doc="Per class that was asked about: the answer on the full picture and on a closer look, each with the "
+            doc="Per class that was asked about: the answer on the full image and on a closer look, each with the "
             "model's probability of that answer (null: the engine does not tell, or an unsure yes counts as no), "
             "whether they agree, and the part that was looked at as x0, y0, x1, y1 in fractions. An answer is null if "
             "it was neither yes nor no.",
@@ -53,7 +53,7 @@ VERIFY_OBJECTS = pa.schema(
             unit="count",
             null="no caption",
             producer="verify_objects",
-            doc="Tokens of all prompts together, those of the pictures included.",
+            doc="Tokens of all prompts together, those of the images included.",
         ),
         column(
             "verify_completion_tokens",

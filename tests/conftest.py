@@ -1,14 +1,27 @@
-"""One local Ray cluster and one S3 server for all tests that need one."""
+"""What tests share because it takes long to start: a Ray cluster, an S3 server, a finished quickstart."""
 
 import http.server
 import itertools
 import logging
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from tests.support import s3 as object_store
+
+ROOT = Path(__file__).parent.parent
+SLOW_SECONDS = 600  # for tests that start Ray, an engine or many processes; all others have the 60 s of pyproject.toml
+
+
+def pytest_collection_modifyitems(items):
+    """Give tests that are marked as slow to start the time for it; whichever is first pays for what all share."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in ("golden", "models", "ray", "slow")):
+            item.add_marker(pytest.mark.timeout(SLOW_SECONDS), append=True)  # an own timeout comes first
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +35,7 @@ def ray_cluster():
         logging_level="error",
         log_to_driver=False,
         object_store_memory=128 << 20,
-        runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parent.parent), **object_store.ENVIRONMENT}},
+        runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), **object_store.ENVIRONMENT}},
     )
     yield
     ray.shutdown()
@@ -65,3 +78,45 @@ def bucket(s3):
     open_filesystem("s3://")[0].mkdir(name)
     s3.be_well()
     return f"s3://{name}"
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Make a finished dataset, once, for tests that only read it."""
+    from tests.support.dataset_folder import make_dataset
+
+    return make_dataset(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def own_folder(tmp_path):
+    """Make a finished dataset for a test that changes it, or its source."""
+    from tests.support.dataset_folder import make_dataset
+
+    return make_dataset(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def quickstart_dataset(tmp_path_factory):
+    """Run the quickstart by the command of the README (two minutes on two cores) and give its dataset folder.
+
+    Tests read it and leave it as it is; a test that changes a dataset copies it first.
+    """
+    dataset = tmp_path_factory.mktemp("quickstart") / "dataset"
+    _curate("run", "quickstart", "--input", "nano/shards/*.tar", "--dataset", dataset)
+    return dataset
+
+
+@pytest.fixture(scope="session")
+def quickstart_export(quickstart_dataset):
+    """Export the quickstart's samples as webdataset and give the folder of the export."""
+    export = quickstart_dataset.with_name("export")
+    _curate("export", quickstart_dataset, export, "--to", "webdataset")
+    return export
+
+
+def _curate(*arguments):
+    command = [sys.executable, "-m", "curate.cli", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"curate {arguments[0]}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -22,7 +22,7 @@ TEXT = b"a red square beside a green square above a blue one"
 GOOD = jpeg(256, 240)
 SIXTEEN_BIT = encode(Image.fromarray(np.full((240, 240), 30_000, np.uint16)), "PNG")
 
-PICTURES = {  # what the image is, and what becomes of the sample: null = kept
+IMAGES = {  # what the image is, and what becomes of the sample: null = kept
     "good": (GOOD, None),
     "truncated": (noise(256, 256)[:20_000], "image_facts: image_truncated"),
     "zero_bytes": (b"", "sample: empty_image"),
@@ -53,10 +53,10 @@ def fate(row: dict) -> str | None:
 
 
 def test_every_kind_of_image_gets_its_documented_result(tmp_path):
-    members = [pair for name, (data, _) in PICTURES.items() for pair in ((f"{name}.jpg", data), (f"{name}.txt", TEXT))]
+    members = [pair for name, (data, _) in IMAGES.items() for pair in ((f"{name}.jpg", data), (f"{name}.txt", TEXT))]
     rows = datacomp(tmp_path, tar_bytes(members))
 
-    assert {row["key"]: fate(row) for row in rows.values()} == {name: what for name, (_, what) in PICTURES.items()}
+    assert {row["key"]: fate(row) for row in rows.values()} == {name: what for name, (_, what) in IMAGES.items()}
     assert {row["key"]: row["image_format"] for row in rows.values() if row["key"] in ("wrong_extension", "good")} == {
         "good": "jpeg",
         "wrong_extension": "png",

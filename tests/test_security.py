@@ -58,6 +58,25 @@ def test_parameters_named_like_a_secret_are_masked():
     assert {name: masked[name] for name in plain} == plain
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("engine.api_key", "hush"),
+        ("engine.api_key_env", "hush"),
+        ("engine", '{"model": "m", "api_key": "hush"}'),
+        ("engines", '[{"servers": ["https://me:hush@h/v1"]}, {"deep": {"token": ["hush"]}}]'),
+        ("engine.servers", "https://me:hush@h/v1,https://me:hush@i/v1"),
+    ],
+)
+def test_secrets_deep_in_a_parameter_are_masked(path, text):
+    assert "hush" not in str(mask_parameters({path: text}))
+
+
+def test_the_name_of_the_variable_that_holds_a_key_is_no_secret():
+    plain = {"engine.api_key_env": "MY_API_KEY", "engine": '{"api_key_env": "MY_API_KEY", "servers": ["http://h/v1"]}'}
+    assert mask_parameters(plain) == plain
+
+
 def test_no_file_of_a_run_holds_a_secret(tmp_path):
     store = Store(str(tmp_path))
     facts = {"sample_stage": "sample-v1", "stages": [], "verdict": "v", "limit": None, "code": "", "versions": {}}
@@ -80,11 +99,11 @@ def test_errors_in_the_terminal_hold_no_secret_and_no_escape_sequence(monkeypatc
     with pytest.raises(SystemExit):
         main()
 
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert end.value.code == 2
-    assert "hush" not in said
-    assert "\x1b" not in said
-    assert said.count("error: ") == said.count("\n") == 2
+    assert "hush" not in output
+    assert "\x1b" not in output
+    assert output.count("error: ") == output.count("\n") == 2
 
 
 def png(*chunks):
@@ -111,16 +130,16 @@ def gif(frames, side=1):
     return b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff" + frame * frames + b"\x3b"
 
 
-PICTURE = jpeg()
+IMAGE = jpeg()
 EXIF = b"\xff\xe1\xff\xffExif\0\0" + bytes(65527)
 BOMB = b"k\0\0" + zlib.compress(bytes(100 << 20), 9)
 BOMBS = {
     "PNG text of 100 MB": png((b"zTXt", BOMB)),
     "PNG texts of 1 GB": png(*[(b"zTXt", b"k\0\0" + zlib.compress(bytes(900 << 10)))] * 1100),
     "PNG colour profile of 100 MB": png((b"iCCP", BOMB)),
-    "JPEG with 32 MB of EXIF": PICTURE[:2] + EXIF * 500 + PICTURE[2:],
-    "JPEG with a million segments": PICTURE[:2] + b"\xff\xe5\0\2" * 1_000_000 + PICTURE[2:],
-    "JPEG with a million fill bytes": PICTURE[:2] + b"\xff" * 1_000_000 + PICTURE[2:],
+    "JPEG with 32 MB of EXIF": IMAGE[:2] + EXIF * 500 + IMAGE[2:],
+    "JPEG with a million segments": IMAGE[:2] + b"\xff\xe5\0\2" * 1_000_000 + IMAGE[2:],
+    "JPEG with a million fill bytes": IMAGE[:2] + b"\xff" * 1_000_000 + IMAGE[2:],
     "GIF with a frame beyond its screen": gif(1, 60_000),
     "GIF of 100,000 frames": gif(100_000),
     "TIFF of 40,000 pages": tiff(40_000),
@@ -162,16 +181,16 @@ def test_pages_are_counted_up_to_a_bound():
 
 def test_a_packed_tar_with_a_gigabyte_of_text_takes_constant_memory(tmp_path):
     text, image = tarfile.TarInfo("a.txt"), tarfile.TarInfo("a.jpg")
-    text.size, image.size = 1 << 30, len(PICTURE)
+    text.size, image.size = 1 << 30, len(IMAGE)
     with gzip.open(tmp_path / "x.tar.gz", "wb", 1) as packed:
         packed.write(text.tobuf())
         for _ in range(64):
             packed.write(bytes(1 << 24))
-        packed.write(image.tobuf() + PICTURE + bytes(-len(PICTURE) % 512))
+        packed.write(image.tobuf() + IMAGE + bytes(-len(IMAGE) % 512))
     with measured_memory() as memory:
         (sample,) = scan(Shard("x", "tar", str(tmp_path / "x.tar.gz"), 1))
 
-    assert (sample.image, sample.alt_text_cut, len(sample.alt_text)) == (PICTURE, True, 65_536)
+    assert (sample.image, sample.alt_text_cut, len(sample.alt_text)) == (IMAGE, True, 65_536)
     assert memory() < 32 << 20
 
 
@@ -188,11 +207,11 @@ def test_a_header_of_countless_records_is_read_in_linear_time(tmp_path):
 
 def test_parquet_footers_that_lie_end_in_samples_or_one_sentence(tmp_path):
     buffer = io.BytesIO()
-    pq.write_table(pa.table({"image": [PICTURE] * 10}), buffer)
+    pq.write_table(pa.table({"image": [IMAGE] * 10}), buffer)
     data = buffer.getvalue()
     footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
     path = tmp_path / "x.parquet"
-    for at in [found.start() + footer for found in re.finditer(rb"[\x15\x16\x26]", data[footer:-8])]:
+    for at in [match.start() + footer for match in re.finditer(rb"[\x15\x16\x26]", data[footer:-8])]:
         path.write_bytes(data[: at + 1] + b"\xfe\xff\xff\xff\x0f" + data[at + 6 :])
         with contextlib.suppress(PlanError, SourceError):
             list(scan(Shard("x", "parquet", str(path), 1)))

@@ -40,6 +40,6 @@ def sample_table(shard: str, samples: Sequence[SourceSample], first: int, key_co
         "metadata": pa.array([s.metadata for s in samples], pa.string()),
         "members": pa.array(members, pa.list_(MEMBER)),
     }
-    outcomes = Outcomes([s.trouble for s in samples], np.ones(len(samples), dtype=np.int16))
+    outcomes = Outcomes([s.error for s in samples], np.ones(len(samples), dtype=np.int16))
     rows = np.arange(first, first + len(samples), dtype=np.int32)
     return measured_table(SAMPLE, rows, pa.array(uids, pa.string()), columns, outcomes)

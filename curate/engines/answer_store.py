@@ -1,4 +1,4 @@
-"""Answers kept in a file, by the digest of what was asked."""
+"""Keep answers in an SQLite file, by the digest of their requests."""
 
 import atexit
 import hashlib
@@ -16,7 +16,7 @@ from curate.errors import EngineError
 __all__ = ["AnswerStore", "request_digest"]
 
 FILE: Final = "answers.sqlite"
-FORM: Final = 1  # of the table and of the digests
+FORMAT_VERSION: Final = 1  # of the table and of the digests
 BUSY_SECONDS: Final = 60.0  # how long another process may keep the file locked
 TABLE: Final = """CREATE TABLE IF NOT EXISTS answers (
     digest BLOB PRIMARY KEY, text BLOB NOT NULL, finish_reason TEXT,
@@ -30,10 +30,18 @@ def request_digest(engine: str, request: Request) -> bytes:
     `id` does not count, and neither does the seed of a greedy request.
     """
     shape = None if request.image is None else (*request.image.shape, str(request.image.dtype))
-    asked = (FORM, engine, request.prompt, request.system, request.max_tokens, request.temperature, request.top_p)
+    key = (
+        FORMAT_VERSION,
+        engine,
+        request.prompt,
+        request.system,
+        request.max_tokens,
+        request.temperature,
+        request.top_p,
+    )
     seed = request.seed if request.temperature > 0 else None
     total = hashlib.blake2b(
-        json.dumps((*asked, seed, request.choices, request.json_schema, shape)).encode(), digest_size=16
+        json.dumps((*key, seed, request.choices, request.json_schema, shape)).encode(), digest_size=16
     )
     if request.image is not None:
         total.update(b"\0")
@@ -44,14 +52,14 @@ def request_digest(engine: str, request: Request) -> bytes:
 class AnswerStore:
     """A table in `folder/answers.sqlite`, safe for several threads and processes of one machine.
 
-    A thread of its own writes: `put` costs microseconds, and what was put is found at once. Killed, it loses the
-    answers of the last milliseconds at most. Raises EngineError with one sentence if the file is damaged or locked.
+    A thread of its own writes: `put` costs microseconds, and `get` returns at once what was put. A killed process
+    loses the answers of the last milliseconds at most. Raises EngineError if the file is damaged or locked.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self.unsaved: dict[bytes, Completion] = {}
-        self.trouble: str | None = None
+        self.failure: str | None = None
         self.changed = threading.Condition()
         self.reading = threading.Lock()
         try:
@@ -74,23 +82,26 @@ class AnswerStore:
             raise EngineError(self._sentence(error)) from error
         if row is None:
             return None
-        _, text, reason, asked, answered, sure = row
+        _, text, reason, prompt_tokens, completion_tokens, confidence = row
         text = text.decode("utf-8", "surrogatepass")
-        return Completion(text, reason, asked, answered, time.perf_counter() - start, confidence=sure)
+        seconds = time.perf_counter() - start
+        return Completion(text, reason, prompt_tokens, completion_tokens, seconds, confidence=confidence)
 
     def put(self, digest: bytes, answer: Completion) -> None:
-        """Keep an answer, unless it is an error."""
+        """Keep an answer, unless it is an error; raises EngineError if an earlier one could not be written."""
         if answer.error is None:
             with self.changed:
+                if self.failure:
+                    raise EngineError(self.failure)
                 self.unsaved[digest] = answer
                 self.changed.notify_all()
 
     def save(self) -> None:
         """Wait until all that was put is in the file; raises EngineError if it cannot be written."""
         with self.changed:
-            self.changed.wait_for(lambda: not self.unsaved or self.trouble)
-            if self.trouble:
-                raise EngineError(self.trouble)
+            self.changed.wait_for(lambda: not self.unsaved or self.failure)
+            if self.failure:
+                raise EngineError(self.failure)
 
     def _write_forever(self) -> None:
         while True:
@@ -101,7 +112,7 @@ class AnswerStore:
                 self._write(batch)
             except sqlite3.Error as error:
                 with self.changed:
-                    self.trouble = self._sentence(error)
+                    self.failure = self._sentence(error)
                     self.changed.notify_all()
                 return
             with self.changed:
@@ -138,16 +149,16 @@ class AnswerStore:
     def _prepared(self, file: sqlite3.Connection) -> sqlite3.Connection:
         file.execute("PRAGMA journal_mode = WAL")
         file.execute("PRAGMA synchronous = NORMAL")
-        (form,) = file.execute("PRAGMA user_version").fetchone()
-        if form not in (0, FORM):
-            raise sqlite3.DatabaseError(f"its form is {form}, this version of Curate writes {FORM}")
+        (version,) = file.execute("PRAGMA user_version").fetchone()
+        if version not in (0, FORMAT_VERSION):
+            raise sqlite3.DatabaseError(f"its format is {version}, this version of Curate writes {FORMAT_VERSION}")
         with file:
             file.execute(TABLE)
-            file.execute(f"PRAGMA user_version = {FORM}")
+            file.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         return file
 
     def _sentence(self, error: BaseException) -> str:
         return (
-            f"the answer cache {os.fspath(self.path)} cannot be used ({error}); free or fix its place, or delete it: "
-            "what it held is then asked, and paid, again"
+            f"the answer cache {os.fspath(self.path)} cannot be used ({error}); free or repair its disk, or delete it: "
+            "the requests whose answers it held are then sent, and paid, again"
         )

@@ -1,4 +1,4 @@
-"""OpenAI's chat API as data: the body of a request, and what a reply says."""
+"""Translate a request and its reply between Curate and OpenAI's chat API."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ UNKNOWN = re.compile(r"unknown|unrecogni[sz]ed|unsupported|not supported|unexpec
 def chat_body(model: str, image_format: Literal["jpeg", "png"], request: Request) -> dict[str, Any]:
     """Return the JSON body of a request.
 
-    `choices` become vLLM's `structured_outputs` with `logprobs`, for other servers just more words of the body;
+    `choices` become vLLM's `structured_outputs` with `logprobs`, which other servers may ignore or refuse;
     `json_schema` becomes OpenAI's `response_format`.
     """
     content: list[dict[str, Any]] = [{"type": "text", "text": request.prompt}]
@@ -43,8 +43,8 @@ def chat_body(model: str, image_format: Literal["jpeg", "png"], request: Request
         body |= {"structured_outputs": {"choice": list(request.choices)}, "logprobs": True}
     elif request.json_schema is not None:
         schema = json.loads(request.json_schema)
-        form = {"name": "answer", "schema": schema} | ({"strict": True} if is_strict(schema) else {})
-        body["response_format"] = {"type": "json_schema", "json_schema": form}
+        named = {"name": "answer", "schema": schema} | ({"strict": True} if is_strict(schema) else {})
+        body["response_format"] = {"type": "json_schema", "json_schema": named}
     return body
 
 
@@ -65,14 +65,14 @@ def is_strict(schema: Any) -> bool:
     return closed and all(is_strict(each) for each in schema.values())
 
 
-def refused_part(said: str, body: Collection[str]) -> str | None:
-    """Return the optional part of a body that a server says, in an HTTP 4xx, not to know.
+def refused_part(message: str, body: Collection[str]) -> str | None:
+    """Return the optional part of a body that a server, in the message of an HTTP 4xx, says it does not know.
 
     >>> refused_part("Unknown parameter: 'structured_outputs'.", ["messages", "structured_outputs"])
     'structured_outputs'
     """
-    said = said.lower()
-    return next((part for part in OPTIONAL if part in body and part in said and UNKNOWN.search(said)), None)
+    message = message.lower()
+    return next((part for part in OPTIONAL if part in body and part in message and UNKNOWN.search(message)), None)
 
 
 def completion(reply: Any, request: Request, seconds: float) -> Completion:
@@ -82,17 +82,17 @@ def completion(reply: Any, request: Request, seconds: float) -> Completion:
     """
     choice, usage = reply["choices"][0], reply.get("usage") or {}
     text, reason = str(choice["message"].get("content") or ""), choice.get("finish_reason")
-    asked, answered = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-    trouble, sure = None, None
+    error, probability = None, None
     if request.choices:
         match = chosen(text, request.choices)
         if match is None:
-            text, trouble = "", SampleError("engine_off_choices", f"answered {text[:80]!r}, which is not a choice")
+            text, error = "", SampleError("engine_off_choices", f"answered {text[:80]!r}, which is not a choice")
         else:
-            text, sure = match, confidence(choice)
+            text, probability = match, confidence(choice)
     elif request.json_schema is not None and reason != "length" and not is_json(text):
-        text, trouble = "", SampleError("engine_off_schema", f"answered {text[:80]!r}, which is not JSON")
-    return Completion(text, reason, asked, answered, seconds, trouble, sure)
+        text, error = "", SampleError("engine_off_schema", f"answered {text[:80]!r}, which is not JSON")
+    prompt_tokens, completion_tokens = (int(usage.get(f"{kind}_tokens") or 0) for kind in ("prompt", "completion"))
+    return Completion(text, reason, prompt_tokens, completion_tokens, seconds, error, probability)
 
 
 def chosen(text: str, choices: Collection[str]) -> str | None:
@@ -103,8 +103,8 @@ def chosen(text: str, choices: Collection[str]) -> str | None:
     """
     if text in choices:
         return text
-    same = [choice for choice in choices if bare(choice) == bare(text)]
-    return same[0] if len(same) == 1 else None
+    matches = [choice for choice in choices if bare(choice) == bare(text)]
+    return matches[0] if len(matches) == 1 else None
 
 
 def bare(text: str) -> str:

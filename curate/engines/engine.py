@@ -1,14 +1,14 @@
-"""The seam between captions and the model that writes them."""
+"""What an engine is: it turns requests into completions, wherever its model runs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from curate.errors import SampleError
 from curate.stages import Pixels, Resources
 
-__all__ = ["Completion", "Engine", "Generate", "Request", "Submits"]
+__all__ = ["Completion", "Engine", "Request", "generate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,8 @@ class Request:
     """One chat turn about at most one image.
 
     `id` names the request in logs; `seed` makes sampling repeatable; `image` is already at its pixel budget. With
-    `choices` the answer is exactly one of them, and `Completion.confidence` says how sure the model was; with
-    `json_schema`, a JSON Schema as text, it is JSON of that form. Both are guided decoding: the engine cannot write
+    `choices` the answer is exactly one of them, and `Completion.confidence` is its probability; with `json_schema`, a
+    JSON Schema as text, it is JSON of that schema. Both are guided decoding: the engine cannot write
     anything else, unless `max_tokens` cuts it short. At most one of the two.
     """
 
@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back: `finish_reason` is "stop", "length", ...; `error` is set when nothing usable did (text is "").
+    """The answer: `finish_reason` is "stop", "length", ...; `error` is set when none is usable (then text is "").
 
     `confidence`, in [0, 1], is the probability that the model gave to all tokens of its answer, out of its whole
     vocabulary; null without `choices`, or where an engine does not tell.
@@ -48,18 +48,6 @@ class Completion:
     latency_seconds: float
     error: SampleError | None = None
     confidence: float | None = None
-
-
-Generate: TypeAlias = Callable[[Iterable[Request]], list[Completion]]
-"""Answers requests in order; thread-safe: several threads may call it at once and share the engine's batch."""
-
-
-@runtime_checkable
-class Submits(Protocol):
-    """What a `Generate` may be besides: one that hands out each answer as it comes, not only all at the end."""
-
-    def submit(self, request: Request) -> Future[Completion]:
-        """Return the answer to come; waits while too many are in work."""
 
 
 @runtime_checkable
@@ -81,7 +69,22 @@ class Engine(Protocol):
         """Start it, unless an equal one already runs in this process; once per worker, never on the driver."""
 
     def submit(self, request: Request) -> Future[Completion]:
-        """Return the answer to come; waits while too many are in work, and starts the engine if it does not run."""
+        """Return the answer to come; waits while too many are in flight, and starts the engine if it does not run.
 
-    def load(self) -> Generate:
-        """Start the engine, or return the one that already runs in this process for an equal configuration."""
+        Thread-safe: several threads share the engine and its bound. The future raises EngineError if the engine dies.
+        """
+
+
+def generate(engine: Engine, requests: Iterable[Request]) -> list[Completion]:
+    """Answer requests in order; takes each one only when the engine has room for it.
+
+    The first exception of the engine or of `requests` is raised, and what is still waiting is cancelled.
+    """
+    waiting: list[Future[Completion]] = []
+    try:
+        waiting.extend(map(engine.submit, requests))
+        return [future.result() for future in waiting]
+    except BaseException:
+        for future in waiting:
+            future.cancel()
+        raise

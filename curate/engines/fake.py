@@ -1,11 +1,11 @@
-"""An engine that answers from a function: for tests, demos and dry runs."""
+"""Answer requests with a function: for tests, demos and dry runs."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from curate.engines.engine import Completion, Generate, Request
+from curate.engines.engine import Completion, Request
 from curate.errors import SampleError
 from curate.stages import Resources
 
@@ -32,15 +32,10 @@ class FakeEngine:
         """Nothing has to start."""
 
     def submit(self, request: Request) -> Future[Completion]:
+        """Return an answer that is already there."""
         future: Future[Completion] = Future()
         future.set_result(self._answer(request))
         return future
-
-    def load(self) -> Generate:
-        return self._answer_all
-
-    def _answer_all(self, requests: Iterable[Request]) -> list[Completion]:
-        return [self._answer(request) for request in requests]
 
     def _answer(self, request: Request) -> Completion:
         start = time.perf_counter()

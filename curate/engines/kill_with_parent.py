@@ -1,4 +1,4 @@
-"""Processes that must not outlive us."""
+"""Kill child processes when their parent dies."""
 
 import subprocess
 from collections.abc import Callable, Sequence
@@ -7,11 +7,12 @@ __all__ = ["kill_with_parent"]
 
 
 def kill_with_parent(pids: Sequence[int]) -> Callable[[], None]:
-    """Start a watcher that kills `pids` if this process dies, however, before it calls what is returned.
+    """Start a watcher that kills `pids` if this process dies, however it does, before it calls what is returned.
 
     vLLM's engine process notices neither a killed nor a crashed parent, and would keep its memory.
     """
-    command = ["sh", "-c", 'read -r _ || kill -9 "$@"', "leash", *map(str, pids)]  # read fails when our end closes
+    script = 'read -r _ || kill -9 "$@"'  # read fails when our end of the pipe closes
+    command = ["sh", "-c", script, "kill_with_parent", *map(str, pids)]
     watcher = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
 
     def release() -> None:

@@ -1,31 +1,30 @@
-"""Any endpoint that speaks OpenAI's chat API: vLLM, SGLang, TGI, a cloud; one of it or several."""
+"""Servers that speak OpenAI's chat API (vLLM, SGLang, TGI, a cloud): one, or several of the same model."""
 
+import contextlib
 import functools
 import hashlib
-import http.client
 import json
 import math
 import os
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from curate.engines.chat_api import chat_body, completion, refused_part
-from curate.engines.engine import Completion, Generate, Request
+from curate.engines.engine import Completion, Request
+from curate.engines.live import live
 from curate.engines.servers import Failure, Server, Servers, pause
+from curate.engines.transport import NotAnswered, NotSent, Reply, Transport, sentence
 from curate.errors import EngineError, PlanError, SampleError
 from curate.stages import Resources
 
 __all__ = ["OpenAIServer"]
 
 PROBE_SECONDS = 10.0
-LOST = 3  # a request that this many servers took and never answered may be what stops them
+MOST_UNANSWERED = 3  # a request that so many servers took and did not answer may be what stops them
 BATCH_ROWS, SHARDS = 128, 2
 BUSY = (408, 409, 425, 429, 503, 529)  # not worked on: too early, too many, overloaded
 GATEWAY = (502, 504, 520, 522, 524)  # whoever says so does not know what the server behind it did
@@ -35,11 +34,12 @@ GATEWAY = (502, 504, 520, 522, 524)  # whoever says so does not know what the se
 class OpenAIServer:
     """Asks `{url}/chat/completions`, e.g. `url="http://localhost:8000/v1"`, for answers of `model`.
 
-    Several urls are servers of the same model: a request goes to the least loaded that is well, its retries to others.
-    The key is read from the environment variable `api_key_env` where the engine runs (a server without keys needs
-    none). Images travel inside the request, as JPEG of quality 95 or as PNG. What may pass (HTTP 429, 5xx, no
-    connection) is tried `retries` times again; a request that a server refuses, or that fails again and again, becomes
-    `Completion.error`; when all servers are gone or one refuses the key, EngineError is raised.
+    Several urls are servers of the same model: a request goes to the least loaded one that is healthy, its retries to
+    others. The key is read from the environment variable `api_key_env` where the engine runs (a server without keys
+    needs none), proxies from HTTP_PROXY and the like. Images travel inside the request, as JPEG of quality 95 or as
+    PNG. What may pass (HTTP 429, 5xx, no connection) is tried `retries` times again; a request that a server refuses,
+    or that fails again and again, becomes `Completion.error`; when all servers are gone or one refuses the key,
+    EngineError is raised.
 
     `resend`: whether a request that a server took and did not answer (a timeout, a lost connection, a gateway's 502 or
     504), and may charge for, is sent again. None: yes where no key is set, since who asks for no key charges nobody;
@@ -64,7 +64,7 @@ class OpenAIServer:
         if not self.urls or not isinstance(self.url, str | tuple) or len(set(self.urls)) < len(self.urls):
             raise PlanError("OpenAIServer: url must be an address, or a tuple of different ones")
         for url in self.urls:
-            if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            if not _is_address(url):
                 raise PlanError("OpenAIServer: url must look like http://host:8000/v1")
         if self.image_format not in ("jpeg", "png"):
             raise PlanError(f"OpenAIServer: image_format is {self.image_format!r}; it must be 'jpeg' or 'png'")
@@ -95,59 +95,46 @@ class OpenAIServer:
     def check(self) -> None:
         """Raise PlanError if no server answers, or one refuses the key."""
         silent = []
-        for server in _servers(self):
-            try:
-                _probe(self, server)
-            except OSError as error:
-                silent.append(f"{server.host}: {error}")
-            except EngineError as error:
-                raise PlanError(str(error)) from error
+        try:
+            with contextlib.closing(Transport(1)) as transport:
+                for server in _servers(self):
+                    try:
+                        _probe(self, transport, server)
+                    except OSError as error:
+                        silent.append(f"{server.host}: {error}")
+        except EngineError as error:
+            raise PlanError(str(error)) from error
         if len(silent) == len(self.urls):
             raise PlanError(f"no server answers at {'; '.join(silent)}; start it, or fix url")
 
     def start(self) -> None:
-        self.load()
+        live(self, _Client)
 
     def submit(self, request: Request) -> Future[Completion]:
-        with _STARTING:
-            running = _running(self)
-        return running.submit(request)
-
-    def load(self) -> Generate:
-        with _STARTING:
-            return _running(self)
+        return live(self, _Client).submit(request)
 
 
-_STARTING = threading.Lock()
-
-
-@functools.cache
-def _running(config: OpenAIServer) -> "_Client":
-    return _Client(config)
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False
 
 
 class _Client:
-    """Threads that ask; as many requests wait as are open, so encoded images do not pile up."""
+    """Threads that send requests; as many requests wait as are in flight, so encoded images do not pile up."""
 
     def __init__(self, config: OpenAIServer) -> None:
         self.config = config
-        self.servers = Servers(_servers(config), config.retries, functools.partial(_probe, config))
-        together = config.requests * len(config.urls)
-        self.threads = ThreadPoolExecutor(together, thread_name_prefix="openai")
-        self.slots = threading.BoundedSemaphore(2 * together)
-
-    def __call__(self, requests: Iterable[Request]) -> list[Completion]:
-        waiting: list[Future[Completion]] = []
-        try:
-            waiting.extend(self.submit(request) for request in requests)
-            return [future.result() for future in waiting]
-        except BaseException:
-            for future in waiting:
-                future.cancel()
-            raise
+        in_flight = config.requests * len(config.urls)
+        self.transport = Transport(in_flight)
+        self.servers = Servers(_servers(config), config.retries, functools.partial(_probe, config, self.transport))
+        self.threads = ThreadPoolExecutor(in_flight, thread_name_prefix="openai")
+        self.slots = threading.BoundedSemaphore(2 * in_flight)
 
     def submit(self, request: Request) -> Future[Completion]:
-        """Return the answer to come; waits while too many are open."""
+        """Return the answer to come; waits while too many are in flight."""
         self.slots.acquire()
         future = self.threads.submit(self._answer, request)
         future.add_done_callback(lambda _: self.slots.release())
@@ -157,39 +144,39 @@ class _Client:
         start = time.perf_counter()
         try:
             body = chat_body(self.config.model, self.config.image_format, request)
-            reply = self._ask_patiently(request.id, body)
+            reply = self._send_with_retries(request.id, body)
             return completion(reply, request, time.perf_counter() - start)
-        except (LookupError, TypeError, AttributeError, ValueError) as error:
-            trouble = SampleError("engine_failed", f"no chat completion came back: {_sentence(error)}")
-        except SampleError as error:
-            trouble = error
-        return Completion("", None, 0, 0, time.perf_counter() - start, trouble)
+        except (LookupError, TypeError, AttributeError, ValueError) as cause:
+            error = SampleError("engine_failed", f"no chat completion came back: {sentence(cause)}")
+        except SampleError as cause:
+            error = cause
+        return Completion("", None, 0, 0, time.perf_counter() - start, error)
 
-    def _ask_patiently(self, number: str, body: dict[str, Any]) -> Any:
+    def _send_with_retries(self, request_id: str, body: dict[str, Any]) -> Any:
         """Return a server's reply; raises SampleError when this request cannot be answered, EngineError if none can."""
-        tried: list[Server] = []
-        lost = 0
+        failed_at: list[Server] = []
+        unanswered = 0
         for attempt in range(self.config.retries + 1):
-            server = self.servers.take(tried)
+            server = self.servers.take(failed_at)
             began = time.monotonic()
-            reply = self._ask(server, body)
-            if not isinstance(reply, Failure):
+            outcome = self._send(server, body)
+            if not isinstance(outcome, Failure):
                 self.servers.answered(server)
-                if isinstance(reply, Exception):
-                    raise reply
-                return reply
-            failure = reply
-            self.servers.failed(server, failure, began, number)
-            tried.append(server)
-            lost += failure.unsure
-            self._raise_if_lost(server, failure, lost)
-            if failure.kind == "error" and len(tried) % len(self.config.urls) == 0 and attempt < self.config.retries:
-                time.sleep(pause(number, attempt + 1))  # the others do not know better
+                if isinstance(outcome, Exception):
+                    raise outcome
+                return outcome
+            self.servers.failed(server, outcome, began, request_id)
+            failed_at.append(server)
+            unanswered += outcome.unsure
+            self._raise_if_unanswered(server, outcome, unanswered)
+            all_failed = len(failed_at) % len(self.config.urls) == 0
+            if outcome.kind == "error" and all_failed and attempt < self.config.retries:
+                time.sleep(pause(request_id, attempt + 1))
         raise SampleError(
-            "engine_failed", f"{server.host} failed, as {len(tried)} tries did, last with: {failure.text}"
+            "engine_failed", f"{server.host} failed, as {len(failed_at)} tries did, last with: {outcome.text}"
         )
 
-    def _raise_if_lost(self, server: Server, failure: Failure, lost: int) -> None:
+    def _raise_if_unanswered(self, server: Server, failure: Failure, unanswered: int) -> None:
         keyless = not os.environ.get(self.config.api_key_env)
         if failure.unsure and not (keyless if self.config.resend is None else self.config.resend):
             raise SampleError(
@@ -197,84 +184,80 @@ class _Client:
                 f"{server.host} took the request and did not answer ({failure.text}); it may have charged for it, so "
                 "it was not sent again; `curate retry` does",
             )
-        if lost == LOST:
-            raise SampleError("engine_failed", f"{LOST} servers took it and did not answer, last with: {failure.text}")
+        if unanswered == MOST_UNANSWERED:
+            raise SampleError(
+                "engine_failed",
+                f"{MOST_UNANSWERED} servers took it and did not answer, last with: {failure.text}",
+            )
 
-    def _ask(self, server: Server, body: dict[str, Any]) -> Any:
+    def _send(self, server: Server, body: dict[str, Any]) -> Any:
         """Return the reply to one try, the error that ends all tries, or the Failure of this one."""
         while True:
-            known = {part: value for part, value in body.items() if part not in server.refuses}
-            data = json.dumps(known).encode()
+            parts = {part: value for part, value in body.items() if part not in server.refuses}
             try:
-                return _send(self.config, server, "chat/completions", data, self.config.timeout_seconds)
-            except urllib.error.HTTPError as error:
-                with error:
-                    said = error.read(2000).decode("utf-8", "replace")
-                part = refused_part(said, known) if error.code in (400, 422) else None
-                if part is None:
-                    return self._judge(server, error, said)
-                server.refuses.add(part)
-            except urllib.error.URLError as error:  # it never had the whole request
-                return Failure("silent", _sentence(error))
-            except (OSError, http.client.HTTPException) as error:
-                return Failure("silent", _sentence(error), unsure=True)
+                reply = _request(self.config, self.transport, server, "chat/completions", parts)
+                if 200 <= reply.status < 300:
+                    return json.loads(reply.body)
+            except NotSent as error:
+                return Failure("silent", str(error))
+            except NotAnswered as error:
+                return Failure("silent", str(error), unsure=True)
             except ValueError as error:
                 return error
+            refused = refused_part(reply.text, parts) if reply.status in (400, 422) else None
+            if refused is None:
+                return _failure(self.config, server, reply)
+            server.refuses.add(refused)
 
-    def _judge(self, server: Server, error: urllib.error.HTTPError, said: str) -> Failure | Exception:
-        if error.code in (401, 403):
-            return _key_refused(self.config, server, error)
-        if error.code == 404:
-            return EngineError(f"{server.host} has no model {self.config.model!r}, or no chat API below url")
-        asked = error.headers.get("Retry-After") or ""
-        wait = float(asked) if asked.isdigit() else None
-        if error.code in BUSY:
-            return Failure("busy", f"HTTP {error.code}", wait=wait)
-        if error.code >= 500:
-            return Failure("error", f"HTTP {error.code}", error.code in GATEWAY, wait)
-        return SampleError("engine_rejected", f"HTTP {error.code}: {' '.join(said.split())[:400]}")
+
+def _failure(config: OpenAIServer, server: Server, reply: Reply) -> Failure | Exception:
+    """Return what a status other than 2xx means: a Failure that may pass, or the error that ends all tries."""
+    status = f"HTTP {reply.status}"
+    if reply.status in (401, 403):
+        return _key_refused(config, server, reply)
+    if reply.status == 404:
+        return EngineError(f"{server.host} has no model {config.model!r}, or no chat API below url")
+    if reply.status in BUSY:
+        return Failure("busy", status, wait=reply.wait_seconds)
+    if reply.status >= 500:
+        return Failure("error", status, reply.status in GATEWAY, reply.wait_seconds)
+    return SampleError("engine_rejected", f"{status}: {' '.join(reply.text.split())[:400]}")
 
 
 def _servers(config: OpenAIServer) -> list[Server]:
     return [Server(url.rstrip("/"), urlsplit(url).netloc.rpartition("@")[2], config.requests) for url in config.urls]
 
 
-def _probe(config: OpenAIServer, server: Server) -> None:
+def _probe(config: OpenAIServer, transport: Transport, server: Server) -> None:
     """Raise OSError unless the server answers, anything at all, or EngineError if it refuses the key."""
     try:
-        _send(config, server, "models", None, PROBE_SECONDS)
-    except urllib.error.HTTPError as error:
-        if error.code in (401, 403):
-            raise _key_refused(config, server, error) from error
-        if error.code in GATEWAY:
-            raise OSError(f"HTTP {error.code}") from error
-    except (OSError, http.client.HTTPException) as error:
-        raise OSError(_sentence(error)) from error
+        reply = _request(config, transport, server, "models", None)
     except ValueError:
         return
+    if reply.status in (401, 403):
+        raise _key_refused(config, server, reply)
+    if reply.status in GATEWAY:
+        raise OSError(f"HTTP {reply.status}")
 
 
-def _key_refused(config: OpenAIServer, server: Server, error: urllib.error.HTTPError) -> EngineError:
+def _key_refused(config: OpenAIServer, server: Server, reply: Reply) -> EngineError:
     return EngineError(
-        f"{server.host} refuses the key (HTTP {error.code}); set the environment variable {config.api_key_env}"
+        f"{server.host} refuses the key (HTTP {reply.status}); set the environment variable {config.api_key_env}"
     )
 
 
-def _send(config: OpenAIServer, server: Server, path: str, data: bytes | None, timeout: float) -> Any:
-    """Return the reply. URLError means that the request was never sent whole, any other OSError that it was.
+def _request(
+    config: OpenAIServer, transport: Transport, server: Server, path: str, body: dict[str, Any] | None
+) -> Reply:
+    """Send one request, whatever comes back; raises NotSent or NotAnswered, or ValueError, as `Transport.send`.
 
-    Each request has a connection of its own: one that a server closes while we write to it would leave us unsure. Its
-    key, a digest of the body, tells a server that honours it that this is the same request again.
+    Its key, a digest of the body, tells a server that honours it that this is the same request again.
     """
     headers = {"Content-Type": "application/json"}
+    data = None if body is None else json.dumps(body).encode()
     if data is not None:
         headers["Idempotency-Key"] = hashlib.blake2b(data, digest_size=16).hexdigest()
     if key := os.environ.get(config.api_key_env):
         headers["Authorization"] = f"Bearer {key}"
-    request = urllib.request.Request(f"{server.url}/{path}", data, headers)
-    with urllib.request.urlopen(request, timeout=timeout) as reply:
-        return json.load(reply)
-
-
-def _sentence(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    timeout_seconds = PROBE_SECONDS if data is None else config.timeout_seconds
+    return transport.send(f"{server.url}/{path}", data, headers, timeout_seconds)

@@ -1,4 +1,4 @@
-"""Several servers that answer the same requests: who is well, who rests, who takes the next one."""
+"""Several servers of one model: their health, how long they are left alone, and which one takes the next request."""
 
 import hashlib
 import threading
@@ -13,45 +13,46 @@ __all__ = ["Failure", "Server", "Servers"]
 
 BACKOFF_SECONDS = 0.5  # doubled with every failure in a row, then spread over 50 to 150 %
 LONGEST_WAIT_SECONDS = 60.0
-ILL = 3  # answers of HTTP 5xx in a row after which a server rests; one that says nothing rests at once
-LOOK_SECONDS = 1.0
+MOST_ERRORS = 3  # answers of HTTP 5xx in a row that make a server unhealthy; a silence does at once
+POLL_SECONDS = 1.0
 
 
 @dataclass(slots=True, eq=False)
 class Server:
-    """One server, as seen by this process: `open` requests of `limit`, and how it fared.
+    """One server, its requests `in_flight` from this process (at most `limit`), and its recent results.
 
-    `failures` counts since its last good answer, `silences` since it last said anything. An ill server rests, is then
-    probed, and on `trial` gets one request at a time until it answers one.
+    `failures` counts since its last good answer, `silences` since its last answer of any kind. An unhealthy server
+    gets no requests until `paused_until`, is then probed, and then, on trial, gets one at a time until it answers one.
     """
 
     url: str
     host: str
     limit: float
-    open: int = 0
-    taken: int = 0
+    in_flight: int = 0
+    total: int = 0
     failures: int = 0
     silences: int = 0
-    ill: bool = False
-    trial: bool = False
+    unhealthy: bool = False
+    on_trial: bool = False
     probing: bool = False
-    rests_until: float = 0.0
+    paused_until: float = 0.0
     failed_at: float = 0.0
-    trouble: str = ""
+    last_error: str = ""
     refuses: set[str] = field(default_factory=set)  # parts of a request that it does not know
 
-    def well(self, now: float) -> bool:
-        return (self.trial or not self.ill) and now >= self.rests_until
+    def is_available(self, now: float) -> bool:
+        return (self.on_trial or not self.unhealthy) and now >= self.paused_until
 
-    def free(self, now: float) -> bool:
-        return self.well(now) and self.open < (1 if self.trial else max(1, int(self.limit)))
+    def has_room(self, now: float) -> bool:
+        return self.is_available(now) and self.in_flight < (1 if self.on_trial else max(1, int(self.limit)))
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong: the server was "busy" (HTTP 429 and the like), had an "error" (5xx), or stayed "silent".
+    """A try that failed: the server was "busy" (HTTP 429 and the like), had an "error" (5xx), or stayed "silent".
 
-    `unsure` says that the request may have been worked on, and charged. `wait` is what the server asked for.
+    `unsure` says that the request may have been worked on, and charged. `wait` is how many seconds the server asked
+    to be left alone; null if it did not.
     """
 
     kind: Literal["busy", "error", "silent"]
@@ -61,19 +62,19 @@ class Failure:
 
 
 class Servers:
-    """Hands out the least loaded server that is well; thread-safe.
+    """Hands out the least loaded of the servers that are available; thread-safe.
 
-    `probe` asks a server for a sign of life and raises OSError without one. A server is gone after `patience` silences
-    in a row, each after a longer rest than the one before.
+    `probe` asks a server for a sign of life and raises OSError without one. A server is gone after more than
+    `patience` silences in a row, each after a longer pause than the one before.
     """
 
     def __init__(self, servers: Sequence[Server], patience: int, probe: Callable[[Server], None]) -> None:
         self.servers, self.patience, self.probe = list(servers), patience, probe
-        self.most = {server: server.limit for server in servers}
+        self.highest_limit = {server: server.limit for server in servers}
         self.changed = threading.Condition()
 
     def take(self, avoid: Collection[Server] = ()) -> Server:
-        """Wait for a server and open a request there: not one of `avoid` while another is well.
+        """Wait for a server and count a request there: not one of `avoid` while another is available.
 
         Raises EngineError when all are gone.
         """
@@ -81,58 +82,59 @@ class Servers:
             while True:
                 self._raise_if_gone()
                 now = time.monotonic()
-                self._probe_the_rested(now)
-                well = [server for server in self.servers if server.well(now)]
-                wanted = [server for server in well if server not in avoid] or well
-                if free := [server for server in wanted if server.free(now)]:
-                    server = min(free, key=lambda server: (server.open / server.limit, server.taken))
-                    server.open += 1
-                    server.taken += 1
+                self._start_probes(now)
+                available = [server for server in self.servers if server.is_available(now)]
+                candidates = [server for server in available if server not in avoid] or available
+                if with_room := [server for server in candidates if server.has_room(now)]:
+                    server = min(with_room, key=lambda server: (server.in_flight / server.limit, server.total))
+                    server.in_flight += 1
+                    server.total += 1
                     return server
-                waits = [server.rests_until - now for server in self.servers if server.rests_until > now]
-                self.changed.wait(min([*waits, LOOK_SECONDS]))
+                pauses = [server.paused_until - now for server in self.servers if server.paused_until > now]
+                self.changed.wait(min([*pauses, POLL_SECONDS]))
 
     def answered(self, server: Server) -> None:
-        """Close a request that the server answered, were it with a refusal: it is well."""
+        """Count a request that the server answered, be it with a refusal: it is healthy."""
         with self.changed:
-            server.open -= 1
+            server.in_flight -= 1
             server.failures = server.silences = 0
-            server.ill = server.trial = False
-            server.limit = min(self.most[server], server.limit + 1 / server.limit)
+            server.unhealthy = server.on_trial = False
+            server.limit = min(self.highest_limit[server], server.limit + 1 / server.limit)
             self.changed.notify_all()
 
-    def failed(self, server: Server, failure: Failure, began: float, number: str) -> None:
-        """Close a request that failed; those that failed with it, begun before the last failure, count once."""
+    def failed(self, server: Server, failure: Failure, began: float, request_id: str) -> None:
+        """Count a request that failed; those that began before the server's last failure count as one with it."""
         with self.changed:
-            server.open -= 1
+            server.in_flight -= 1
             if began >= server.failed_at:
-                self._note(server, failure, number)
+                self._count(server, failure, request_id)
             if failure.wait is not None:
-                server.rests_until = max(server.rests_until, time.monotonic() + min(failure.wait, LONGEST_WAIT_SECONDS))
+                until = time.monotonic() + min(failure.wait, LONGEST_WAIT_SECONDS)
+                server.paused_until = max(server.paused_until, until)
             self.changed.notify_all()
 
-    def _note(self, server: Server, failure: Failure, number: str) -> None:
-        server.failed_at, server.trouble = time.monotonic(), failure.text
+    def _count(self, server: Server, failure: Failure, request_id: str) -> None:
+        server.failed_at, server.last_error = time.monotonic(), failure.text
         server.failures += 1
         server.silences = server.silences + 1 if failure.kind == "silent" else 0
         if failure.kind == "busy":
             server.limit = max(1.0, server.limit / 2)
-            server.rests_until = server.failed_at + pause(number, server.failures)
-        elif failure.kind == "silent" or server.failures >= ILL:
-            self._rest(server, number)
+            server.paused_until = server.failed_at + pause(request_id, server.failures)
+        elif failure.kind == "silent" or server.failures >= MOST_ERRORS:
+            self._mark_unhealthy(server, request_id)
 
-    def _rest(self, server: Server, number: str) -> None:
-        server.ill, server.trial = True, False
-        server.rests_until = time.monotonic() + pause(number, server.failures)
+    def _mark_unhealthy(self, server: Server, key: str) -> None:
+        server.unhealthy, server.on_trial = True, False
+        server.paused_until = time.monotonic() + pause(key, server.failures)
 
     def _raise_if_gone(self) -> None:
         if all(server.silences > self.patience for server in self.servers):
-            said = "; ".join(f"{server.host}: {server.trouble}" for server in self.servers)
-            raise EngineError(f"no server answers at {said}; start it, or fix url")
+            errors = "; ".join(f"{server.host}: {server.last_error}" for server in self.servers)
+            raise EngineError(f"no server answers at {errors}; start it, or fix url")
 
-    def _probe_the_rested(self, now: float) -> None:
+    def _start_probes(self, now: float) -> None:
         for server in self.servers:
-            if server.ill and not server.trial and not server.probing and now >= server.rests_until:
+            if server.unhealthy and not server.on_trial and not server.probing and now >= server.paused_until:
                 server.probing = True
                 threading.Thread(target=self._probe, args=(server,), name="openai-probe", daemon=True).start()
 
@@ -141,21 +143,21 @@ class Servers:
             self.probe(server)
         except (OSError, EngineError) as error:
             with self.changed:
-                server.trouble = str(error)
+                server.last_error = str(error)
                 server.failures += 1
                 server.silences += 1
-                self._rest(server, server.url)
+                self._mark_unhealthy(server, server.url)
         else:
             with self.changed:
-                server.trial, server.silences = True, 0
+                server.on_trial, server.silences = True, 0
         finally:
             with self.changed:
                 server.probing = False
                 self.changed.notify_all()
 
 
-def pause(number: str, failures: int) -> float:
-    """Return how many seconds to wait after so many failures: a doubling time, spread by a hash of the request."""
-    spread = hashlib.blake2b(f"{number}\0{failures}".encode(), digest_size=2).digest()
+def pause(key: str, failures: int) -> float:
+    """Return how many seconds to wait after so many failures: a doubling time, spread by a hash of `key`."""
+    spread = hashlib.blake2b(f"{key}\0{failures}".encode(), digest_size=2).digest()
     seconds = min(BACKOFF_SECONDS * (1 << min(failures - 1, 16)), LONGEST_WAIT_SECONDS)
     return seconds * (0.5 + int.from_bytes(spread) / 65_536)

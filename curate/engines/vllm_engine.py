@@ -1,30 +1,28 @@
-"""vLLM in this process: one engine per configuration, shared by all threads, never drained between batches."""
+"""Run vLLM in this process: one engine per configuration, shared by all threads, never drained between batches."""
 
 import asyncio
 import atexit
-import functools
 import itertools
-import math
 import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curate.engines.engine import Completion, Generate, Request
+from curate.engines.engine import Completion, Request
 from curate.engines.kill_with_parent import kill_with_parent
+from curate.engines.live import live
 from curate.engines.vllm_process import event_loop, plugins
-from curate.engines.vllm_request import messages, sampling
+from curate.engines.vllm_request import completion, one_line, render, sampling
 from curate.errors import EngineError, PlanError, SampleError
 from curate.models.extras import check_extra
 from curate.models.weights import Weights
 from curate.stages import Resources
 
-__all__ = ["Vllm"]
+__all__ = ["Vllm", "engine_arguments"]
 
 GIB = 1 << 30
 BATCH_SECONDS = 3600.0  # for the 128 captions of a batch: a slow CPU is not a hang
@@ -36,11 +34,10 @@ CPU_CACHE_GIB = 2.0  # vLLM's CPU build takes 92 % of the machine's memory unles
 class Vllm:
     """Runs a vision-language model in vLLM's asynchronous engine.
 
-    `load` starts the engine, or returns the one that already runs here for an equal configuration; several threads
-    may call what it returns and share one batch. At most `requests` of them (default: twice `max_num_seqs`) are in
-    flight: the engine always has a next one, and memory does not grow with the input. Chat templates and images are
-    handled as by `vllm.LLM.chat`. A request that the engine refuses becomes `Completion.error`; an engine that dies
-    raises EngineError in every call.
+    Several threads may submit requests, and share one batch. At most `requests` of them (default: twice
+    `max_num_seqs`) are in flight: the engine always has a next one, and memory does not grow with the input. Chat
+    templates and images are handled as by `vllm.LLM.chat`. A request that the engine refuses becomes
+    `Completion.error`; an engine that dies raises EngineError for every request.
 
     `deterministic` makes an answer independent of what else the engine has in work, and of order: without prefix
     caching, on a GPU with vLLM's batch-invariant kernels, on a CPU, which has none, one request at a time. What it
@@ -95,24 +92,10 @@ class Vllm:
             self.model.path()
 
     def start(self) -> None:
-        self.load()
+        live(self, _Running)
 
     def submit(self, request: Request) -> Future[Completion]:
-        with _STARTING:
-            running = _running(self)
-        return running.submit(request)
-
-    def load(self) -> Generate:
-        with _STARTING:
-            return _running(self)
-
-
-_STARTING = threading.Lock()
-
-
-@functools.cache
-def _running(config: Vllm) -> "_Running":
-    return _Running(config)
+        return live(self, _Running).submit(request)
 
 
 class _Running:
@@ -130,20 +113,8 @@ class _Running:
         threading.Thread(target=self.loop.run_forever, name="vllm-loop", daemon=True).start()
         atexit.register(self.stop)
 
-    def __call__(self, requests: Iterable[Request]) -> list[Completion]:
-        """Answer requests in order; takes the next one only when a slot is free."""
-        waiting: list[Future[Completion]] = []
-        try:
-            waiting.extend(self.submit(request) for request in requests)
-            return [future.result() for future in waiting]
-        except BaseException:
-            for future in waiting:
-                future.cancel()
-            raise
-
     def stop(self) -> None:
         """End the engine's processes."""
-        atexit.unregister(self.stop)
         handler = self.engine.output_handler
         if handler is not None:  # or it would log that its engine died
             self.loop.call_soon_threadsafe(handler.cancel)
@@ -152,17 +123,20 @@ class _Running:
         self.release()
 
     def submit(self, request: Request) -> Future[Completion]:
-        """Return the answer to come; waits for a free slot."""
+        """Return the answer to come; waits for a free slot.
+
+        The prompt is made in the caller's thread, so the event loop stays free for answers.
+        """
         self.slots.acquire()
         start = time.perf_counter()
-        future: Future[Completion]
         try:
-            prompt = self._render(request)
+            with self.rendering:
+                prompt = render(self.engine.renderer, request)
         except SampleError as error:
-            future = Future()
-            future.set_result(Completion("", None, 0, 0, time.perf_counter() - start, error))
             self.slots.release()
-            return future
+            refused: Future[Completion] = Future()
+            refused.set_result(Completion("", None, 0, 0, time.perf_counter() - start, error))
+            return refused
         except BaseException:
             self.slots.release()
             raise
@@ -170,75 +144,35 @@ class _Running:
         future.add_done_callback(lambda _: self.slots.release())
         return future
 
-    def _render(self, request: Request) -> Any:
-        """Apply chat template, tokenizer and image processor, in the caller's thread: the loop stays free for answers.
-
-        One at a time, as vLLM's processor asks; it is the same call that `LLM.chat` makes.
-        """
-        from vllm.exceptions import VLLMClientError
-        from vllm.renderers import ChatParams
-
-        template = {"add_generation_prompt": True, "continue_final_message": False, "tools": None, "tokenize": False}
-        params = ChatParams(chat_template_kwargs=template)
-        renderer = self.engine.renderer
-        try:
-            with self.rendering:
-                tokens = renderer.default_chat_tok_params.with_kwargs(add_special_tokens=False)
-                _, (prompt,) = renderer.render_chat([messages(request)], params, tokens)
-        except (VLLMClientError, ValueError) as error:
-            raise SampleError("engine_rejected", _sentence(error)) from error
-        return prompt
-
     async def _answer(self, request: Request, prompt: Any, start: float) -> Completion:
         from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-        number = f"{next(self.numbers)}-{request.id}"
+        request_id = f"{next(self.numbers)}-{request.id}"
         output: Any = None
         try:
-            async for output in self.engine.generate(prompt, sampling(request), number):  # noqa: B007 (the last one counts)
+            async for output in self.engine.generate(prompt, sampling(request), request_id):  # noqa: B007 (the last one counts)
                 pass
-        except EngineDeadError as error:
+        except EngineDeadError as dead:
             raise EngineError(
                 f"the vLLM engine of {self.name} died, its own log says why; if memory ran out, lower max_num_seqs "
                 "or gpu_memory_utilization and run again"
-            ) from error
-        except (VLLMClientError, EngineGenerateError, ValueError) as error:
-            trouble = SampleError("engine_rejected", _sentence(error.__cause__ or error))
-            return Completion("", None, 0, 0, time.perf_counter() - start, trouble)
-        answer, asked = output.outputs[0], len(output.prompt_token_ids or ())
-        seconds, sure = time.perf_counter() - start, answer.cumulative_logprob
-        return Completion(
-            answer.text,
-            answer.finish_reason,
-            asked,
-            len(answer.token_ids),
-            seconds,
-            confidence=math.exp(sure) if request.choices and sure is not None else None,
-        )
+            ) from dead
+        except (VLLMClientError, EngineGenerateError, ValueError) as refusal:
+            error = SampleError("engine_rejected", one_line(refusal.__cause__ or refusal))
+            return Completion("", None, 0, 0, time.perf_counter() - start, error)
+        return completion(output, request, time.perf_counter() - start)
 
 
-def _start(config: Vllm) -> Any:
-    check_extra("vllm", "vllm")
-    settings = {
-        "VLLM_LOGGING_LEVEL": "ERROR",
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_PLUGINS": plugins(),
-        "VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS": "1",  # a worker has nothing to save
-    }
-    for name, value in settings.items():
-        os.environ.setdefault(name, value)  # read when vLLM is imported, here and in its processes
+def engine_arguments(config: Vllm) -> Any:
+    """Return vLLM's `AsyncEngineArgs` for a configuration."""
     from vllm import AsyncEngineArgs
     from vllm.config import StructuredOutputsConfig
-    from vllm.exceptions import VLLMError
     from vllm.platforms import current_platform
-    from vllm.v1.engine.async_llm import AsyncLLM
 
-    # Its kernels are Triton's: on a CPU they end the engine. Read by the engine's process, which starts below.
-    os.environ["VLLM_BATCH_INVARIANT"] = str(int(config.deterministic and not current_platform.is_cpu()))
     one_by_one = config.deterministic and current_platform.is_cpu()  # oneDNN picks a kernel by the rows of a batch
     cache_gib = config.kv_cache_gib or (CPU_CACHE_GIB if current_platform.is_cpu() else None)
-    arguments = AsyncEngineArgs(
+    return AsyncEngineArgs(
         model=str(config.model.path()) if config.model.is_local() else config.model.where,
         dtype=config.dtype,
         max_model_len=config.max_model_len,
@@ -260,11 +194,26 @@ def _start(config: Vllm) -> Any:
         disable_log_stats=True,
         use_tqdm_on_load=False,
     )
+
+
+def _start(config: Vllm) -> Any:
+    check_extra("vllm", "vllm")
+    settings = {
+        "VLLM_LOGGING_LEVEL": "ERROR",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_PLUGINS": plugins(),
+        "VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS": "1",  # a worker has nothing to save
+    }
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)  # read when vLLM is imported, here and in its processes
+    from vllm.exceptions import VLLMError
+    from vllm.platforms import current_platform
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    # Its kernels are Triton's: on a CPU they end the engine. Read by the engine's process, which starts below.
+    os.environ["VLLM_BATCH_INVARIANT"] = str(int(config.deterministic and not current_platform.is_cpu()))
+    arguments = engine_arguments(config)
     try:
         return AsyncLLM.from_engine_args(arguments)
     except (RuntimeError, ValueError, OSError, VLLMError) as error:
-        raise EngineError(f"vLLM cannot start {config.name}: {_sentence(error)}") from error
-
-
-def _sentence(error: BaseException) -> str:
-    return " ".join(str(error).split())[:500] or type(error).__name__
+        raise EngineError(f"vLLM cannot start {config.name}: {one_line(error)}") from error

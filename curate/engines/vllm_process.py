@@ -1,4 +1,4 @@
-"""What vLLM needs of the process that it runs in."""
+"""Set up the process that vLLM runs in: its event loop and its plugins."""
 
 import asyncio
 import importlib.metadata
@@ -21,5 +21,5 @@ def plugins() -> str:
     It comes with PaddleOCR, and costs a traceback and four seconds in each of vLLM's three processes.
     """
     groups = ("vllm.general_plugins", "vllm.platform_plugins")
-    found = [plugin for group in groups for plugin in importlib.metadata.entry_points(group=group)]
-    return ",".join(sorted({plugin.name for plugin in found if not plugin.value.startswith("paddlex")}))
+    installed = [plugin for group in groups for plugin in importlib.metadata.entry_points(group=group)]
+    return ",".join(sorted({plugin.name for plugin in installed if not plugin.value.startswith("paddlex")}))

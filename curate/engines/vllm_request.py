@@ -1,10 +1,12 @@
-"""A request in vLLM's words."""
+"""Translate a request and its answer between Curate and vLLM."""
 
+import math
 from typing import Any
 
-from curate.engines.engine import Request
+from curate.engines.engine import Completion, Request
+from curate.errors import SampleError
 
-__all__ = ["messages", "sampling"]
+__all__ = ["completion", "messages", "one_line", "render", "sampling"]
 
 
 def messages(request: Request) -> list[dict[str, Any]]:
@@ -18,22 +20,58 @@ def messages(request: Request) -> list[dict[str, Any]]:
     return [*system, {"role": "user", "content": content}]
 
 
+def render(renderer: Any, request: Request) -> Any:
+    """Apply a vLLM renderer's chat template, tokenizer and image processor: the same call that `LLM.chat` makes.
+
+    One call at a time, as vLLM's processor asks. Raises SampleError if the model cannot take the request.
+    """
+    from vllm.exceptions import VLLMClientError
+    from vllm.renderers import ChatParams
+
+    template = {"add_generation_prompt": True, "continue_final_message": False, "tools": None, "tokenize": False}
+    params = ChatParams(chat_template_kwargs=template)
+    tokens = renderer.default_chat_tok_params.with_kwargs(add_special_tokens=False)
+    try:
+        _, (prompt,) = renderer.render_chat([messages(request)], params, tokens)
+    except (VLLMClientError, ValueError) as error:
+        raise SampleError("engine_rejected", one_line(error)) from error
+    return prompt
+
+
 def sampling(request: Request) -> Any:
     """Return vLLM's `SamplingParams`; only the last output is sent."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
-    form = None
+    guided = None
     if request.choices:
-        form = StructuredOutputsParams(choice=list(request.choices))
+        guided = StructuredOutputsParams(choice=list(request.choices))
     elif request.json_schema:
-        form = StructuredOutputsParams(json=request.json_schema)
+        guided = StructuredOutputsParams(json=request.json_schema)
     return SamplingParams(
         temperature=request.temperature,
         top_p=request.top_p,
         max_tokens=request.max_tokens,
         seed=request.seed if request.temperature > 0 else None,
         output_kind=RequestOutputKind.FINAL_ONLY,
-        structured_outputs=form,
+        structured_outputs=guided,
         logprobs=0 if request.choices else None,  # of the tokens it chose
     )
+
+
+def completion(output: Any, request: Request, seconds: float) -> Completion:
+    """Return what vLLM's last `RequestOutput` says; the confidence is that of all tokens, only with `choices`."""
+    answer, logprob = output.outputs[0], output.outputs[0].cumulative_logprob
+    return Completion(
+        answer.text,
+        answer.finish_reason,
+        len(output.prompt_token_ids or ()),
+        len(answer.token_ids),
+        seconds,
+        confidence=math.exp(logprob) if request.choices and logprob is not None else None,
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of an error on one line, at most 500 characters; its name if it has none."""
+    return " ".join(str(error).split())[:500] or type(error).__name__

@@ -1,19 +1,19 @@
-"""Let models without eyes answer: a question that they can answer needs no image."""
+"""Ask models without showing the image: a question that they can answer needs no image."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
-from curate.captions.questioning.blind import BLIND_V1, BlindPrompt
+from curate.captions.questioning.blind import BLIND_V1, BlindPrompt, blind_result, model_names
 from curate.captions.questioning.phrases import Phrases, Question
-from curate.captions.questioning.verifiers import holds
-from curate.engines.engine import Completion, Engine, Generate, Request
+from curate.captions.questioning.verifiers import QaVerifiers
+from curate.engines.asking import Conversation, Row, To, scorer
+from curate.engines.engine import Engine, Request
 from curate.errors import PlanError
-from curate.experts.caption_qa import QaVerifiers
-from curate.stages import Batch, Measurement, Resources, Scorer
+from curate.stages import Pixels, Resources, Scorer
 from schemas.blind import BLIND
 
 __all__ = ["BlindAnswers", "together"]
@@ -28,7 +28,7 @@ class BlindAnswers:
     Each gets the question, two solved examples (`prompt`) and no image; those named in `grey`, models that need one,
     get a grey square. `verifiers` and `phrases` should be those of CaptionQA. A yes or no is guided, hence a guess
     where a model knows nothing: right half of the time. `SelectQuestions` decides what that means for a question.
-    All engines live in one worker: hold GPU models as servers (`OpenAIServer`), or give each its share of a GPU.
+    All engines run in one worker: hold GPU models as servers (`OpenAIServer`), or give each its share of a GPU.
     Source: MMStar (Chen et al. 2024, arXiv 2403.20330). Left out: its eight models (two closed, six of 20B and more);
     any engines will do, and fewer or smaller ones find less.
     """
@@ -57,7 +57,7 @@ class BlindAnswers:
 
     @property
     def engines(self) -> tuple[Engine, ...]:
-        """All inspectors, in the order of their answers."""
+        """All blind models, in the order of their answers."""
         return (self.engine, *self.others)
 
     @property
@@ -69,65 +69,49 @@ class BlindAnswers:
             engine.check()
 
     def load(self) -> Scorer:
-        running = [engine.load() for engine in self.engines]
+        for engine in self.engines:
+            engine.start()
+        return scorer(self.adds, None, self._answer)
 
-        def ask(batch: Batch) -> Measurement:
-            return self._ask(batch, running)
-
-        return ask
-
-    def _ask(self, batch: Batch, running: Sequence[Generate]) -> Measurement:
-        uids, listed = batch.table["uid"].to_pylist(), batch.table["qa"].to_pylist()
-        replies = [
-            iter(generate(self._requests(uids, listed, engine)))
-            for engine, generate in zip(self.engines, running, strict=True)
+    def _answer(self, row: Row, image: None) -> Conversation:
+        """Ask every model each question of which CaptionQA could read the expected answer."""
+        questions = row["qa"]
+        checkable = [(number, question) for number, question in enumerate(questions or ()) if _is_checkable(question)]
+        answers = yield [
+            To(engine, self._request(f"{row['uid']}-blind-{number}", question, engine))
+            for number, question in checkable
+            for engine in self.engines
         ]
-        answers, errors, seconds = [], [], []
-        for questions in listed:
-            calls = [[next(reply) for reply in replies] if _is_asked(one) else [] for one in questions or ()]
-            flat = [call for several in calls for call in several]
-            errors.append(next((call.error for call in flat if call.error), None))
-            seconds.append(sum(call.latency_seconds for call in flat) if flat else None)
-            known = questions is not None and errors[-1] is None
-            answers.append([self._judged(*pair) for pair in zip(questions, calls, strict=True)] if known else None)
-        return Measurement(
-            {"qa_blind": answers, "qa_blind_models": [None if answer is None else self._names() for answer in answers]},
-            errors,
-            seconds,
+        if questions is None:
+            return None
+        texts = iter([answer.text.strip() for answer in answers])
+        return {
+            "qa_blind": [
+                self._result(question, [next(texts) for _ in self.engines if _is_checkable(question)])
+                for question in questions
+            ],
+            "qa_blind_models": model_names([engine.name for engine in self.engines], self.grey),
+        }
+
+    def _request(self, name: str, row: Mapping[str, Any], engine: Engine) -> Request:
+        question = Question(row["kind"], row["question"], row["expected"], row["source"])
+        return Request(
+            id=name,
+            prompt=self.prompt.fill(self.phrases.asked(question)),
+            image=self._grey_image() if engine.name in self.grey else None,
+            max_tokens=self.max_tokens,
+            choices=("yes", "no") if row["kind"] == "yes_no" else (),
         )
 
-    def _requests(
-        self, uids: Sequence[str], listed: Sequence[Sequence[Mapping[str, Any]] | None], engine: Engine
-    ) -> Iterator[Request]:
-        picture = None
-        if engine.name in self.grey:
-            picture = np.full((self.grey_px, self.grey_px, 3), GREY, np.uint8)
-        for uid, questions in zip(uids, listed, strict=True):
-            for number, row in enumerate(questions or ()):
-                if _is_asked(row):
-                    question = Question(row["kind"], row["question"], row["expected"], row["source"])
-                    yield Request(
-                        id=f"{uid}-blind-{number}",
-                        prompt=self.prompt.fill(self.phrases.asked(question)),
-                        image=picture,
-                        max_tokens=self.max_tokens,
-                        choices=("yes", "no") if row["kind"] == "yes_no" else (),
-                    )
+    def _grey_image(self) -> Pixels:
+        return np.full((self.grey_px, self.grey_px, 3), GREY, np.uint8)
 
-    def _judged(self, row: Mapping[str, Any], calls: Sequence[Completion]) -> dict[str, Any]:
-        if not calls:
-            return {"answers": None, "right": None, "hits": None}
-        texts = [call.text.strip() for call in calls]
-        right = [bool(holds(self.verifiers.of(row["kind"]), text, row["expected"])) for text in texts]
-        return {"answers": texts, "right": right, "hits": sum(right)}
+    def _result(self, question: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+        return blind_result(self.verifiers.of(question["kind"]), question["expected"], texts)
 
-    def _names(self) -> list[str]:
-        named: list[str] = []
-        for engine in self.engines:
-            name = f"{engine.name} (grey)" if engine.name in self.grey else engine.name
-            same = sum(other.partition("#")[0] == name for other in named)
-            named.append(f"{name}#{same + 1}" if same else name)
-        return named
+
+def _is_checkable(question: Mapping[str, Any]) -> bool:
+    return question["verified"] is not None
 
 
 def together(engines: Sequence[Engine]) -> Resources:
@@ -146,7 +130,3 @@ def together(engines: Sequence[Engine]) -> Resources:
         custom=tuple((name, sum(dict(one.custom).get(name, 0.0) for one in each)) for name in names),
         shards=max(one.shards for one in each),
     )
-
-
-def _is_asked(row: Mapping[str, Any]) -> bool:
-    return row["verified"] is not None

@@ -1,4 +1,4 @@
-"""Hold a caption against what detector and OCR saw."""
+"""Compare a caption with what detector and OCR found."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
@@ -9,6 +9,7 @@ from curate.captions.checking.evidence import Claims, Evidence
 from curate.errors import PlanError
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.caption_evidence import CAPTION_EVIDENCE
+from schemas.fields import about
 
 __all__ = ["CaptionEvidence"]
 
@@ -39,7 +40,7 @@ class CaptionEvidence:
 
     @property
     def adds(self) -> pa.Schema:
-        return pa.schema([f.with_name(f.name.replace("caption", self.column, 1)) for f in CAPTION_EVIDENCE])
+        return about(CAPTION_EVIDENCE, self.column)
 
     def check(self) -> None:
         """Nothing can be missing."""
@@ -49,19 +50,15 @@ class CaptionEvidence:
 
     def _measure(self, batch: Batch) -> Measurement:
         rows = [self._row(row) for row in batch.table.select(list(self.needs)).to_pylist()]
-        return Measurement(
-            {
-                added: [row.get(name) for row in rows]
-                for added, name in zip(self.adds.names, CAPTION_EVIDENCE.names, strict=True)
-            }
-        )
+        names = zip(self.adds.names, CAPTION_EVIDENCE.names, strict=True)
+        return Measurement({added: [row.get(name) for row in rows] for added, name in names})
 
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
         caption, objects, lines = row[self.column], row["objects"], row["ocr_lines"]
         claims = self.evidence.measure(caption, objects, lines)
-        told = _objects(claims) if caption is not None and objects is not None else {}
-        read = _texts(claims) if caption is not None and lines is not None else {}
-        return told | read | ({"caption_wrong_claims": claims.wrong} if told or read else {})
+        columns = _objects(claims) if caption is not None and objects is not None else {}
+        columns |= _texts(claims) if caption is not None and lines is not None else {}
+        return columns | ({"caption_wrong_claims": claims.wrong} if columns else {})
 
 
 def _objects(claims: Claims) -> dict[str, Any]:

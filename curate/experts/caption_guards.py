@@ -12,6 +12,7 @@ from curate.errors import PlanError
 from curate.models.extras import check_extra
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.caption_guards import CAPTION_GUARDS
+from schemas.fields import about
 
 __all__ = ["CaptionGuards"]
 
@@ -45,7 +46,7 @@ class CaptionGuards:
 
     @property
     def adds(self) -> pa.Schema:
-        return pa.schema([f.with_name(f.name.replace("caption", self.column, 1)) for f in CAPTION_GUARDS])
+        return about(CAPTION_GUARDS, self.column)
 
     def check(self) -> None:
         if self.languages.wanted:

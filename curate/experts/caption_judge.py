@@ -1,17 +1,17 @@
 """A judge that scores how rich and how true a caption is."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import pyarrow as pa
 
 from curate.captions.judging.judges import SCORE_SCHEMA, read_scores, score_prompt
 from curate.captions.prompting.prompts import Prompt
-from curate.engines.engine import Completion, Engine, Generate, Request
+from curate.captions.viewing.pixel_budget import fit_budget
+from curate.engines.asking import Conversation, Row, scorer
+from curate.engines.engine import Engine, Request
 from curate.errors import PlanError
-from curate.experts.dense_caption import fit_budget
-from curate.stages import Batch, Measurement, Resources, Scorer
+from curate.stages import Pixels, Resources, Scorer
 from schemas.caption_judge import CAPTION_JUDGE
 
 __all__ = ["CAPTION_JUDGE_V1", "CaptionJudge"]
@@ -72,46 +72,27 @@ class CaptionJudge:
         self.engine.check()
 
     def load(self) -> Scorer:
-        generate = self.engine.load()
+        self.engine.start()
+        return scorer(self.adds, self.engine, self._judge)
 
-        def judge(batch: Batch) -> Measurement:
-            return self._judge(batch, generate)
-
-        return judge
-
-    def _judge(self, batch: Batch, generate: Generate) -> Measurement:
-        texts = batch.table[self.text].to_pylist()
-        completions = iter(generate(self._requests(batch, texts)))
-        answers = [next(completions) if text is not None else None for text in texts]
-        rows = [self._row(answer) if answer else {} for answer in answers]
-        columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in CAPTION_JUDGE.names}
-        return Measurement(
-            columns,
-            [answer.error if answer else None for answer in answers],
-            [answer.latency_seconds if answer else None for answer in answers],
+    def _judge(self, row: Row, image: Pixels) -> Conversation:
+        if row[self.text] is None:
+            return None
+        request = Request(
+            id=row["uid"],
+            prompt=score_prompt(self.prompt.fill(), row[self.text], self.characters),
+            image=fit_budget(image, self.longest_side_px),
+            system=self.prompt.system,
+            max_tokens=self.max_tokens,
+            json_schema=SCORE_SCHEMA if self.structured else None,
         )
-
-    def _requests(self, batch: Batch, texts: list[str | None]) -> Iterator[Request]:
-        for uid, text, image in zip(batch.table["uid"].to_pylist(), texts, batch.images, strict=True):
-            if text is not None:
-                yield Request(
-                    id=uid,
-                    prompt=score_prompt(self.prompt.fill(), text, self.characters),
-                    image=fit_budget(image, self.longest_side_px),
-                    system=self.prompt.system,
-                    max_tokens=self.max_tokens,
-                    json_schema=SCORE_SCHEMA if self.structured else None,
-                )
-
-    def _row(self, answer: Completion) -> dict[str, Any]:
-        if answer.error:
-            return {}
-        found = read_scores(answer.text)
-        scores, reason = found or ({}, answer.text.strip())
+        (answer,) = yield [request]
+        parsed = read_scores(answer.text)
+        scores, reason = parsed or ({}, answer.text.strip())
         return {
             "caption_vir": scores.get("vir"),
             "caption_ita": scores.get("ita"),
-            "caption_judge_parsed": found is not None,
+            "caption_judge_parsed": parsed is not None,
             "caption_judge_reason": reason,
             "caption_judge_prompt_id": self.prompt.id,
             "caption_judge_model": self.engine.name,

@@ -1,6 +1,6 @@
-"""Several kinds of text about one image, from one engine."""
+"""Write several kinds of text about one image with one engine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -13,9 +13,10 @@ from curate.captions.prompting.kinds import KINDS, Kind, parse_tags
 from curate.captions.prompting.names import kept, names_and_numbers
 from curate.captions.text import split_words
 from curate.captions.viewing.pixel_budget import PATCH_PX, fit_budget
-from curate.engines.engine import Completion, Engine, Generate, Request
+from curate.engines.asking import Conversation, Row, scorer
+from curate.engines.engine import Completion, Engine, Request
 from curate.errors import PlanError
-from curate.stages import Batch, Measurement, Resources, Scorer
+from curate.stages import Pixels, Resources, Scorer
 from schemas.caption_kinds import CAPTION_KINDS
 
 __all__ = ["CaptionKinds"]
@@ -69,69 +70,53 @@ class CaptionKinds:
         self.engine.check()
 
     def load(self) -> Scorer:
-        return partial(self._write, generate=self.engine.load(), stage=repr(self))
+        self.engine.start()
+        return scorer(self.adds, self.engine, partial(self._write, stage=repr(self)))
 
-    def _write(self, batch: Batch, generate: Generate, stage: str) -> Measurement:
-        rows = batch.table.select(["uid", *self.needs]).to_pylist()
-        answers = iter(generate(self._requests(batch, rows, stage)))
-        lines, errors, seconds = [], [], []
-        for row in rows:
-            completions = [None if _refused(kind, row) else next(answers) for kind in self.kinds]
-            asked = [completion for completion in completions if completion is not None]
-            error = next((completion.error for completion in asked if completion.error), None)
-            lines.append({} if error else self._line(row, completions))
-            errors.append(error)
-            seconds.append(sum(completion.latency_seconds for completion in asked))
-        columns: dict[str, list[Any]] = {name: [line.get(name) for line in lines] for name in CAPTION_KINDS.names}
-        return Measurement(columns, errors, seconds)
-
-    def _requests(self, batch: Batch, rows: Sequence[dict[str, Any]], stage: str) -> Iterator[Request]:
-        """Yield the requests as the engine takes them, those of an image one after the other."""
-        for row, image in zip(rows, batch.images, strict=True):
-            picture = fit_budget(image, self.longest_side_px)
-            choices = Choices(self.seed, stage, row["uid"])
-            for kind in self.kinds:
-                if _refused(kind, row):
-                    continue
-                yield Request(
-                    id=f"{row['uid']}-{kind.name}",
-                    prompt=kind.ask(row, picture.shape[1], picture.shape[0]),
-                    image=picture,
-                    system=kind.prompt.system,
-                    max_tokens=kind.max_tokens,
-                    temperature=self.temperature,
-                    seed=choices.seed(kind.name),
-                )
-
-    def _line(self, row: dict[str, Any], completions: Sequence[Completion | None]) -> dict[str, Any]:
-        texts = [_text(kind, row, answer) for kind, answer in zip(self.kinds, completions, strict=True)]
-        asked = [answer for answer in completions if answer is not None]
-        by_kind = {text["kind"]: text["text"] for text in texts}
-        tags = by_kind.get("tags")
+    def _write(self, row: Row, image: Pixels, stage: str) -> Conversation:
+        image = fit_budget(image, self.longest_side_px)
+        refusals = {kind.name: _refusal(kind, row) for kind in self.kinds}
+        kinds = [kind for kind in self.kinds if refusals[kind.name] is None]
+        answers = yield [self._request(kind, row, image, stage) for kind in kinds]
+        by_kind = dict(zip((kind.name for kind in kinds), answers, strict=True))
+        texts = [_text(kind, by_kind.get(kind.name), refusals[kind.name]) for kind in self.kinds]
+        written = {text["kind"]: text["text"] for text in texts}
+        tags = written.get("tags")
         return {
             "captions": texts,
             "captions_model": self.engine.name,
-            "captions_prompt_tokens": sum(answer.prompt_tokens for answer in asked),
-            "captions_completion_tokens": sum(answer.completion_tokens for answer in asked),
+            "captions_prompt_tokens": sum(answer.prompt_tokens for answer in answers),
+            "captions_completion_tokens": sum(answer.completion_tokens for answer in answers),
             "tags": None if tags is None else parse_tags(tags, self.most_tags),
-        } | self._names(row, by_kind)
+        } | self._names(row, written)
 
-    def _names(self, row: dict[str, Any], by_kind: dict[str, str | None]) -> dict[str, Any]:
-        """Return what the first rewrite kept of the alt text's names and numbers."""
-        rewrite = next((by_kind[kind.name] for kind in self.kinds if kind.rewrites), None)
+    def _request(self, kind: Kind, row: Row, image: Pixels, stage: str) -> Request:
+        return Request(
+            id=f"{row['uid']}-{kind.name}",
+            prompt=kind.ask(row, image.shape[1], image.shape[0]),
+            image=image,
+            system=kind.prompt.system,
+            max_tokens=kind.max_tokens,
+            temperature=self.temperature,
+            seed=Choices(self.seed, stage, row["uid"]).seed(kind.name),
+        )
+
+    def _names(self, row: Row, written: Mapping[str, str | None]) -> dict[str, Any]:
+        """Return what the first rewrite kept of the alt text's names and numbers; nothing if there is no rewrite."""
+        rewrite = next((written[kind.name] for kind in self.kinds if kind.rewrites), None)
         if rewrite is None:
             return {}
         names = names_and_numbers(row["alt_text"])
-        saved = [name for name in names if kept(name, rewrite)]
+        names_kept = [name for name in names if kept(name, rewrite)]
         return {
             "alt_text_names": names,
-            "alt_text_names_kept": saved,
-            "alt_text_names_kept_frac": len(saved) / len(names) if names else 1.0,
+            "alt_text_names_kept": names_kept,
+            "alt_text_names_kept_frac": len(names_kept) / len(names) if names else 1.0,
         }
 
 
-def _refused(kind: Kind, row: dict[str, Any]) -> str | None:
-    """Return the mark of a rewrite that cannot be asked for, or None."""
+def _refusal(kind: Kind, row: Row) -> str | None:
+    """Return the mark of a rewrite that cannot be asked for; None for what can."""
     if not kind.rewrites:
         return None
     if not (row["alt_text"] or "").strip():
@@ -140,14 +125,15 @@ def _refused(kind: Kind, row: dict[str, Any]) -> str | None:
     return "command_in_alt_text" if commands is not None and find_command(row["alt_text"], commands) else None
 
 
-def _text(kind: Kind, row: dict[str, Any], completion: Completion | None) -> dict[str, Any]:
+def _text(kind: Kind, answer: Completion | None, refusal: str | None) -> dict[str, Any]:
+    """Return an entry of `captions`; its text is null where the kind was refused, and so not asked for."""
     entry = {"kind": kind.name, "text": None, "weight": kind.weight, "words": None, "prompt_id": kind.prompt.id}
-    if completion is None:
-        return entry | {"marks": [_refused(kind, row)], "finish_reason": None}
-    text = completion.text.strip()
+    if answer is None:
+        return entry | {"marks": [refusal], "finish_reason": None}
+    text = answer.text.strip()
     return entry | {
         "text": text,
         "words": len(split_words(text)),
-        "marks": kind.guards.mark(text, completion.finish_reason, kind.prompt),
-        "finish_reason": completion.finish_reason,
+        "marks": kind.guards.mark(text, answer.finish_reason, kind.prompt),
+        "finish_reason": answer.finish_reason,
     }

@@ -1,6 +1,6 @@
 """Questions and answers about an image: asked from evidence, answered by looking, verified against the evidence."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
@@ -10,33 +10,19 @@ import pyarrow as pa
 from curate.captions.checking.lexicon import Lexicon, read_lexicon
 from curate.captions.choices import Choices
 from curate.captions.questioning.phrases import Question
-from curate.captions.questioning.questions import Sight, Templates, balanced, see, without_repeats
-from curate.captions.questioning.verifiers import Count, TextMatch, Verifier, Words, YesNo, holds
+from curate.captions.questioning.questions import Detections, Templates, balanced, detections, without_repeats
+from curate.captions.questioning.verifiers import QaVerifiers, holds
 from curate.captions.questioning.written import WRITER_V1, Writer
-from curate.engines.engine import Completion, Engine, Generate, Request
+from curate.captions.viewing.pixel_budget import fit_budget
+from curate.engines.asking import Conversation, Row, scorer
+from curate.engines.engine import Completion, Engine, Request
 from curate.errors import PlanError
-from curate.experts.dense_caption import fit_budget
-from curate.stages import Batch, Measurement, Resources, Scorer
+from curate.stages import Pixels, Resources, Scorer
 from schemas.question import QUESTIONS
 
-__all__ = ["CaptionQA", "QaVerifiers"]
+__all__ = ["CaptionQA"]
 
 COLUMNS = {"objects": "objects", "ocr": "ocr_lines", "caption": "caption"}
-
-
-@dataclass(frozen=True, slots=True)
-class QaVerifiers:
-    """The verifier of each kind of question, each with its own settings."""
-
-    yes_no: Verifier = field(default_factory=YesNo)
-    count: Verifier = field(default_factory=Count)
-    text: Verifier = field(default_factory=TextMatch)
-    short: Verifier = field(default_factory=Words)
-
-    def of(self, kind: str) -> Verifier:
-        """Return the verifier of a kind."""
-        verifier: Verifier = getattr(self, kind)
-        return verifier
 
 
 @dataclass(frozen=True)
@@ -90,96 +76,65 @@ class CaptionQA:
         self.engine.check()
 
     def load(self) -> Scorer:
-        return partial(self._ask, generate=self.engine.load(), stage=repr(self))
+        self.engine.start()
+        return scorer(self.adds, self.engine, partial(self._ask, stage=repr(self)))
 
-    def _ask(self, batch: Batch, generate: Generate, stage: str) -> Measurement:
-        rows = batch.table.select(["uid", *self.needs]).to_pylist()
-        choices = [Choices(self.seed, stage, row["uid"]) for row in rows]
-        written = self._write(rows, choices, generate)
-        drafts = [self._draft(*draft) for draft in zip(rows, choices, written, strict=True)]
-        answers = iter(generate(self._requests(batch, rows, drafts, choices)))
-        replies = [[next(answers) for _ in draft.questions] for draft in drafts]
-        made = [self._row(draft, mine) for draft, mine in zip(drafts, replies, strict=True)]
-        calls = [
-            [*([draft.written] if draft.written else []), *mine] for draft, mine in zip(drafts, replies, strict=True)
-        ]
-        columns: dict[str, list[Any]] = {name: [row.get(name) for row in made] for name in QUESTIONS.names}
-        return Measurement(
-            columns,
-            [next((call.error for call in mine if call.error), None) for mine in calls],
-            [sum(call.latency_seconds for call in mine) if mine else None for mine in calls],
-        )
-
-    def _write(
-        self, rows: Sequence[Mapping[str, Any]], choices: Sequence[Choices], generate: Generate
-    ) -> list[Completion | None]:
-        """Return what the model wrote about each caption; None where there is no caption, or no writer."""
-        writer = self.writer if "caption" in self.sources else None
-        asked = [writer is not None and bool((row.get("caption") or "").strip()) for row in rows]
-
-        def requests() -> Iterator[Request]:
-            for row, choice, wanted in zip(rows, choices, asked, strict=True):
-                if wanted and writer is not None:
-                    yield Request(
-                        id=f"{row['uid']}-write",
-                        prompt=writer.prompt(row["caption"]),
-                        system=writer.system,
-                        max_tokens=writer.max_tokens,
-                        temperature=writer.temperature,
-                        seed=choice.seed("write"),
-                        json_schema=writer.schema,
-                    )
-
-        replies = iter(generate(requests()) if any(asked) else ())
-        return [next(replies) if wanted else None for wanted in asked]
-
-    def _draft(self, row: Mapping[str, Any], choices: Choices, written: Completion | None) -> "_Draft":
-        sight = see(row, self.templates, self.lexicon)
-        texts = (row.get("caption"), row["alt_text"])
-        named = {mention.label for text in texts if text for mention in self.lexicon.mentions(text)}
-        questions = self.templates.draw(sight, self.lexicon, named, choices)
-        more = self.writer.read(written.text, self.lexicon) if self.writer and written and not written.error else None
-        questions = balanced(without_repeats([*questions, *(more or ())]))
-        return _Draft(sight, questions, written, None if more is None else len(more))
-
-    def _requests(
-        self,
-        batch: Batch,
-        rows: Sequence[Mapping[str, Any]],
-        drafts: Sequence["_Draft"],
-        choices: Sequence[Choices],
-    ) -> Iterator[Request]:
-        """Yield one request per question, as the engine takes them; an image is resized once."""
-        for row, image, draft, choice in zip(rows, batch.images, drafts, choices, strict=True):
-            picture = fit_budget(image, self.longest_side_px) if draft.questions else None
-            for number, question in enumerate(draft.questions):
-                yield Request(
-                    id=f"{row['uid']}-{number}",
-                    prompt=self.templates.phrases.asked(question),
-                    image=picture,
-                    max_tokens=self.max_tokens,
-                    seed=choice.seed(f"answer {number}"),
-                    choices=("yes", "no") if question.kind == "yes_no" else (),
-                )
-
-    def _row(self, draft: "_Draft", answers: Sequence[Completion]) -> dict[str, Any]:
-        calls = [*answers, *([draft.written] if draft.written else [])]
-        if any(call.error for call in calls):
-            return {}
-        ids = [self.templates.phrases.id, *([self.writer.id] if self.writer and draft.written else [])]
+    def _ask(self, row: Row, image: Pixels, stage: str) -> Conversation:
+        """Have questions written from the caption, then ask them and those of the templates about the image."""
+        choices = Choices(self.seed, stage, row["uid"])
+        written = yield self._writing_requests(row, choices)
+        measured = detections(row, self.templates, self.lexicon)
+        more = self.writer.read(written[0].text, self.lexicon) if self.writer and written else None
+        questions = balanced(without_repeats([*self._drawn(row, measured, choices), *(more or ())]))
+        answers = yield self._requests(row, image, questions, choices)
+        ids = [self.templates.phrases.id, *([self.writer.id] if self.writer and written else [])]
+        pairs = zip(questions, answers, strict=True)
         return {
-            "qa": [self._answered(*pair, draft.sight) for pair in zip(draft.questions, answers, strict=True)],
+            "qa": [self._answered(question, answer, measured) for question, answer in pairs],
             "qa_model": self.engine.name,
             "qa_prompt_ids": ids,
-            "qa_written": draft.usable,
-            "qa_prompt_tokens": sum(call.prompt_tokens for call in calls),
-            "qa_completion_tokens": sum(call.completion_tokens for call in calls),
+            "qa_written": None if more is None else len(more),
+            "qa_prompt_tokens": sum(answer.prompt_tokens for answer in [*answers, *written]),
+            "qa_completion_tokens": sum(answer.completion_tokens for answer in [*answers, *written]),
         }
 
-    def _answered(self, question: Question, answer: Completion, sight: Sight) -> dict[str, Any]:
+    def _writing_requests(self, row: Row, choices: Choices) -> list[Request]:
+        """Return the request to write questions; none where there is no caption, or no writer."""
+        if self.writer is None or "caption" not in self.sources or not (row.get("caption") or "").strip():
+            return []
+        request = Request(
+            id=f"{row['uid']}-write",
+            prompt=self.writer.prompt(row["caption"]),
+            system=self.writer.system,
+            max_tokens=self.writer.max_tokens,
+            temperature=self.writer.temperature,
+            seed=choices.seed("write"),
+            json_schema=self.writer.schema,
+        )
+        return [request]
+
+    def _drawn(self, row: Row, measured: Detections, choices: Choices) -> list[Question]:
+        texts = (row.get("caption"), row["alt_text"])
+        named = {mention.label for text in texts if text for mention in self.lexicon.mentions(text)}
+        return self.templates.draw(measured, self.lexicon, named, choices)
+
+    def _requests(self, row: Row, image: Pixels, questions: Sequence[Question], choices: Choices) -> Iterator[Request]:
+        """Yield one request per question; the image is resized once, when the first is taken."""
+        shown = fit_budget(image, self.longest_side_px) if questions else None
+        for number, question in enumerate(questions):
+            yield Request(
+                id=f"{row['uid']}-{number}",
+                prompt=self.templates.phrases.asked(question),
+                image=shown,
+                max_tokens=self.max_tokens,
+                seed=choices.seed(f"answer {number}"),
+                choices=("yes", "no") if question.kind == "yes_no" else (),
+            )
+
+    def _answered(self, question: Question, answer: Completion, measured: Detections) -> dict[str, Any]:
         verifier, text = self.verifiers.of(question.kind), answer.text.strip()
         verified = holds(verifier, text, question.expected)
-        if verified and (answer.finish_reason == "length" or sight.says(question) is False):
+        if verified and (answer.finish_reason == "length" or measured.agree(question) is False):
             verified = False
         return {
             "kind": question.kind,
@@ -192,11 +147,3 @@ class CaptionQA:
             "verified": verified,
             "confidence": answer.confidence,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    sight: Sight
-    questions: list[Question]
-    written: Completion | None
-    usable: int | None

@@ -59,7 +59,7 @@ class Clip:
         if self.precision not in PRECISIONS:
             raise PlanError(f"Clip: precision={self.precision!r}: give one of {', '.join(PRECISIONS)}")
         if not 1 <= self.detail <= 16:
-            raise PlanError(f"Clip: detail={self.detail}: give 1.0 to 16.0 times the model's picture size")
+            raise PlanError(f"Clip: detail={self.detail}: give 1.0 to 16.0 times the model's image size")
         object.__setattr__(self, "architecture", Weights(self.model))
 
     @property
@@ -84,13 +84,13 @@ class Clip:
     def load(self) -> Scorer:
         model, device = _load_model(self)
         texts = TextTower(model, _load_tokenizer(self))
-        pictures = ImageTower(model, device)
+        images = ImageTower(model, device)
 
         def measure(batch: Batch) -> Measurement:
             import torch
 
             with torch.inference_mode():
-                return _measure(batch, pictures, texts)
+                return _measure(batch, images, texts)
 
         return measure
 
@@ -148,7 +148,7 @@ class ImageTower:
         self.model, self.device = model, device
         self.height, self.width = (size, size) if isinstance(size, int) else (int(size[-2]), int(size[-1]))
         if config.get("resize_mode") == "longest":
-            raise PlanError("Clip: the model pads its pictures, which is not supported; give resize='crop' or 'squash'")
+            raise PlanError("Clip: the model pads its images, which is not supported; give resize='crop' or 'squash'")
         self.squash = config.get("resize_mode", "shortest") == "squash"
         bilinear = config.get("interpolation") == "bilinear"
         self.kernel = Image.Resampling.BILINEAR if bilinear else Image.Resampling.BICUBIC
@@ -183,15 +183,15 @@ def _kind(module: Any) -> Any:
     return next(module.parameters()).dtype
 
 
-def _measure(batch: Batch, pictures: ImageTower, texts: TextTower) -> Measurement:
-    vectors = pictures.encode(batch.images)
+def _measure(batch: Batch, image_tower: ImageTower, text_tower: TextTower) -> Measurement:
+    vectors = image_tower.encode(batch.images)
     alt_texts = batch.table["alt_text"].to_pylist()
     written = [i for i, text in enumerate(alt_texts) if text and text.strip()]
     scores: list[float | None] = [None] * len(batch)
     windows: list[int | None] = [None] * len(batch)
     if written:
-        found, counts = texts.encode([alt_texts[i] for i in written])
-        cosines = (vectors[written] * found).sum(dim=-1).tolist()
+        text_vectors, counts = text_tower.encode([alt_texts[i] for i in written])
+        cosines = (vectors[written] * text_vectors).sum(dim=-1).tolist()
         for i, cosine, count in zip(written, cosines, counts, strict=True):
             scores[i], windows[i] = cosine, count
     half = vectors.cpu().numpy().astype(np.float16)

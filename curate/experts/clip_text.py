@@ -69,9 +69,9 @@ class TextTower:
         for length in lengths.unique().tolist():
             for group in torch.nonzero(lengths == length).flatten().split(BATCH):
                 window = never_alone(tokens[group, :length].to(device))
-                found = self.model.encode_text(window) if self.tower is None else _encode_cut(self.tower, window)
+                vectors_of = self.model.encode_text(window) if self.tower is None else _encode_cut(self.tower, window)
                 rows.append(group)
-                parts.append(found[: len(group)].float())
+                parts.append(vectors_of[: len(group)].float())
         vectors = torch.cat(parts)
         return torch.empty_like(vectors).index_copy_(0, torch.cat(rows).to(device), vectors)
 

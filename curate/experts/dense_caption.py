@@ -1,12 +1,10 @@
-"""Perceptual Fusion: a caption from the image and from what the experts saw in it."""
+"""Perceptual Fusion: caption an image with the measurements of other experts as hints."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from typing import Any, ClassVar
 
-import numpy as np
 import pyarrow as pa
 
 from curate.captions.checking.guards import Guards
@@ -14,15 +12,16 @@ from curate.captions.choices import Choices
 from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.prompts import FUSION_V1, Prompt
 from curate.captions.text import split_words
-from curate.captions.viewing.pixel_budget import PATCH_PX, PixelBudget, Tiling, fit_budget
+from curate.captions.viewing.pixel_budget import PATCH_PX, PixelBudget, Tiling
 from curate.captions.viewing.tile_merge import Part, join_captions, quote_captions
-from curate.captions.viewing.views import Shown, View, show
-from curate.engines.engine import Completion, Engine, Generate, Request
-from curate.errors import PlanError, SampleError
-from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
+from curate.captions.viewing.views import View, show
+from curate.engines.asking import Conversation, Row, scorer
+from curate.engines.engine import Completion, Engine, Request
+from curate.errors import PlanError
+from curate.stages import Pixels, Resources, Scorer
 from schemas.caption import CAPTION
 
-__all__ = ["DenseCaption", "fit_budget"]
+__all__ = ["DenseCaption"]
 
 
 @dataclass(frozen=True)
@@ -73,90 +72,63 @@ class DenseCaption:
         self.engine.check()
 
     def load(self) -> Scorer:
-        return partial(self._caption, generate=self.engine.load(), stage=repr(self))
+        self.engine.start()
+        return scorer(self.adds, self.engine, partial(self._caption, stage=repr(self)))
 
-    def _caption(self, batch: Batch, generate: Generate, stage: str) -> Measurement:
-        drafts: list[_Draft] = []
-        said = iter(generate(self._requests(batch, stage, drafts)))
-        for draft in drafts:
-            draft.answers.extend(islice(said, len(draft.views)))
-        merging = [draft for draft in drafts if self._merge is not None and draft.parts and draft.error is None]
-        merged = generate(self._merge_request(draft, stage) for draft in merging) if merging else []
-        for draft, completion in zip(merging, merged, strict=True):
-            draft.answers.append(completion)
-        rows = [{} if draft.error else self._row(draft) for draft in drafts]
-        columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in CAPTION.names}
-        return Measurement(
-            columns,
-            [draft.error for draft in drafts],
-            [sum(each.latency_seconds for each in draft.answers) for draft in drafts],
-        )
-
-    def _requests(self, batch: Batch, stage: str, drafts: list["_Draft"]) -> Iterator[Request]:
-        """Yield the requests one by one, as the engine takes them; `drafts` receives what is sent of each image."""
-        rows = batch.table.select(["uid", *self.needs]).to_pylist()
-        for row, image in zip(rows, batch.images, strict=True):
-            shown = show(row, image, self._budget)
-            draft = _Draft(row["uid"], shown)
-            drafts.append(draft)
-            for view in shown.views(image, self.hints, self._tiling.tile_px):
-                draft.views.append(view)
-                if view.tile is None and self._merge is not None and shown.plan is not None:
-                    draft.whole = view.picture
-                yield self._request(draft, view, stage)
-                draft.views[-1] = replace(view, picture=NOTHING)  # the engine has it; a batch of tiles is large
-
-    def _request(self, draft: "_Draft", view: View, stage: str) -> Request:
-        prompt = self.prompt
-        if view.tile and (tag := view.tile.tag(self._tiling.tag)):
-            prompt = replace(prompt, text=f"{prompt.text}\n{tag}")
-        return self._ask(draft.uid, view.name, prompt.fill(view.hints), view.picture, stage)
-
-    def _merge_request(self, draft: "_Draft", stage: str) -> Request:
-        """Ask for one caption: the global view, its hints, and what was said of each tile, as quoted data."""
-        prompt, hints = self._merge or self.prompt, draft.views[0].hints
-        close = quote_captions(draft.parts, self._tiling.max_characters)
-        block = f"{hints}\n{close}" if hints else close
-        return self._ask(draft.uid, "-merge", prompt.fill(block), draft.whole, stage)
-
-    def _ask(self, uid: str, name: str, text: str, picture: Pixels | None, stage: str) -> Request:
-        return Request(
-            id=uid + name,
-            prompt=text,
-            image=picture,
-            system=self.prompt.system,
-            max_tokens=self.max_tokens,
-            temperature=self.temperature,
-            seed=Choices(self.seed, stage, uid).seed(f"caption{name}"),
-        )
-
-    def _row(self, draft: "_Draft") -> dict[str, Any]:
-        last, parts, merge = draft.answers[-1], draft.parts, self._merge
-        if merge is None or not parts:
-            last, merge = draft.answers[0], None
-        text = last.text.strip()
-        if parts and merge is None:
+    def _caption(self, row: Row, image: Pixels, stage: str) -> Conversation:
+        """Ask about the whole image and each of its tiles; if a model merges, ask again with what was answered."""
+        shown = show(row, image, self._budget)
+        views = list(shown.views(image, self.hints, self._tiling.tile_px))
+        answers = yield (self._request(row, view, self._tagged(view).fill(view.hints), stage) for view in views)
+        whole, last, parts = views[0], answers[0], _parts(views, answers)
+        text, prompt, prompt_id = last.text.strip(), self.prompt, self.prompt.id
+        captions = _written(text, parts) if parts else []
+        if parts and self._tiling.merge:
+            prompt, prompt_id = self._tiling.merge, f"{prompt_id}+{self._tiling.merge.id}"
+            (last,) = yield [self._merge_request(row, whole, parts, stage)]
+            answers, text = [*answers, last], last.text.strip()
+        elif parts:
             text = join_captions(text, parts, agreed=self._tiling.agreed)
-        shown = draft.shown
         tags = [part.tile.tag(self._tiling.tag) for part in parts]
-        asked = merge or self.prompt
-        asked = replace(asked, text="\n".join([asked.text, *tags]))
         return {
             "caption": text,
             "caption_words": len(split_words(text)),
-            "caption_marks": self.guards.mark(text, last.finish_reason, asked),
-            "caption_prompt_id": f"{self.prompt.id}+{merge.id}" if merge else self.prompt.id,
+            "caption_marks": self.guards.mark(text, last.finish_reason, _with_lines(prompt, tags)),
+            "caption_prompt_id": prompt_id,
             "caption_model": self.engine.name,
-            "caption_hints": draft.views[0].hints,
-            "caption_prompt_tokens": sum(each.prompt_tokens for each in draft.answers),
-            "caption_completion_tokens": sum(each.completion_tokens for each in draft.answers),
+            "caption_hints": whole.hints,
+            "caption_prompt_tokens": sum(answer.prompt_tokens for answer in answers),
+            "caption_completion_tokens": sum(answer.completion_tokens for answer in answers),
             "caption_finish_reason": last.finish_reason,
             "caption_pixels_reason": shown.tier.reason,
             "caption_tier_px": shown.tier.longest_side_px,
             "caption_longest_side_px": shown.longest_side_px,
             "caption_tiles": len(parts),
-            "caption_parts": _written(draft.answers[0], parts) if parts else [],
+            "caption_parts": captions,
         }
+
+    def _request(self, row: Row, view: View, text: str, stage: str, name: str | None = None) -> Request:
+        name = view.name if name is None else name
+        return Request(
+            id=row["uid"] + name,
+            prompt=text,
+            image=view.image(),
+            system=self.prompt.system,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            seed=Choices(self.seed, stage, row["uid"]).seed(f"caption{name}"),
+        )
+
+    def _merge_request(self, row: Row, whole: View, parts: Sequence[Part], stage: str) -> Request:
+        """Ask for one caption: the global view, its hints, and the captions of the tiles, as quoted data."""
+        prompt = self._tiling.merge or self.prompt
+        captions = quote_captions(parts, self._tiling.max_characters)
+        block = f"{whole.hints}\n{captions}" if whole.hints else captions
+        return self._request(row, whole, prompt.fill(block), stage, "-merge")
+
+    def _tagged(self, view: View) -> Prompt:
+        tag = view.tile.tag(self._tiling.tag) if view.tile else ""
+        return _with_lines(self.prompt, [tag] if tag else [])
 
     @property
     def _budget(self) -> PixelBudget:
@@ -167,37 +139,18 @@ class DenseCaption:
     def _tiling(self) -> Tiling:
         return self._budget.tiles or Tiling()
 
-    @property
-    def _merge(self) -> Prompt | None:
-        return self._tiling.merge
+
+def _parts(views: Sequence[View], answers: Sequence[Completion]) -> list[Part]:
+    """Return the caption of each tile; none if the image was shown in one piece."""
+    pairs = zip(views, answers, strict=True)
+    return [Part(view.tile, answer.text.strip(), view.hints) for view, answer in pairs if view.tile]
 
 
-NOTHING: Pixels = np.zeros((0, 0, 3), np.uint8)
+def _with_lines(prompt: Prompt, lines: Sequence[str]) -> Prompt:
+    return replace(prompt, text="\n".join([prompt.text, *lines]))
 
 
-@dataclass(slots=True)
-class _Draft:
-    """One sample on its way: what is sent of it, and what comes back, the merge's answer last."""
-
-    uid: str
-    shown: Shown
-    views: list[View] = field(default_factory=list)
-    answers: list[Completion] = field(default_factory=list)
-    whole: Pixels | None = None
-
-    @property
-    def parts(self) -> list[Part]:
-        """What was said of each tile."""
-        said = zip(self.views, self.answers, strict=False)  # a merge has an answer and no view
-        return [Part(view.tile, answer.text.strip(), view.hints) for view, answer in said if view.tile]
-
-    @property
-    def error(self) -> SampleError | None:
-        """The first trouble: a sample with a tile that failed is not captioned."""
-        return next((answer.error for answer in self.answers if answer.error), None)
-
-
-def _written(whole: Completion, parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """Return the answers that the caption was made of, the whole image's first."""
-    first = {"grid": 0, "box": [0.0, 0.0, 1.0, 1.0], "text": whole.text.strip()}
+def _written(whole: str, parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """Return the captions that the caption was made of, the whole image's first."""
+    first = {"grid": 0, "box": [0.0, 0.0, 1.0, 1.0], "text": whole}
     return [first, *({"grid": p.tile.grid, "box": list(p.tile.box), "text": p.text} for p in parts)]

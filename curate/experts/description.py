@@ -1,18 +1,18 @@
 """A model's own description of an image, to be put before the questions of training rows."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pyarrow as pa
 
 from curate.captions.choices import Choices
 from curate.captions.prompting.prompts import NEUTRAL_V1, Prompt
-from curate.engines.engine import Completion, Engine, Generate, Request
+from curate.captions.viewing.pixel_budget import fit_budget
+from curate.engines.asking import Conversation, Row, scorer
+from curate.engines.engine import Engine, Request
 from curate.errors import PlanError
-from curate.experts.dense_caption import fit_budget
-from curate.stages import Batch, Measurement, Resources, Scorer
+from curate.stages import Pixels, Resources, Scorer
 from schemas.description import DESCRIPTION
 
 __all__ = ["Description"]
@@ -56,34 +56,22 @@ class Description:
         self.engine.check()
 
     def load(self) -> Scorer:
-        return partial(self._describe, generate=self.engine.load(), stage=repr(self))
+        self.engine.start()
+        return scorer(self.adds, self.engine, partial(self._describe, stage=repr(self)))
 
-    def _describe(self, batch: Batch, generate: Generate, stage: str) -> Measurement:
-        drawn: list[Prompt] = []
-        answers = generate(self._requests(batch, stage, drawn))
-        rows = [self._row(*pair) for pair in zip(answers, drawn, strict=True)]
-        columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in DESCRIPTION.names}
-        return Measurement(
-            columns, [answer.error for answer in answers], [answer.latency_seconds for answer in answers]
+    def _describe(self, row: Row, image: Pixels, stage: str) -> Conversation:
+        choices = Choices(self.seed, stage, row["uid"])
+        prompt = self.prompts[choices.index("prompt", len(self.prompts))]
+        request = Request(
+            id=row["uid"],
+            prompt=prompt.fill(),
+            image=fit_budget(image, self.longest_side_px),
+            system=prompt.system,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            seed=choices.seed("description"),
         )
-
-    def _requests(self, batch: Batch, stage: str, drawn: list[Prompt]) -> Iterator[Request]:
-        for uid, image in zip(batch.table["uid"].to_pylist(), batch.images, strict=True):
-            choices = Choices(self.seed, stage, uid)
-            drawn.append(self.prompts[choices.index("prompt", len(self.prompts))])
-            yield Request(
-                id=uid,
-                prompt=drawn[-1].fill(),
-                image=fit_budget(image, self.longest_side_px),
-                system=drawn[-1].system,
-                max_tokens=self.max_tokens,
-                temperature=self.temperature,
-                seed=choices.seed("description"),
-            )
-
-    def _row(self, answer: Completion, prompt: Prompt) -> dict[str, Any]:
-        if answer.error is not None:
-            return {}
+        (answer,) = yield [request]
         return {
             "description": answer.text.strip(),
             "description_prompt": prompt.fill(),

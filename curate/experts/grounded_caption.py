@@ -9,6 +9,7 @@ from curate.captions.checking.evidence import Evidence
 from curate.captions.checking.grounding import ground
 from curate.errors import PlanError
 from curate.stages import Batch, Measurement, Resources, Scorer
+from schemas.fields import about
 from schemas.grounded_caption import GROUNDED_CAPTION
 
 __all__ = ["GroundedCaption"]
@@ -40,7 +41,7 @@ class GroundedCaption:
 
     @property
     def adds(self) -> pa.Schema:
-        return pa.schema([f.with_name(f.name.replace("caption", self.column, 1)) for f in GROUNDED_CAPTION])
+        return about(GROUNDED_CAPTION, self.column)
 
     def check(self) -> None:
         """Nothing can be missing."""

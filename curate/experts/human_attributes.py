@@ -1,20 +1,22 @@
 """Ask a vision-language model for the attributes of the main person."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from itertools import groupby
+from typing import ClassVar
 
-import numpy as np
 import pyarrow as pa
 
-from curate.captions.prompting.attributes import ATTRIBUTES, PARTS, Attribute
+from curate.captions.prompting.attributes import ATTRIBUTES, PARTS, Attribute, read_attribute
 from curate.captions.viewing.pixel_budget import PATCH_PX, fit_budget
-from curate.engines.engine import Completion, Engine, Generate, Request
+from curate.captions.viewing.zoom import cut_out
+from curate.engines.asking import Conversation, Row, scorer
+from curate.engines.engine import Engine, Request
 from curate.errors import PlanError
-from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
+from curate.stages import Pixels, Resources, Scorer
 from schemas.human import HUMAN_ATTRIBUTES
 
-__all__ = ["HumanAttributes", "crop"]
+__all__ = ["HumanAttributes"]
 
 
 @dataclass(frozen=True)
@@ -65,75 +67,46 @@ class HumanAttributes:
         self.engine.check()
 
     def load(self) -> Scorer:
-        generate = self.engine.load()
+        self.engine.start()
+        return scorer(self.adds, self.engine, self._ask)
 
-        def ask(batch: Batch) -> Measurement:
-            return self._ask(batch, generate)
+    def _ask(self, row: Row, image: Pixels) -> Conversation:
+        attributes = self._attributes_of(row)
+        answers = yield self._requests(row, image, attributes)
+        if row["face_box"] is None:
+            return None
+        pairs = zip(attributes, answers, strict=True)
+        return {
+            "human_attributes": [
+                read_attribute(attribute, answer.text, answer.confidence, self.answers) for attribute, answer in pairs
+            ]
+        }
 
-        return ask
-
-    def _ask(self, batch: Batch, generate: Generate) -> Measurement:
-        rows = batch.table.select(["uid", *self.needs]).to_pylist()
-        answers = iter(generate(self._requests(batch, rows)))
-        lists, errors, seconds = [], [], []
-        for row in rows:
-            asked = self._asked(row)
-            completions = [next(answers) for _ in asked]
-            error = next((completion.error for completion in completions if completion.error), None)
-            none = row["face_box"] is None or error is not None
-            lists.append(None if none else [self._answer(*pair) for pair in zip(asked, completions, strict=True)])
-            errors.append(error)
-            seconds.append(sum(completion.latency_seconds for completion in completions) if asked else None)
-        return Measurement({"human_attributes": lists}, errors, seconds)
-
-    def _asked(self, row: Mapping[str, Any]) -> list[Attribute]:
-        """Return the questions that a sample is asked, part by part, so that a prefix cache reads each view once."""
+    def _attributes_of(self, row: Row) -> list[Attribute]:
+        """Return what is asked about a row, part by part, so that a prefix cache reads each part of the image once."""
         if row["face_box"] is None:
             return []
-        missing = {"body"} if row["body_box"] is None else set()
-        return [each for part in PARTS if part not in missing for each in self.attributes if each.part == part]
+        parts = [part for part in PARTS if part != "body" or row["body_box"] is not None]
+        return [attribute for part in parts for attribute in self.attributes if attribute.part == part]
 
-    def _requests(self, batch: Batch, rows: Sequence[Mapping[str, Any]]) -> Iterator[Request]:
-        for row, image in zip(rows, batch.images, strict=True):
-            views: dict[str, Pixels] = {}
-            for number, attribute in enumerate(self._asked(row)):
-                if attribute.part not in views:
-                    views = {attribute.part: self._view(attribute.part, row, image)}
+    def _requests(self, row: Row, image: Pixels, attributes: list[Attribute]) -> Iterator[Request]:
+        """Yield a request per attribute; each part of the image is cut out once, when its first one is taken."""
+        numbered = enumerate(attributes)
+        for part, group in groupby(numbered, key=lambda pair: pair[1].part):
+            view = self._view(part, row, image)
+            for number, attribute in group:
                 yield Request(
                     id=f"{row['uid']}-{number}",
                     prompt=self.question.replace("{question}", attribute.question),
-                    image=views[attribute.part],
+                    image=view,
                     system=self.system,
                     max_tokens=8,
                     choices=self.answers,
                 )
 
-    def _view(self, part: str, row: Mapping[str, Any], image: Pixels) -> Pixels:
+    def _view(self, part: str, row: Row, image: Pixels) -> Pixels:
         if part == "face":
-            image = crop(image, row["face_box"], self.margin)
+            image = cut_out(image, row["face_box"], self.margin)
         elif part == "body":
-            image = crop(image, row["body_box"], 0.0)
+            image = cut_out(image, row["body_box"], 0.0)
         return fit_budget(image, self.longest_side_px)
-
-    def _answer(self, attribute: Attribute, completion: Completion) -> dict[str, Any]:
-        said = completion.text.strip().casefold()
-        known = said in {answer.casefold() for answer in self.answers}
-        return {
-            "part": attribute.part,
-            "name": attribute.name,
-            "present": said == self.answers[0].casefold() if known else None,
-            "probability": completion.confidence if known else None,
-        }
-
-
-def crop(image: Pixels, box: Sequence[float], margin: float) -> Pixels:
-    """Return the part of an image in a box, x0, y0, x1, y1 in fractions, with `margin` of its size on each side.
-
-    At least one pixel a side, and no more than the image.
-    """
-    height, width = image.shape[:2]
-    x0, y0, x1, y1 = box
-    dx, dy = margin * (x1 - x0), margin * (y1 - y0)
-    left, top = min(width - 1, max(0, int((x0 - dx) * width))), min(height - 1, max(0, int((y0 - dy) * height)))
-    right, bottom = min(width, int(np.ceil((x1 + dx) * width))), min(height, int(np.ceil((y1 + dy) * height)))
-    return np.ascontiguousarray(image[top : max(bottom, top + 1), left : max(right, left + 1)])

@@ -1,19 +1,19 @@
 """Video-STaR on images: answers with reasons, kept where a label that was there before says that they are right."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pyarrow as pa
 
 from curate.captions.choices import Choices
-from curate.captions.questioning.labelled import LABELLED_V1, LabelPrompt, Reply, leans_on_label, read_field
-from curate.captions.questioning.verifiers import Verifier, Words, holds, repeats
-from curate.engines.engine import Completion, Engine, Generate, Request
+from curate.captions.questioning.labelled import LABELLED_V1, Attempt, LabelPrompt, read_attempt, read_field
+from curate.captions.questioning.verifiers import Verifier, Words
+from curate.captions.viewing.pixel_budget import fit_budget
+from curate.engines.asking import Conversation, Row, scorer
+from curate.engines.engine import Completion, Engine, Request
 from curate.errors import PlanError
-from curate.experts.dense_caption import fit_budget
-from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
+from curate.stages import Pixels, Resources, Scorer
 from schemas.label_verified import LABEL_VERIFIED
 
 __all__ = ["LabelVerified"]
@@ -71,90 +71,50 @@ class LabelVerified:
         self.engine.check()
 
     def load(self) -> Scorer:
-        return partial(self._answer, generate=self.engine.load(), stage=repr(self))
+        self.engine.start()
+        return scorer(self.adds, self.engine, partial(self._answer, stage=repr(self)))
 
-    def _answer(self, batch: Batch, generate: Generate, stage: str) -> Measurement:
-        rows = batch.table.select(["uid", *self.needs]).to_pylist()
-        tasks = [self._task(row, Choices(self.seed, stage, row["uid"])) for row in rows]
-        known = [(i, task) for i, task in enumerate(tasks) if task is not None]
-        first = generate(self._requests(known, batch.images, told=False)) if known else []
-        tries = {i: [self._try(task, one, told=False)] for (i, task), one in zip(known, first, strict=True)}
-        again = [(i, task) for i, task in known if tries[i][0].holds is False and tries[i][0].call.error is None]
-        second = generate(self._requests(again, batch.images, told=True)) if again else []
-        for (i, task), one in zip(again, second, strict=True):
-            tries[i].append(self._try(task, one, told=True))
-        made = [self._row(task, tries[i]) if task else {} for i, task in enumerate(tasks)]
-        calls = [[one.call for one in tries.get(i, ())] for i in range(len(rows))]
-        columns: dict[str, list[Any]] = {name: [row.get(name) for row in made] for name in LABEL_VERIFIED.names}
-        return Measurement(
-            columns,
-            [next((call.error for call in mine if call.error), None) for mine in calls],
-            [sum(call.latency_seconds for call in mine) if mine else None for mine in calls],
-        )
-
-    def _task(self, row: Mapping[str, Any], choices: Choices) -> "_Task | None":
-        label = read_field(row, self.label)
-        if self.question is not None:
-            question = read_field(row, self.question)
-        else:
-            question = self.questions[choices.index("question", len(self.questions))]
-        return _Task(row["uid"], question, label, choices) if label and question else None
-
-    def _requests(
-        self, tasks: Sequence[tuple[int, "_Task"]], images: Sequence[Pixels], told: bool
-    ) -> Iterator[Request]:
-        for i, task in tasks:
-            name = "told" if told else "direct"
-            yield Request(
-                id=f"{task.uid}-{name}",
-                prompt=self.prompt.tell(task.question, task.label) if told else self.prompt.ask(task.question),
-                image=fit_budget(images[i], self.longest_side_px),
-                max_tokens=self.max_tokens,
-                temperature=self.temperature,
-                seed=task.choices.seed(name),
-                json_schema=self.prompt.schema,
-            )
-
-    def _try(self, task: "_Task", call: Completion, told: bool) -> "_Try":
-        reply = None if call.error or call.finish_reason == "length" else self.prompt.read(call.text)
-        verdict = holds(self.verifier, reply.answer if reply else "", task.label)
-        if reply and verdict and (repeats(reply.rationale or "") or (told and leans_on_label(reply))):
-            verdict = False
-        return _Try(call, reply, verdict)
-
-    def _row(self, task: "_Task", tries: Sequence["_Try"]) -> dict[str, Any]:
-        if any(one.call.error for one in tries):
-            return {}
-        last, outcome = tries[-1], "failed"
-        if last.holds:
-            outcome = "direct" if len(tries) == 1 else "rationalised"
+    def _answer(self, row: Row, image: Pixels, stage: str) -> Conversation:
+        """Ask the question; where the answer is not the label, ask again with the label."""
+        choices = Choices(self.seed, stage, row["uid"])
+        label, question = read_field(row, self.label), self._question(row, choices)
+        if not label or not question:
+            return None
+        (answer,) = yield [self._request(row, image, "direct", self.prompt.ask(question), choices)]
+        answers, attempts = [answer], [self._attempt(answer, label, has_label=False)]
+        if attempts[0].holds is False:
+            (answer,) = yield [self._request(row, image, "told", self.prompt.tell(question, label), choices)]
+            answers, attempts = [*answers, answer], [*attempts, self._attempt(answer, label, has_label=True)]
+        first, last = attempts[0], attempts[-1]
+        outcome = ("direct" if last is first else "rationalised") if last.holds else "failed"
         return {
-            "labelled_question": task.question,
-            "labelled_answer": last.reply.answer if last.reply else last.call.text.strip(),
-            "labelled_rationale": last.reply.rationale if last.reply else None,
+            "labelled_question": question,
+            "labelled_answer": last.answer,
+            "labelled_rationale": last.rationale,
             "labelled_outcome": None if last.holds is None else outcome,
-            "labelled_label": task.label,
-            "labelled_first_answer": tries[0].said if len(tries) > 1 else None,
+            "labelled_label": label,
+            "labelled_first_answer": None if last is first else first.answer,
             "labelled_model": self.engine.name,
-            "labelled_prompt_tokens": sum(one.call.prompt_tokens for one in tries),
-            "labelled_completion_tokens": sum(one.call.completion_tokens for one in tries),
+            "labelled_prompt_tokens": sum(answer.prompt_tokens for answer in answers),
+            "labelled_completion_tokens": sum(answer.completion_tokens for answer in answers),
         }
 
+    def _question(self, row: Row, choices: Choices) -> str | None:
+        if self.question is not None:
+            return read_field(row, self.question)
+        return self.questions[choices.index("question", len(self.questions))]
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    uid: str
-    question: str
-    label: str
-    choices: Choices
+    def _request(self, row: Row, image: Pixels, name: str, prompt: str, choices: Choices) -> Request:
+        return Request(
+            id=f"{row['uid']}-{name}",
+            prompt=prompt,
+            image=fit_budget(image, self.longest_side_px),
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            seed=choices.seed(name),
+            json_schema=self.prompt.schema,
+        )
 
-
-@dataclass(frozen=True, slots=True)
-class _Try:
-    call: Completion
-    reply: Reply | None
-    holds: bool | None
-
-    @property
-    def said(self) -> str:
-        return self.reply.answer if self.reply else self.call.text.strip()
+    def _attempt(self, answer: Completion, label: str, *, has_label: bool) -> Attempt:
+        reply = None if answer.finish_reason == "length" else self.prompt.read(answer.text)
+        return read_attempt(reply, answer.text, self.verifier, label, has_label=has_label)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from curate.captions.boxes import area, shared_area
 from curate.errors import PlanError
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.human import MAIN_FACE
@@ -51,7 +52,7 @@ class MainFace:
         faces = _boxed(row["objects"], self.face_labels)
         if not faces:
             return {"face_count": 0}
-        face = max(faces, key=lambda o: (_area(o["box"]), o["score"] or 0.0, o["box"]))
+        face = max(faces, key=lambda o: (area(o["box"]), o["score"] or 0.0, o["box"]))
         x0, y0, x1, y1 = face["box"]
         width, height = row["image_width_px"], row["image_height_px"]
         return {
@@ -66,24 +67,16 @@ class MainFace:
 
 def _boxed(objects: Sequence[Mapping[str, Any] | None], labels: Sequence[str]) -> list[Mapping[str, Any]]:
     """Return the detections of some labels whose box is one, within the image."""
-    found: list[Mapping[str, Any]] = []
+    boxed: list[Mapping[str, Any]] = []
     for each in objects:
         if each is not None and each["label"] in labels and each["box"] and None not in each["box"]:
             box = [min(1.0, max(0.0, value)) for value in each["box"]]
-            if len(box) == 4 and _area(box) > 0:
-                found.append({**each, "box": box})
-    return found
+            if len(box) == 4 and area(box) > 0:
+                boxed.append({**each, "box": box})
+    return boxed
 
 
 def _around(face: Sequence[float], persons: Sequence[Mapping[str, Any]]) -> list[float] | None:
     """Return the smallest person box that holds at least half of a face."""
-    boxes = [list(person["box"]) for person in persons if _shared(face, person["box"]) >= 0.5 * _area(face)]
-    return min(boxes, key=lambda box: (_area(box), box), default=None)
-
-
-def _shared(a: Sequence[float], b: Sequence[float]) -> float:
-    return _area([max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])])
-
-
-def _area(box: Sequence[float]) -> float:
-    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+    boxes = [list(person["box"]) for person in persons if shared_area(face, person["box"]) >= 0.5 * area(face)]
+    return min(boxes, key=lambda box: (area(box), box), default=None)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from curate.captions.boxes import area, overlap
 from curate.errors import PlanError
 from curate.models.cache import cache_folder
 from curate.models.extras import check_extra, load_extra
@@ -31,8 +32,7 @@ class Detection:
 
     @property
     def area(self) -> float:
-        x0, y0, x1, y1 = self.box
-        return max(0.0, x1 - x0) * max(0.0, y1 - y0)
+        return area(self.box)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Objects:
         def measure(batch: Batch) -> Measurement:
             with lock:
                 results = self._predict(model, batch.images, device)
-            return Measurement({"objects": [[_row(found) for found in self._keep(result)] for result in results]})
+            return Measurement({"objects": [list(map(_row, self._keep(result))) for result in results]})
 
         return measure
 
@@ -92,7 +92,7 @@ class Objects:
         import torch
 
         threads = torch.get_num_threads()
-        found = model.predict(
+        results = model.predict(
             [np.ascontiguousarray(image[:, :, ::-1]) for image in images],
             imgsz=self.image_size_px,
             conf=self.min_score,
@@ -101,20 +101,20 @@ class Objects:
             verbose=False,
         )
         torch.set_num_threads(threads)  # ultralytics takes all cores but one
-        return list(found)
+        return list(results)
 
     def _keep(self, result: Any) -> list[Detection]:
         labels, boxes = result.names, result.boxes
         edges = np.clip(boxes.xyxyn.cpu().numpy().astype(np.float64), 0, 1).tolist()
-        found = [
+        detections = [
             Detection(str(labels[int(kind)]), (x0, y0, x1, y1), float(score))
             for (x0, y0, x1, y1), kind, score in zip(edges, boxes.cls.tolist(), boxes.conf.tolist(), strict=True)
         ]
-        return choose(without_doubles(found, self.max_overlap), self.max_objects)
+        return choose(without_doubles(detections, self.max_overlap), self.max_objects)
 
 
-def _row(found: Detection) -> dict[str, object]:
-    return {"label": found.label, "box": list(found.box), "score": found.score}
+def _row(detection: Detection) -> dict[str, object]:
+    return {"label": detection.label, "box": list(detection.box), "score": detection.score}
 
 
 def _load_model(weights: Weights) -> Any:
@@ -129,37 +129,28 @@ def _load_model(weights: Weights) -> Any:
         return library.YOLO(str(weights.path()) if weights.is_local() else f"{weights.where}.pt", task="detect")
 
 
-def _best_first(found: Detection) -> tuple[float, float, str, tuple[float, ...]]:
-    return -found.score, found.area, found.label, found.box
+def _best_first(detection: Detection) -> tuple[float, float, str, tuple[float, ...]]:
+    return -detection.score, detection.area, detection.label, detection.box
 
 
-def without_doubles(found: Sequence[Detection], max_overlap: float) -> list[Detection]:
+def without_doubles(detections: Sequence[Detection], max_overlap: float) -> list[Detection]:
     """Return the detections, best first, less those that overlap a better one of their label by `max_overlap` IoU."""
     kept: list[Detection] = []
-    for one in sorted(found, key=_best_first):
-        if all(one.label != other.label or overlap(one, other) < max_overlap for other in kept):
+    for one in sorted(detections, key=_best_first):
+        if all(one.label != other.label or overlap(one.box, other.box) < max_overlap for other in kept):
             kept.append(one)
     return kept
 
 
-def overlap(one: Detection, other: Detection) -> float:
-    """Return the intersection over union of two boxes, 0.0 where both are empty."""
-    width = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0])
-    height = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
-    common = max(0.0, width) * max(0.0, height)
-    union = one.area + other.area - common
-    return common / union if union > 0 else 0.0
-
-
-def choose(found: Sequence[Detection], limit: int) -> list[Detection]:
+def choose(detections: Sequence[Detection], limit: int) -> list[Detection]:
     """Return at most `limit` detections, best first: half the places (rounded up) by score, the others by smallness.
 
     The better half goes to the highest scores, the other places to the smallest boxes of what is left, so that a crowd
     of sure large objects does not hide the small ones. Equal scores: the smaller box first; then label, then box.
     """
-    ranked = sorted(found, key=_best_first)
+    ranked = sorted(detections, key=_best_first)
     if len(ranked) <= limit:
         return ranked
-    sure, rest = ranked[: (limit + 1) // 2], ranked[(limit + 1) // 2 :]
-    small = sorted(rest, key=lambda one: (one.area, *_best_first(one)))[: limit - len(sure)]
-    return sorted(chain(sure, small), key=_best_first)
+    best, rest = ranked[: (limit + 1) // 2], ranked[(limit + 1) // 2 :]
+    smallest = sorted(rest, key=lambda one: (one.area, *_best_first(one)))[: limit - len(best)]
+    return sorted(chain(best, smallest), key=_best_first)

@@ -77,8 +77,8 @@ class Ocr:
         def measure(batch: Batch) -> Measurement:
             pages = [_reduced(image, self.side_px) for image in batch.images]
             with lock:
-                found = [self._read(reader, page) for page in pages]
-            return columns(found)
+                lines = [self._read(reader, page) for page in pages]
+            return columns(lines)
 
         return measure
 
@@ -126,14 +126,16 @@ def _lines(result: Mapping[str, Any], shape: tuple[int, ...], min_score: float) 
     return lines
 
 
-def columns(found: Sequence[list[Line]]) -> Measurement:
+def columns(images: Sequence[list[Line]]) -> Measurement:
     """Return the columns of `OCR` for the lines of n images."""
     return Measurement(
         {
-            "ocr_lines": found,
-            "ocr_text": ["\n".join(line["text"] for line in lines) for lines in found],
-            "ocr_text_area_frac": [covered_frac(np.array([line["box"] for line in lines])) for lines in found],
-            "ocr_score_mean": [sum(line["score"] for line in lines) / len(lines) if lines else None for lines in found],
+            "ocr_lines": images,
+            "ocr_text": ["\n".join(line["text"] for line in lines) for lines in images],
+            "ocr_text_area_frac": [covered_frac(np.array([line["box"] for line in lines])) for lines in images],
+            "ocr_score_mean": [
+                sum(line["score"] for line in lines) / len(lines) if lines else None for lines in images
+            ],
         }
     )
 

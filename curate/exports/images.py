@@ -1,17 +1,18 @@
-"""The bytes an export ships: read again from the source, and checked to be the ones that were measured."""
+"""Read the bytes that an export ships again from the source, and check that they are the ones that were measured."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
 from curate.errors import SampleError
 from curate.sources import fetch
+from curate.sources.member_names import split_name
 from curate.sources.shard import Shard
-from curate.sources.tar import split_name
 
-__all__ = ["read_images", "side_members"]
+__all__ = ["image_extensions", "read_images", "side_members"]
 
 
 def read_images(shard: Shard, rows: pa.Table) -> Iterator[bytes | SampleError]:
@@ -27,7 +28,7 @@ def read_images(shard: Shard, rows: pa.Table) -> Iterator[bytes | SampleError]:
             or (digest is not None and hashlib.sha256(data).hexdigest() != digest)
         )
         yield (
-            SampleError("source_changed", f"{shard.name} no longer holds the picture that was measured")
+            SampleError("source_changed", f"{shard.name} no longer holds the image that was measured")
             if changed
             else data
         )
@@ -36,12 +37,17 @@ def read_images(shard: Shard, rows: pa.Table) -> Iterator[bytes | SampleError]:
 def side_members(shard: Shard, rows: pa.Table, extension: str) -> Iterator[bytes | SampleError]:
     """Yield each row's member with an extension such as `cls` or `seg.png`; empty for a row without one."""
     names = [_named(extension, members) for members in rows["members"].to_pylist()]
-    have = [i for i, name in enumerate(names) if name is not None]
-    where = rows.column_names.index("image_member")
-    wanted = rows.set_column(where, "image_member", pa.array(names, pa.string())).take(pa.array(have, pa.int64()))
-    found = fetch(shard, wanted) if have else iter(())
+    present = [i for i, name in enumerate(names) if name is not None]
+    column = rows.column_names.index("image_member")
+    members = rows.set_column(column, "image_member", pa.array(names, pa.string())).take(pa.array(present, pa.int64()))
+    contents = fetch(shard, members) if present else iter(())
     for name in names:
-        yield b"" if name is None else next(found)
+        yield b"" if name is None else next(contents)
+
+
+def image_extensions(rows: pa.Table) -> list[str]:
+    """Return the extension that each image has in the source, lower case with its dot; empty for one without."""
+    return [PurePosixPath(member or "").suffix.lower() for member in rows["image_member"].to_pylist()]
 
 
 def _named(extension: str, members: Sequence[Mapping[str, Any]]) -> str | None:

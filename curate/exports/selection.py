@@ -1,4 +1,4 @@
-"""Which samples an export takes, and what it says about each sample of the run."""
+"""Select the samples of an export, and read the rows of a run shard by shard."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.errors import PlanError
+from curate.errors import PlanError, StoreError
 from curate.inspect.query import ask
-from curate.inspect.view import View, run_view
+from curate.inspect.view import View, plain_error
 from curate.sources.shard import Shard
-from curate.storage.store import Store
 
 __all__ = ["Selection", "select"]
 
@@ -33,21 +32,24 @@ class Selection:
         return sorted({_EXTENSIONS.get(str(name), str(name)) for (name,) in rows if name})
 
     def shards(self) -> Iterator[tuple[Shard, pa.Table, npt.NDArray[np.bool_]]]:
-        """Yield each shard of the run: all its rows in order with `columns` and `members`, and which are chosen."""
+        """Yield each shard of the run: all its rows in order with `columns` and `members`, and which are chosen.
+
+        Raises StoreError if a cell is damaged.
+        """
         names = [*self.columns.names, "members"]
         for shard in self.view.shards:
-            table = self.view.table(self.connection, shard, names)
+            with _damage_as_error(shard.name):
+                table = self.view.table(self.connection, shard, names)
             rows = self.connection.execute('SELECT "row" FROM chosen WHERE shard = ?', [shard.name]).fetchnumpy()["row"]
             yield shard, table, np.isin(table["row"].to_numpy(), rows)
 
 
 @contextlib.contextmanager
-def select(store: Store, where: str | None = None, run_id: str | None = None) -> Iterator[Selection]:
-    """Choose the kept samples of a run (the newest by default) that match `where`, a SQL condition over `samples`.
+def select(view: View, where: str | None = None) -> Iterator[Selection]:
+    """Choose the kept samples of a run that match `where`, a SQL condition over `samples`.
 
     Raises PlanError if the condition does not work.
     """
-    view = run_view(store, run_id)
     with view.connect() as connection:
         everything = ask(connection, "SELECT * FROM samples LIMIT 0").schema
         sql = _chosen(where, everything.names)
@@ -55,9 +57,20 @@ def select(store: Store, where: str | None = None, run_id: str | None = None) ->
             ask(connection, f"{sql} LIMIT 0")
         except PlanError as error:
             raise PlanError(f"--where {where!r}: {error}") from error
-        connection.execute(f"CREATE TEMP TABLE chosen AS {sql} ORDER BY shard")
+        with _damage_as_error(view.run.id):
+            connection.execute(f"CREATE TEMP TABLE chosen AS {sql} ORDER BY shard")
         columns = pa.schema([field for field in everything if _worth_exporting(field)])
         yield Selection(view, connection, where, columns)
+
+
+@contextlib.contextmanager
+def _damage_as_error(place: str) -> Iterator[None]:
+    """Raise DuckDB's errors as StoreError: the SQL was tried before, so a cell is damaged."""
+    try:
+        yield
+    except duckdb.Error as error:
+        reason = f"a cell of {place} cannot be read: {plain_error(error)}; `curate verify --repair` and run again"
+        raise StoreError(reason) from error
 
 
 def _chosen(where: str | None, names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""How much of a run's questions can be answered blind: rates by kind, multi-modal gain and leakage."""
+"""Report how many of a run's questions models answer without the image: rates by kind, gain and leakage."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class BlindReport:
         for rate in self.rates:
             shares = (f"{share:.3f}" for share in (rate.seen, rate.blind, rate.over))
             table.add_row(rate.kind, f"{rate.questions:,}", *shares)
-        lines = [f"right with the picture: {_share(self.seen)}"]
+        lines = [f"right with the image: {_share(self.seen)}"]
         lines += [f"right without: {_share(share)} {printable(name)}" for name, share in self.blind.items()]
         lines.append(f"multi-modal gain: {_share(self.gain)}" + (f" of {printable(self.vlm)}" if self.vlm else ""))
         lines.append(f"multi-modal leakage: {_share(self.leakage)}" + ("" if self.base else " (give --base)"))
@@ -60,7 +60,7 @@ class BlindReport:
 def blind_report(
     store: Store, run_id: str | None = None, vlm: str | None = None, base: str | None = None, share: float = 0.25
 ) -> BlindReport:
-    """Return what the blind answers of a run (the newest by default) say of its questions.
+    """Return what the answers without the image in a run (the newest by default) tell of its questions.
 
     `vlm` is by default the inspector of the same name as the model that answered. Raises PlanError if nothing was
     answered blind, or if there is no such inspector.
@@ -75,9 +75,9 @@ def blind_report(
         for name in (vlm, base):
             if name is not None and name not in names:
                 raise PlanError(f"no inspector {name!r}; there are {', '.join(names)}")
-        found, rates = scores(_rows(connection), names), blind_rates(_rows(connection), share)
-    known = next((name for name in (vlm, model, f"{model} (grey)") if name in names), None)
-    return BlindReport(tuple(rates), found["seen"], {name: found[name] for name in names}, known, base)
+        shares, rates = scores(_rows(connection), names), blind_rates(_rows(connection), share)
+    sighted = next((name for name in (vlm, model, f"{model} (grey)") if name in names), None)
+    return BlindReport(tuple(rates), shares["seen"], {name: shares[name] for name in names}, sighted, base)
 
 
 def _inspectors(connection: Any) -> list[tuple[list[str], str]]:

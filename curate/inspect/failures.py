@@ -1,4 +1,4 @@
-"""What `curate errors` shows: the error rows of a dataset, grouped, with the command to try them again."""
+"""Group the error rows of a dataset, and give the command that measures them again."""
 
 import shlex
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the command line shows: the plan, the funnel, the next steps."""
+"""Show a plan, the funnel of a run, what it recorded, and the next steps."""
 
 import os
 import shlex
@@ -23,9 +23,9 @@ from curate.storage.store import Store
 
 __all__ = ["funnel", "plan_table", "run_report", "status_report"]
 
-
 LONGEST_LINE = 2_000  # characters; what a run recorded may quote anything
 TEXTS = (("captioned", "caption"), ("preference pairs", "pair_chosen"))
+"""Lines of the funnel about the kept samples, and the column that is not null in each."""
 
 
 def plan_table(plan: Plan) -> RenderableType:
@@ -114,11 +114,11 @@ def run_report(request: RunRequest, manifest: Manifest) -> RenderableType:
 
 
 def program() -> str:
-    """Return how this command line is called from here: `curate`, or its path where that is not on PATH."""
-    called = Path(sys.argv[0])
-    if called.name != "curate" or shutil.which("curate") is not None:
+    """Return how to call this command line from here: `curate`, or its path where that is not on PATH."""
+    path = Path(sys.argv[0])
+    if path.name != "curate" or shutil.which("curate") is not None:
         return "curate"
-    return os.path.relpath(called)
+    return os.path.relpath(path)
 
 
 def status_report(store: Store, run_id: str | None) -> RenderableType:

@@ -4,11 +4,10 @@ import duckdb
 import pyarrow as pa
 
 from curate.errors import PlanError, StoreError
-from curate.inspect.tables import format_table
 from curate.inspect.view import open_view, plain_error
 from curate.storage.store import Store
 
-__all__ = ["ask", "format_table", "open_view", "query"]
+__all__ = ["ask", "query"]
 
 
 def query(store: Store, sql: str, run_id: str | None = None) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Everything known about one sample, and its image."""
+"""Show all that a run recorded of one sample, and its image."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +9,10 @@ import pyarrow.compute as pc
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.segment import Segment
 from rich.style import Style
-from rich.table import Table
-from rich.text import Text
 
 from curate.dataset.cells import Cells
 from curate.errors import PlanError, SampleError, SourceError
-from curate.inspect.tables import plain, printable
+from curate.inspect.tables import facts_table, plain
 from curate.inspect.view import View, run_view
 from curate.sources import fetch
 from curate.sources.shard import Shard
@@ -27,7 +25,7 @@ LONGEST = 4_000  # characters shown of one value
 
 
 def sample_facts(store: Store, uid: str, run_id: str | None = None) -> dict[str, Any]:
-    """Return what a run (the newest by default) knows about a sample; `uid` may be a unique prefix.
+    """Return what a run (the newest by default) recorded of a sample; `uid` may be a unique prefix.
 
     Keys: `uid`, `run`, `shard`, `source` (where its bytes are), `columns` (name -> value, embeddings as lists),
     `stages` (per stage: id, measured, attempt, error), `dropped_by`, `error`. Raises PlanError for an unknown uid.
@@ -68,21 +66,22 @@ def preview(store: Store, uid: str, run_id: str | None = None) -> bytes | None:
 
 
 def render(facts: dict[str, Any], image: bytes | None = None) -> Group:
-    """Return what `sample_facts` found for a terminal, with a small preview of the image if it is given.
+    """Return what `sample_facts` returns for a terminal, with a small preview of the image if it is given.
 
     The preview needs colour; without, or if the bytes are not an image, it is left out. All text is untrusted: control
     characters are replaced and markup is not read.
     """
-    fate = facts["error"] or (f"dropped by {facts['dropped_by']}" if facts["dropped_by"] else "kept")
+    state = facts["error"] or (f"dropped by {facts['dropped_by']}" if facts["dropped_by"] else "kept")
     source = facts["source"]
     where = source["url"]
     if source["image"] and source["image"]["offset"] >= 0:
         where += f" bytes {source['image']['offset']}+{source['image']['size']}"
-    head = {"uid": facts["uid"], "fate": fate, "run": facts["run"], "source": f"{where} row {source['row']}"}
+    head = {"uid": facts["uid"], "fate": state, "run": facts["run"], "source": f"{where} row {source['row']}"}
     parts: list[Any] = [HalfBlocks(image)] if image else []
-    parts.append(_grid("sample", head))
-    parts.append(_grid("columns", {k: v for k, v in facts["columns"].items() if k not in {"uid", "row", "members"}}))
-    parts.append(_grid("stages", {stage["id"]: _state(stage) for stage in facts["stages"]}))
+    parts.append(facts_table(head, "sample", LONGEST))
+    columns = {name: value for name, value in facts["columns"].items() if name not in {"uid", "row", "members"}}
+    parts.append(facts_table(columns, "columns", LONGEST))
+    parts.append(facts_table({stage["id"]: _state(stage) for stage in facts["stages"]}, "stages", LONGEST))
     return Group(*parts)
 
 
@@ -109,16 +108,16 @@ def _find(view: View, uid: str) -> tuple[Shard, pa.Table]:
     if not uid or set(uid) - set("0123456789abcdef"):
         raise PlanError(f"{uid!r} is not a uid or the beginning of one: it has only the characters 0-9 and a-f")
     with view.connect() as connection:
-        found = connection.execute(
+        matches = connection.execute(
             "SELECT uid, shard FROM samples WHERE starts_with(uid, ?) ORDER BY uid LIMIT 3", [uid]
         ).fetchall()
-        if not found:
+        if not matches:
             raise PlanError(f"run {view.run.id} has no sample {uid}; list some with: SELECT uid FROM samples LIMIT 10")
-        if len(found) > 1:
+        if len(matches) > 1:
             raise PlanError(
-                f"several samples begin with {uid}: {', '.join(name for name, _ in found)}; give more digits"
+                f"several samples begin with {uid}: {', '.join(name for name, _ in matches)}; give more digits"
             )
-        ((full, name),) = found
+        ((full, name),) = matches
         shard = next(shard for shard in view.shards if shard.name == name)
         table = view.table(connection, shard, view.names())
         return shard, table.filter(pc.equal(table["uid"], full))
@@ -128,12 +127,12 @@ def _stages(view: View, shard: Shard, row: int) -> Iterator[dict[str, Any]]:
     """Yield what each stage did with the sample; a stage without a cell has not measured it."""
     for stage in [view.run.sample_stage, *view.columns]:
         cell = Cells(view.store).read(stage, shard.name, set())
-        known = cell.slice(row, 1).to_pylist()[0] if cell is not None else {}
-        error = f"{known['error_code']}: {known['error_message']}" if known.get("error_code") else None
+        record = cell.slice(row, 1).to_pylist()[0] if cell is not None else {}
+        error = f"{record['error_code']}: {record['error_message']}" if record.get("error_code") else None
         yield {
             "id": stage,
-            "measured": known.get("measured", False),
-            "attempt": known.get("attempt", 0),
+            "measured": record.get("measured", False),
+            "attempt": record.get("attempt", 0),
             "error": error,
         }
 
@@ -142,23 +141,6 @@ def _state(stage: dict[str, Any]) -> str:
     if stage["error"]:
         return f"failed: {stage['error']} (attempt {stage['attempt']})"
     return "measured" if stage["measured"] else "not measured"
-
-
-def _grid(title: str, values: dict[str, Any]) -> Table:
-    grid = Table(title=title, title_justify="left", show_header=False)
-    for name, value in values.items():
-        grid.add_row(Text(printable(name)), _text(value))
-    return grid
-
-
-def _text(value: Any) -> Text:
-    if value is None:
-        return Text("null", style="dim")
-    if isinstance(value, list) and len(value) > 8 and all(isinstance(one, float) for one in value):
-        return Text(f"{len(value)} numbers: {value[0]}, {value[1]}, …")
-    if isinstance(value, list):
-        return Text("\n".join(printable(str(one), LONGEST) for one in value) or "none")
-    return Text(printable(str(value), LONGEST))
 
 
 def _small(image: bytes, width: int, height: int) -> np.ndarray[Any, np.dtype[np.uint8]] | None:

@@ -4,7 +4,7 @@ import io
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Format", "format_table", "plain", "printable"]
+__all__ = ["Format", "facts_table", "format_table", "plain", "printable"]
 
 Format: TypeAlias = Literal["table", "csv", "json", "parquet"]
 
@@ -53,7 +53,7 @@ def plain(kind: pa.DataType) -> Callable[[Any], Any]:
         return _or_null(lambda value: {name: convert(value[name]) for name, convert in inner.items()})
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         item = plain(kind.value_type)
-        return _or_null(lambda value: [item(one) for one in value])
+        return _or_null(lambda value: [item(each) for each in value])
     if pa.types.is_map(kind):
         key, item = plain(kind.key_type), plain(kind.item_type)
         return _or_null(lambda value: [[key(k), item(v)] for k, v in value])
@@ -74,6 +74,14 @@ def printable(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     return "".join(c if c.isprintable() else " " if c in "\n\t\r" else "\ufffd" for c in cut)
 
 
+def facts_table(values: Mapping[str, Any], title: str | None = None, limit: int = SHOWN_CHARACTERS) -> Table:
+    """Return names and values as rows of two columns; with a title, a list takes a line for each of its items."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, value in values.items():
+        table.add_row(Text(printable(name)), _cell(value, limit, lines=title is not None))
+    return table
+
+
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
     converters = {field.name: plain(field.type) for field in table.schema}
     for batch in table.to_batches(max_chunksize=10_000):
@@ -81,13 +89,13 @@ def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
             yield {name: convert(row[name]) for name, convert in converters.items()}
 
 
-def _as_text(table: pa.Table, wanted: Callable[[pa.DataType], bool]) -> pa.Table:
+def _as_text(table: pa.Table, chosen: Callable[[pa.DataType], bool]) -> pa.Table:
     """Return the table with the columns of some types as text: JSON, hex for binary."""
     columns = []
     for field, column in zip(table.schema, table.columns, strict=True):
-        if wanted(field.type):
+        if chosen(field.type):
             values = map(plain(field.type), column.to_pylist())
-            text = [v if isinstance(v, str) or v is None else _json(v) for v in values]
+            text = [None if value is None else _as_line(value) for value in values]
             columns.append(pa.array(text, pa.string()))
         else:
             columns.append(column)
@@ -105,7 +113,7 @@ def _terminal(table: pa.Table, width: int) -> str:
         console.print(_grid(table, shown))
     else:
         for i, row in enumerate(shown):
-            console.print(Text(f"row {i + 1}"), _block(row))
+            console.print(Text(f"row {i + 1}"), facts_table(row))
     if table.num_rows > SHOWN_ROWS:
         console.print(Text(f"{table.num_rows - SHOWN_ROWS:,} more rows; use LIMIT, or another format to get them all"))
     return str(console.file.getvalue())  # type: ignore[attr-defined]
@@ -121,19 +129,19 @@ def _grid(table: pa.Table, rows: list[dict[str, Any]]) -> Table:
     return grid
 
 
-def _block(row: dict[str, Any]) -> Table:
-    block = Table(show_header=False)
-    for name, value in row.items():
-        block.add_row(Text(printable(name)), _cell(value))
-    return block
-
-
-def _cell(value: Any) -> Text:
+def _cell(value: Any, limit: int = SHOWN_CHARACTERS, lines: bool = False) -> Text:
+    """Return a value of plain Python as untrusted text: an embedding by its length, nested values as JSON."""
     if value is None:
         return Text("null", style="dim")
-    if isinstance(value, list) and len(value) > 8 and all(isinstance(one, float) for one in value):
-        return Text(f"[{value[0]}, {value[1]}, … {len(value)} numbers]")
-    return Text(printable(value if isinstance(value, str) else _json(value)))
+    if isinstance(value, list) and len(value) > 8 and all(isinstance(item, float) for item in value):
+        return Text(f"{len(value)} numbers: {value[0]}, {value[1]}, …")
+    if isinstance(value, list) and lines:
+        return Text("\n".join(printable(_as_line(item), limit) for item in value) or "none")
+    return Text(printable(_as_line(value), limit))
+
+
+def _as_line(value: Any) -> str:
+    return value if isinstance(value, str) else _json(value)
 
 
 def _json(value: Any) -> str:

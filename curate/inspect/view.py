@@ -56,8 +56,8 @@ class View:
         sample, verdict = self.run.sample_stage, self.run.verdict
         experts = {name: f't{i}."{name}"' for i, stage in enumerate(self.columns) for name in self.columns[stage].names}
         decided = f"CASE WHEN v.uid IS NULL THEN {_text(UNFINISHED)} ELSE v.error END"
-        known = {name: f's."{name}"' for name in _BEFORE} | experts | {"dropped_by": "v.dropped_by", "error": decided}
-        select = ", ".join(f'{known[name]} AS "{name}"' for name in columns or self.names())
+        values = {name: f's."{name}"' for name in _BEFORE} | experts | {"dropped_by": "v.dropped_by", "error": decided}
+        select = ", ".join(f'{values[name]} AS "{name}"' for name in columns or self.names())
         joins = [f"LEFT JOIN ({tables[stage]}) t{i} ON t{i}.uid = s.uid" for i, stage in enumerate(self.columns)]
         return "\n".join(
             [

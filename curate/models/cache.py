@@ -1,4 +1,4 @@
-"""Where experts keep files that they derive from installed weights."""
+"""A cache on this machine for files that experts derive from weights."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Optional dependencies: named when they are missing, with the line that brings them."""
+"""Optional dependencies: a missing one is named with the pip line that installs it."""
 
 import importlib
 import importlib.util

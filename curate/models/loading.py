@@ -19,6 +19,6 @@ def loading(what: str) -> Iterator[None]:
         yield
     except CurateError:
         raise
-    except Exception as error:
+    except Exception as error:  # code of other projects runs inside: their loaders raise what they like
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise PlanError(f"{what} cannot be loaded: {lines[0][:300]}") from error

@@ -18,8 +18,6 @@ __all__ = ["DecodedImages", "Payload", "Scores", "score"]
 Payload: TypeAlias = bytes | SampleError | None
 """The encoded image of a sample, or why it could not be read, or None when no stage needs it."""
 
-RESERVED = ("error", "latency_seconds")
-
 
 @dataclass(slots=True)
 class DecodedImages:
@@ -114,27 +112,27 @@ def _slice(batch: Batch, start: int, stop: int | None = None) -> Batch:
     return Batch(batch.table.slice(start, stop - start), batch.payloads[start:stop], batch.images[start:stop])
 
 
-def _checked(expert: Expert, batch: Batch, result: Any) -> Scores:
+def _checked(expert: Expert, batch: Batch, measured: Measurement) -> Scores:
     """Return a scorer's result as Arrow columns, or raise ContractError naming what is off."""
     n, name = len(batch), stage_name(expert)
-    if isinstance(result, Measurement):  # for now experts may also return a mapping
-        result = {**result.columns, "error": result.errors, "latency_seconds": result.seconds}
-    if extra := set(result) - set(expert.adds.names) - set(RESERVED):
+    if not isinstance(measured, Measurement):
+        raise ContractError(f"{name} returned a {type(measured).__name__}, not a Measurement")
+    if extra := set(measured.columns) - set(expert.adds.names):
         raise ContractError(f"{name} returned columns it does not declare: {sorted(extra)}")
     columns: dict[str, pa.Array] = {}
     for f in expert.adds:
-        if f.name not in result:
+        if f.name not in measured.columns:
             raise ContractError(f"{name} did not return its column {f.name!r}")
-        values = result[f.name]
+        values = measured.columns[f.name]
         if len(values) != n:
             raise ContractError(f"{name}: {f.name}: {len(values)} values for {n} rows")
         array = values if isinstance(values, pa.Array) else pa.array(values, f.type)
         columns[f.name] = array if array.type == f.type else array.cast(f.type)
-    errors = list(result.get("error") or [None] * n)
+    errors = list(measured.errors or [None] * n)
     for f in expert.adds:
         if pa.types.is_floating(f.type) and not pa.types.is_float16(f.type):
             _null_nans(columns, f.name, errors)
-    return Scores(columns, errors, list(result.get("latency_seconds") or [None] * n))
+    return Scores(columns, errors, list(measured.seconds or [None] * n))
 
 
 def _null_nans(columns: dict[str, pa.Array], name: str, errors: list[SampleError | None]) -> None:

@@ -1,30 +1,35 @@
-"""Reaching local and remote files: the only place of the sources that opens anything."""
+"""Opening local and remote files: the only place of the sources that opens anything."""
 
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
+
 from curate.errors import CurateError, PlanError
+from curate.storage.backend_errors import backend_errors, fsspec_errors
 from curate.storage.filesystems import open_filesystem
 from curate.storage.redact import mask_text
 
 __all__ = [
     "AHEAD_BYTES",
     "BUFFER_BYTES",
+    "display_url",
     "file_size",
     "filesystem",
     "is_local",
     "is_missing",
     "open_stream",
     "read_start",
-    "shown",
     "translate_errors",
 ]
 
 BUFFER_BYTES: Final = 1 << 18  # neighbours closer than this come with one read
-AHEAD_BYTES: Final = 4 << 20  # asked for at once from a server, where a request costs more than a megabyte
+AHEAD_BYTES: Final = 4 << 20  # requested at once from a server, where a request costs more than a megabyte
+DECODER_ERRORS: Final = (EOFError, UnicodeDecodeError, pa.ArrowException, zlib.error)  # gzip.BadGzipFile is an OSError
 
 
 def is_local(url: str) -> bool:
@@ -32,7 +37,7 @@ def is_local(url: str) -> bool:
     return "://" not in url and "::" not in url
 
 
-def shown(url: str) -> str:
+def display_url(url: str) -> str:
     """Return a URL fit for messages: signatures and passwords left out."""
     scheme, mark, rest = url.partition("://")
     if not mark:
@@ -43,17 +48,16 @@ def shown(url: str) -> str:
 
 @contextmanager
 def translate_errors(url: str, kind: type[CurateError]) -> Iterator[None]:
-    """Turn whatever goes wrong while reading `url` into one sentence of the given kind."""
+    """Turn an error of a disk, a server or a decoder while reading `url` into one sentence of the given kind.
+
+    All other errors pass: an IndexError inside is a bug of ours and not a bad source.
+    """
     try:
         yield
-    except CurateError:
-        raise
-    except ImportError as error:
-        raise PlanError(f"cannot reach {shown(url)}: {error}; for s3:// run: pip install 'curate[s3]'") from error
-    except Exception as error:  # every fsspec backend raises its own errors, many of them no OSError
+    except (*backend_errors(), *DECODER_ERRORS) as error:
         real = error if is_missing(error) else error.__cause__
-        reason = " ".join(mask_text(str(real).replace(url, shown(url))).split()) or type(real).__name__
-        raise kind(f"cannot read {shown(url)}: {reason}") from error
+        reason = " ".join(mask_text(str(real).replace(url, display_url(url))).split()) or type(real).__name__
+        raise kind(f"cannot read {display_url(url)}: {reason}") from error
 
 
 def is_missing(error: Exception) -> bool:
@@ -65,33 +69,56 @@ def is_missing(error: Exception) -> bool:
 
 def filesystem(url: str) -> tuple[Any, str]:
     """Return the fsspec file system of a URL or path and the path inside it; PlanError if it is unknown."""
-    with translate_errors(url, PlanError):
-        return open_filesystem(url)
+    try:
+        with translate_errors(url, PlanError), fsspec_errors():
+            return open_filesystem(url)
+    except ImportError as error:
+        raise PlanError(f"cannot read {display_url(url)}: {error}; for s3:// run: pip install 'curate[s3]'") from error
 
 
 def open_stream(url: str, ahead_bytes: int = AHEAD_BYTES) -> io.BufferedReader:
     """Open a file for buffered reading, seekable wherever the server can seek.
 
-    `ahead_bytes` is what a remote file is read ahead by: little where few and far places are wanted.
+    `ahead_bytes` is what a remote file is read ahead by: little for few reads that are far apart.
     """
     if is_local(url):
         return io.BufferedReader(io.FileIO(url), BUFFER_BYTES)
     system, path = filesystem(url)
-    web = "http" in system.protocol
-    opened = _open_web(system, path, ahead_bytes) if web else system.open(path, "rb", block_size=ahead_bytes)
+    with fsspec_errors():
+        opened = system.open(path, "rb", block_size=ahead_bytes)
+        if "http" in system.protocol and not _gives_ranges(opened):
+            opened = _ForwardOnly(system.open(path, "rb", block_size=0))
     return io.BufferedReader(opened, BUFFER_BYTES)
 
 
-def _open_web(system: Any, path: str, ahead_bytes: int) -> Any:
-    """Open a web address, with byte ranges if the server gives the last byte when asked for it alone."""
-    opened = system.open(path, "rb", block_size=ahead_bytes)
+def _gives_ranges(opened: Any) -> bool:
+    """Tell whether a web server gives the last byte of a file alone, by a byte range."""
     try:
         opened.seek(max(0, int(opened.size or 0) - 1))
         opened.read(1)
         opened.seek(0)
-    except ValueError:  # fsspec's word for "no ranges"
-        return system.open(path, "rb", block_size=0)
-    return opened
+    except ValueError:  # what fsspec raises if there are no ranges
+        return False
+    return True
+
+
+class _ForwardOnly(io.RawIOBase):
+    """A web file in one stream. fsspec's own claims to be seekable; this one does not."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data: bytes = self.stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self.stream.close()
+        super().close()
 
 
 def file_size(url: str) -> int | None:
@@ -100,7 +127,8 @@ def file_size(url: str) -> int | None:
         if is_local(url):
             return Path(url).stat().st_size
         system, path = filesystem(url)
-        return int(system.info(path)["size"])
+        with fsspec_errors():
+            return int(system.info(path)["size"])
     except FileNotFoundError as error:
         if not is_missing(error):
             raise
@@ -113,4 +141,5 @@ def read_start(url: str, most: int) -> bytes:
         with Path(url).open("rb") as stream:
             return stream.read(most)
     system, path = filesystem(url)
-    return bytes(system.cat_file(path, start=0, end=most))
+    with fsspec_errors():
+        return bytes(system.cat_file(path, start=0, end=most))

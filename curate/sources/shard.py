@@ -1,8 +1,7 @@
-"""What every source speaks: shards in, samples out."""
+"""Shards and samples: what every kind of source is read as."""
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
 
 from curate.errors import SampleError
 
@@ -11,17 +10,17 @@ __all__ = ["Member", "Shard", "SourceSample", "sample_uid"]
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One unit of work: a tar, a Parquet file, or up to 1,000 images of a folder.
+    """One unit of work: a tar, a Parquet file, up to 1,000 images of a folder, or what another kind makes of its files.
 
     `name` is file-name safe and made of the last folder, the stem and a digest of (folder, stem, size), so it is the
     same on every machine and two folders that both hold 00000.tar do not collide. `limit` takes only the first rows.
     """
 
     name: str
-    kind: Literal["tar", "parquet", "folder"]
+    kind: str  # name of a module of `sources/kinds/`
     url: str
     size_bytes: int
-    files: tuple[str, ...] = ()  # kind "folder": image paths relative to `url`, sorted
+    files: tuple[str, ...] = ()  # of a kind that groups files: their paths relative to `url`, sorted
     limit: int | None = None
 
 
@@ -36,7 +35,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class SourceSample:
-    """One sample as read; see `schemas.sample.SAMPLE` for the fields. `trouble` is set when it cannot be used."""
+    """One sample as read; see `schemas.sample.SAMPLE` for the fields. `error` is set if it cannot be used."""
 
     key: str
     image_member: str | None
@@ -45,7 +44,7 @@ class SourceSample:
     metadata: str | None = None
     members: tuple[Member, ...] = ()
     alt_text_cut: bool = False
-    trouble: SampleError | None = None
+    error: SampleError | None = None
 
 
 def sample_uid(shard_name: str, key: str, occurrence: int = 0) -> str:

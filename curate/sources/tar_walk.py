@@ -1,8 +1,8 @@
-"""Walking a tar: its regular members in order, and where it is broken.
+"""The tar reader: the regular members of a tar in order, and where it is damaged.
 
-Python's tarfile builds an object of 20 attributes per member; reading the 512-byte headers ourselves is several
-times faster (docs/benchmarks.md) and lets us go on after a broken header. Read: ustar, PAX (path, size), GNU long
-names, base-256 sizes, gzip around all of it.
+Python's tarfile builds an object of 20 attributes per member and stops at a damaged header; reading the 512-byte
+headers ourselves takes half the CPU time (docs/benchmarks.md, "Reading tars") and goes on at the next valid one. Read
+are ustar, PAX (path, size), GNU long names, base-256 sizes, and gzip around all of it.
 """
 
 import gzip
@@ -16,7 +16,7 @@ from typing import Any, Final
 from curate.errors import SampleError
 from curate.sources.shard import Member
 
-__all__ = ["Break", "TarReader", "walk"]
+__all__ = ["BadTarFile", "Damage", "TarReader", "iter_members"]
 
 BLOCK: Final = 512
 ZEROS: Final = bytes(BLOCK)
@@ -27,13 +27,17 @@ REGULAR: Final = (b"0", b"\0", b"7")
 WITHOUT_DATA: Final = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, directories, pipes
 
 
+class BadTarFile(OSError):
+    """A file that does not begin like a tar, as gzip.BadGzipFile is for gzip."""
+
+
 @dataclass(frozen=True, slots=True)
-class Break:
+class Damage:
     """A place where the tar is damaged or ends early; `name` is the member that is cut, if one is."""
 
     offset: int
     name: str | None
-    trouble: SampleError
+    error: SampleError
 
 
 class TarReader:
@@ -58,7 +62,7 @@ class TarReader:
         self.position += len(data)
         return data
 
-    def goto(self, position: int) -> bool:
+    def seek_to(self, position: int) -> bool:
         """Move to a position; False if the tar ends before it."""
         if self.size is not None or position < self.position:
             self.stream.seek(position)
@@ -77,64 +81,64 @@ class _Header:
     kind: bytes
 
 
-def walk(tape: TarReader) -> Iterator[Member | Break]:
-    """Yield the regular members in order, and a Break for each damaged place.
+def iter_members(reader: TarReader) -> Iterator[Member | Damage]:
+    """Yield the regular members in order, and a Damage for each damaged place.
 
     The caller may read a member's content before asking for the next. Skipped: links, devices, directories, sparse
     files, absolute names, names with `..`. After a damaged header the walk goes on at the next valid one. Zero blocks
-    are skipped, so concatenated archives are read whole. Raises ValueError if the first block is no tar header.
+    are skipped, so concatenated archives are read whole. Raises BadTarFile if the first block is no tar header.
     """
-    block = _next_block(tape)
+    block = _next_block(reader)
     while block:
-        entry = _entry(tape, block)
-        if isinstance(entry, Break):
+        entry = _entry(reader, block)
+        if isinstance(entry, Damage):
             yield entry
-            block = _resync(tape) if entry.trouble.code == "tar_damaged" else b""
+            block = _resync(reader) if entry.error.code == "tar_damaged" else b""
             continue
-        start = tape.position
+        start = reader.position
         if entry.kind in REGULAR and _is_safe(entry.name):
             yield Member(entry.name, start, entry.size)
         end = start + (0 if entry.kind in WITHOUT_DATA else entry.size)
-        if not tape.goto(end):
+        if not reader.seek_to(end):
             cut = SampleError("truncated_member", f"the tar ends inside member {entry.name!r}")
-            yield Break(start, entry.name, cut)
+            yield Damage(start, entry.name, cut)
             return
-        tape.goto(_padded(end))
-        block = _next_block(tape)
+        reader.seek_to(_padded(end))
+        block = _next_block(reader)
 
 
-def _entry(tape: TarReader, block: bytes) -> _Header | Break:
-    """Return the member that begins with this block, its extended headers applied; the tape stands at its content."""
+def _entry(reader: TarReader, block: bytes) -> _Header | Damage:
+    """Return the member that begins with this block, its extended headers applied; the reader stands at its content."""
     extended: dict[str, str] = {}
     while block:
-        start = tape.position - len(block)
+        start = reader.position - len(block)
         header = _parse(block)
         if header is None:
-            return _break(start, block)
+            return _damage(start, block)
         if header.kind not in EXTENDED:
             kind = b"S" if "GNU.sparse" in extended else header.kind
             return _Header(extended.get("path", header.name), int(extended.get("size", header.size)), kind)
-        content = tape.read(header.size)
-        tape.goto(_padded(tape.position))
+        content = reader.read(header.size)
+        reader.seek_to(_padded(reader.position))
         if header.kind == b"L":
             extended.setdefault("path", _until_nul(content).decode("utf-8", "replace"))
         elif header.kind == b"x":
             extended.update(_pax(content))
-        block = _next_block(tape)
-    return Break(tape.position, None, SampleError("truncated_member", "the tar ends after an extended header"))
+        block = _next_block(reader)
+    return Damage(reader.position, None, SampleError("truncated_member", "the tar ends after an extended header"))
 
 
-def _break(start: int, block: bytes) -> Break:
+def _damage(start: int, block: bytes) -> Damage:
     if start == 0:
-        raise ValueError(f"not a tar file: it begins with the bytes {block[:8].hex(' ')}")
+        raise BadTarFile(f"not a tar file: it begins with the bytes {block[:8].hex(' ')}")
     if len(block) < BLOCK:
-        return Break(start, None, SampleError("truncated_member", "the tar ends inside a header"))
-    return Break(start, None, SampleError("tar_damaged", f"no valid tar header at byte {start}"))
+        return Damage(start, None, SampleError("truncated_member", "the tar ends inside a header"))
+    return Damage(start, None, SampleError("tar_damaged", f"no valid tar header at byte {start}"))
 
 
-def _next_block(tape: TarReader) -> bytes:
+def _next_block(reader: TarReader) -> bytes:
     """Return the next block that is not zeros, b"" at the end; a shorter one if the tar ends inside it."""
-    while (block := tape.read(BLOCK)) == ZEROS:
+    while (block := reader.read(BLOCK)) == ZEROS:
         pass
     return block if len(block) == BLOCK or block.strip(b"\0") else b""
 
@@ -143,9 +147,9 @@ def _padded(position: int) -> int:
     return (position + BLOCK - 1) // BLOCK * BLOCK
 
 
-def _resync(tape: TarReader) -> bytes:
+def _resync(reader: TarReader) -> bytes:
     """Return the next block that is a valid header, b"" if there is none."""
-    while len(block := tape.read(BLOCK)) == BLOCK:
+    while len(block := reader.read(BLOCK)) == BLOCK:
         if block[257:262] == b"ustar" and _parse(block):
             return block
     return b""

@@ -1,4 +1,4 @@
-"""Alt text and metadata from untrusted bytes: bounded, valid Unicode, never a crash."""
+"""Alt text and metadata from untrusted bytes: bounded, valid Unicode, never an error."""
 
 import json
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Opening file systems: the one place that says how often and how patiently servers are asked."""
+"""Opening fsspec file systems: the one place that sets retries, timeouts and caching of listings."""
 
 import asyncio
 import functools
@@ -15,19 +15,21 @@ BODY_TRIES: Final = 3  # of s3fs, around those of botocore, for answers that bre
 FIRST_WAIT_SECONDS: Final = 0.5  # doubled from try to try, then anything between nothing and that
 CONNECT_SECONDS: Final = 20
 READ_SECONDS: Final = 60  # without a byte
-PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+RETRIED_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 FLAT: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "az", "adl"})  # no folders to make, no renames to trust
 
 
 def open_filesystem(url: str, *, remember: bool = False) -> tuple[Any, str]:
     """Return the fsspec file system of a URL or path and the path inside it.
 
-    What may pass (5xx, 429, timeouts, lost connections) is tried `TRIES` times, with growing random pauses: by
-    botocore for S3, by gcsfs for GCS (its own 6 tries), by `patient` for web servers. Listings are not cached, since
-    other machines write too, unless `remember` asks for a file system of its own that keeps what it has listed.
+    A request that fails in a way that may pass (5xx, 429, timeouts, lost connections) is tried `TRIES` times, with
+    growing random pauses: by botocore for S3, by gcsfs for GCS (its own 6 tries), by `retry_middleware` for web
+    servers. Listings are not cached, since other machines write too, except with `remember`, which gives a file system
+    of its own that keeps them.
     Raises what fsspec raises, ImportError for a missing backend among it.
     """
-    options = {name: make() for name, make in OPTIONS.items() if any(name == _protocol(bit) for bit in url.split("::"))}
+    protocols = {part.partition("://")[0] for part in url.split("::")}
+    options = {name: make() for name, make in OPTIONS.items() if name in protocols}
     if remember:
         options = {
             name: {**one, "use_listings_cache": True, "skip_instance_cache": True} for name, one in options.items()
@@ -36,10 +38,6 @@ def open_filesystem(url: str, *, remember: bool = False) -> tuple[Any, str]:
     if "s3" in filesystem.protocol:
         filesystem.retries = BODY_TRIES
     return filesystem, str(path)
-
-
-def _protocol(bit: str) -> str:
-    return bit.partition("://")[0]
 
 
 @functools.cache
@@ -74,15 +72,15 @@ OPTIONS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
 
 
 async def retry_middleware(request: Any, handler: Any) -> Any:
-    """Ask a web server again while what went wrong may pass; a byte range is read here: a cut one counts too."""
+    """Repeat a request to a web server that failed in a way that may pass, or whose byte range came back cut."""
     import aiohttp
 
     for left in range(TRIES - 1, -1, -1):
         try:
             response = await handler(request)
             if response.status == 206:
-                await response.read()
-            if response.status not in PASSING or not left:
+                await response.read()  # here, so that a cut is noticed while the request can be repeated
+            if response.status not in RETRIED_STATUS or not left:
                 return response
             response.release()
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError):

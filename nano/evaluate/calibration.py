@@ -1,7 +1,8 @@
-"""Write a labelled set of captions of the emojiworld, with exact labels, to calibrate judges on.
+r"""Write a labelled set of captions of the emojiworld, with exact labels, to calibrate judges on.
 
     python -m nano.evaluate.calibration out/calibration
-    curate calibrate sail_caption out/calibration/set.jsonl --out out/calibration/judge.json -p vlm=nano/vlm -p gpus=0
+    curate calibrate sail_caption out/calibration/set.jsonl --out out/calibration/judge.json \
+        -p engine.model=nano/vlm -p engine.gpus=0 -p engine.max_model_len=2048 -p longest_side_px=336
 
 Per scene: its true dense caption, the same with one to three invented objects, with one thing wrong, another scene's,
 a true short one and the first sentences of the dense one. The labels follow from how each was made:
@@ -51,11 +52,11 @@ def richness(text: str, scene: Scene) -> int:
 
 def write(folder: Path, scenes: int) -> int:
     """Write images and `set.jsonl`; return the number of captions."""
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     lines = []
     for i in range(scenes):
         image, scene = make_scene(SEED + i)
-        name = f"pictures/{i:05d}.png"
+        name = f"images/{i:05d}.png"
         image.save(folder / name)
         other = make_scene(SEED + scenes + i)[1]
         for kind, text, ita in captions(scene, other, random.Random(SEED + i)):

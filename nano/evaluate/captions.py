@@ -19,10 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.pixels import ADAPTIVE
 from curate.captions.checking.evidence import Evidence
 from curate.captions.checking.lexicon import read_lexicon
 from curate.captions.prompting.hints import Hints
+from curate.captions.viewing.pixel_budget import PixelBudget, Tiling
 from curate.engines.vllm_engine import Vllm
 from curate.experts.caption_evidence import CaptionEvidence
 from curate.experts.dense_caption import DenseCaption
@@ -41,12 +41,14 @@ from nano.evaluate.models import HELD_OUT
 from nano.evaluate.pairs import evaluate as pair_tables
 from nano.evaluate.repair import REPAIR
 from nano.evaluate.run import markdown
-from nano.evaluate.samples import decode, encode
 from nano.shards.make import draw_clean
 from nano.shards.mixed import draw_mixed, score_captions
+from nano.shards.samples import decode, encode
 from pipelines.quickstart import quickstart
 
 FIRST = HELD_OUT["vlm"] + 100_000  # the scenes before were looked at when hints were chosen
+TILES = Tiling(tile_px=336, max_tiles=9, merge=None, agreed=True)
+ADAPTIVE = PixelBudget(sides_px=(336,), tiles=TILES, max_objects=5)  # as many as the VLM was trained on
 METRICS = ("object_recall", "object_precision", "text_recall", "count_accuracy", "position_accuracy", "words")
 Judge: TypeAlias = Callable[[Mapping[int, str]], Mapping[str, Any]]
 """Measures captions, by the number of their image, against the truth."""
@@ -84,10 +86,8 @@ def held_mixed(count: int) -> Held:
         found = asdict(score_captions(list(captions.values()), [drawn[number] for number in captions]))
         return found | {"words": round(float(np.mean([len(text.split()) for text in captions.values()])), 1)}
 
-    images = [np.asarray(mixed.picture) for mixed in drawn]
-    return Held(
-        images, perceive([encode(mixed.picture, "JPEG") for mixed in drawn], images, [None] * count, 640), judge
-    )
+    images = [np.asarray(mixed.image) for mixed in drawn]
+    return Held(images, perceive([encode(mixed.image, "JPEG") for mixed in drawn], images, [None] * count, 640), judge)
 
 
 def perceive(
@@ -179,10 +179,10 @@ def pixel_rows(count: int, fused: DenseCaption) -> list[dict[str, Any]]:
     wide = replace(fused, engine=engine, longest_side_px=1008)
     add_columns(replace(wide, longest_side_px=336), held.table.slice(0, 4), held.images[:4])
     settings = (
-        Setting("large pictures: fixed 336 px", (replace(wide, longest_side_px=336),)),
-        Setting("large pictures: fixed 1008 px", (wide,)),
-        Setting("large pictures: 1008 px in tiles", (replace(wide, budget=replace(ADAPTIVE, fixed_px=1008)),)),
-        Setting("large pictures: adaptive pixels", (replace(wide, budget=ADAPTIVE),)),
+        Setting("large images: fixed 336 px", (replace(wide, longest_side_px=336),)),
+        Setting("large images: fixed 1008 px", (wide,)),
+        Setting("large images: 1008 px in tiles", (replace(wide, budget=replace(ADAPTIVE, fixed_px=1008)),)),
+        Setting("large images: adaptive pixels", (replace(wide, budget=ADAPTIVE),)),
     )
     return [figures(setting, held) for setting in settings]
 
@@ -191,7 +191,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--scenes", type=int, default=96)
-    parser.add_argument("--large", type=int, default=16, help="large pictures, half of them pages")
+    parser.add_argument("--large", type=int, default=16, help="large images, half of them pages")
     parser.add_argument("--pairs", type=int, default=32, help="scenes that every kind of pair is tried on")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()

@@ -23,9 +23,9 @@ from curate.captions.checking.lexicon import read_lexicon
 from curate.errors import CurateError
 from curate.inspect.query import query
 from curate.storage.store import Store
+from nano.evaluate.defects import tar_name
 from nano.evaluate.models import HELD_OUT
 from nano.evaluate.run import SHARDS, markdown, read_truth, scenes
-from nano.shards.defects import tar_name
 from nano.world.annotation import Scene
 from nano.world.scenes import make_scene
 from nano.world.texts import dense_caption, fake_object, hallucinated
@@ -103,18 +103,18 @@ PLANTS: list[Callable[[Scene, random.Random], Scene]] = [
 KINDS = ("object not there", "object missed", "count", "place", "text not there", "text missed")
 
 
-def planted(told: Scene, scene: Scene) -> set[tuple[str, str]]:
-    """Return the wrong claims of a caption written from `told`, as (kind, what)."""
-    said, seen = told.counts(), scene.counts()
+def planted(claimed: Scene, scene: Scene) -> set[tuple[str, str]]:
+    """Return the wrong claims of a caption written from `claimed`, as (kind, what)."""
+    claims, truth = claimed.counts(), scene.counts()
     there = {(thing.name, thing.position) for thing in scene.objects}
-    wrong = {("object not there", name) for name in said.keys() - seen.keys()}
-    wrong |= {("object missed", name) for name in seen.keys() - said.keys()}
-    wrong |= {("count", name) for name in said.keys() & seen.keys() if said[name] != seen[name]}
-    wrong |= {("place", t.name) for t in told.objects if t.name in seen and (t.name, t.position) not in there}
-    texts = [scene.sign.text if scene.sign else None, told.sign.text if told.sign else None]
+    wrong = {("object not there", name) for name in claims.keys() - truth.keys()}
+    wrong |= {("object missed", name) for name in truth.keys() - claims.keys()}
+    wrong |= {("count", name) for name in claims.keys() & truth.keys() if claims[name] != truth[name]}
+    wrong |= {("place", t.name) for t in claimed.objects if t.name in truth and (t.name, t.position) not in there}
+    texts = [scene.sign.text if scene.sign else None, claimed.sign.text if claimed.sign else None]
     if texts[0] != texts[1]:
         wrong |= {("text missed", "sign")} if scene.sign else set()
-        wrong |= {("text not there", "sign")} if told.sign else set()
+        wrong |= {("text not there", "sign")} if claimed.sign else set()
     return wrong
 
 
@@ -136,9 +136,9 @@ def measure(rows: Iterable[Row], evidence: Evidence) -> list[dict[str, Any]]:
     for scene, objects, lines in rows:
         for number, plant in enumerate(PLANTS):
             rng = random.Random(scene.seed * 16 + number)
-            told = plant(scene, rng)
-            claims = evidence.measure(dense_caption(told, rng), objects, lines)
-            gold, found = planted(told, scene), marked(claims)
+            claimed = plant(scene, rng)
+            claims = evidence.measure(dense_caption(claimed, rng), objects, lines)
+            gold, found = planted(claimed, scene), marked(claims)
             hits.update(kind for kind, _ in gold & found)
             misses.update(kind for kind, _ in gold - found)
             false.update(kind for kind, _ in found - gold)
@@ -211,7 +211,7 @@ def main() -> None:
     try:
         if args.dataset:
             rows = list(by_experts(args.dataset))
-            tables[f"Detector and OCR, {len(rows)} sample pictures"] = measure(rows, evidence)
+            tables[f"Detector and OCR, {len(rows)} sample images"] = measure(rows, evidence)
     except (CurateError, FileNotFoundError) as error:
         print(f"{error}", file=sys.stderr)
         raise SystemExit(2) from None

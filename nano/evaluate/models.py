@@ -68,17 +68,17 @@ def spread(scores: Scores) -> dict[str, float]:
 def evaluate_clip(count: int) -> dict[str, Any]:
     """Return AUC, recall@1 of 100, and score distributions by caption kind."""
     rng, scorer = random.Random(5), ClipScorer.load()
-    pictures, scenes = zip(*(make_scene(HELD_OUT["clip"] + i) for i in range(count)), strict=True)
+    images, scenes = zip(*(make_scene(HELD_OUT["clip"] + i) for i in range(count)), strict=True)
     begin = time.time()
-    images = scorer.images(pictures)
+    vectors = scorer.images(images)
     out: dict[str, Any] = {"scenes": count, "images_per_s_cpu": round(count / (time.time() - begin), 1)}
     for kind, make in (("short", short_caption), ("dense", dense_caption)):
         texts = [make(scene, rng) for scene in scenes]
         wrong = [make(hard_negative(scene, rng), rng) for scene in scenes]
         far = [i for i in range(count) if not mentioned(texts[i]) <= set(scenes[i - 1].counts())]
-        out[kind] = compare(images, scorer.texts(texts), scorer.texts(wrong), np.array(far))
+        out[kind] = compare(vectors, scorer.texts(texts), scorer.texts(wrong), np.array(far))
     alts = [web_alt_text(scene, rng) for scene in scenes]
-    scores = (images * scorer.texts([alt for alt, _ in alts])).sum(1)
+    scores = (vectors * scorer.texts([alt for alt, _ in alts])).sum(1)
     kinds = np.array([kind for _, kind in alts])
     out["web_alt_text"] = {kind: spread(scores[kinds == kind]) for kind in sorted(set(kinds))}
     return out
@@ -173,22 +173,22 @@ def evaluate_vlm(count: int, model: Path) -> dict[str, Any]:
     """Return what greedy answers are worth at every step of a caption engine."""
     rng = random.Random(9)
     drawn = [make_scene(HELD_OUT["vlm"] + i) for i in range(count)]
-    pictures, scenes = [picture for picture, _ in drawn], [scene for _, scene in drawn]
-    runs = caption_runs(pictures, scenes, rng)
+    images, scenes = [image for image, _ in drawn], [scene for _, scene in drawn]
+    runs = caption_runs(images, scenes, rng)
     ask = load_vlm(model)
-    ask(pictures[:4], [PLAIN] * 4, 8)  # warm-up
+    ask(images[:4], [PLAIN] * 4, 8)  # warm-up
     out: dict[str, Any] = {"scenes": count}
     captions: dict[str, list[str]] = {}
-    for name, (images, prompts) in runs.items():
-        answers = ask(images, prompts, 220)
+    for name, (shown, prompts) in runs.items():
+        answers = ask(shown, prompts, 220)
         captions[name] = answers.texts
         cost = {"tokens_per_caption": round(answers.tokens, 1), "images_per_s": round(answers.images_per_s, 2)}
         out[name] = measured(answers.texts, scenes) | cost
-    out |= question_accuracy(ask, pictures, scenes, rng)
+    out |= question_accuracy(ask, images, scenes, rng)
     alts = [web_alt_text(scene, rng)[0] for scene in scenes]
-    short = ask(pictures, [f"Rewrite this alt-text so that it describes the image: {alt}" for alt in alts], 80)
+    short = ask(images, [f"Rewrite this alt-text so that it describes the image: {alt}" for alt in alts], 80)
     out["short_caption_rewrite"] = measured(short.texts, scenes)
-    out |= judge(pictures, captions)
+    out |= judge(images, captions)
     out["examples"] = [
         {name: texts[i] for name, texts in captions.items()} | {"truth": dense_caption(scenes[i], rng)}
         for i in range(2)
@@ -203,44 +203,42 @@ def measured(texts: Sequence[str], scenes: Sequence[Scene]) -> dict[str, Any]:
 
 
 def caption_runs(
-    pictures: Sequence[Image.Image], scenes: Sequence[Scene], rng: random.Random
+    images: Sequence[Image.Image], scenes: Sequence[Scene], rng: random.Random
 ) -> dict[str, tuple[Sequence[Image.Image], Sequence[str]]]:
     """Return images and prompts by condition."""
     plain = [PLAIN] * len(scenes)
-    bad = [corrupt(picture, rng) for picture in pictures]
-    tiny = [
-        picture.resize((112, 112 * picture.height // picture.width), Image.Resampling.BICUBIC) for picture in pictures
-    ]
+    bad = [corrupt(image, rng) for image in images]
+    tiny = [image.resize((112, 112 * image.height // image.width), Image.Resampling.BICUBIC) for image in images]
     hinted = [add_hints(PLAIN, scene, rng, clean=True) for scene in scenes]
     noisy = [add_hints(PLAIN, scene, rng) for scene in scenes]
     return {
-        "no_hints": (pictures, plain),
-        "true_hints": (pictures, hinted),
-        "noisy_hints": (pictures, noisy),
+        "no_hints": (images, plain),
+        "true_hints": (images, hinted),
+        "noisy_hints": (images, noisy),
         "corrupted": (bad, plain),
         "corrupted_true_hints": (bad, hinted),
         "tiny_112px": (tiny, plain),
         "tiny_112px_true_hints": (tiny, hinted),
-        "misleading": (pictures, [rng.choice(MISLEAD) for _ in scenes]),
+        "misleading": (images, [rng.choice(MISLEAD) for _ in scenes]),
     }
 
 
 def question_accuracy(
-    ask: Ask, pictures: Sequence[Image.Image], scenes: Sequence[Scene], rng: random.Random
+    ask: Ask, images: Sequence[Image.Image], scenes: Sequence[Scene], rng: random.Random
 ) -> dict[str, float]:
     """Ask for an object that is there, for one that is not, and for the sign's text."""
     questions, truth, who = [], [], []
-    for picture, scene in zip(pictures, scenes, strict=True):
+    for image, scene in zip(images, scenes, strict=True):
         for there in (True, False):
             pool = [name for name in NAMES if (name in scene.counts()) == there]
             questions.append(f"Is there {article(rng.choice(pool))} in the image? Answer yes or no.")
             truth.append("yes" if there else "no")
-            who.append(picture)
-    said = [text.lower().strip(". ") for text in ask(who, questions, 8).texts]
-    read = ask(pictures, ["What does the sign say?"] * len(scenes), 24).texts
+            who.append(image)
+    answers = [text.lower().strip(". ") for text in ask(who, questions, 8).texts]
+    read = ask(images, ["What does the sign say?"] * len(scenes), 24).texts
     signs = [text.lower() == scene.sign.text.lower() for text, scene in zip(read, scenes, strict=True) if scene.sign]
     blank = [text == NO_SIGN for text, scene in zip(read, scenes, strict=True) if not scene.sign]
-    right = [a == b for a, b in zip(said, truth, strict=True)]
+    right = [a == b for a, b in zip(answers, truth, strict=True)]
     return {
         "yes_no_accuracy": round(float(np.mean(right)), 3),
         "sign_question_accuracy": round(float(np.mean(signs)), 3),
@@ -248,11 +246,11 @@ def question_accuracy(
     }
 
 
-def judge(pictures: Sequence[Image.Image], captions: dict[str, list[str]]) -> dict[str, Any]:
+def judge(images: Sequence[Image.Image], captions: dict[str, list[str]]) -> dict[str, Any]:
     """Score every condition's captions with the nano CLIP on the clean images."""
     scorer = ClipScorer.load()
-    images = scorer.images(pictures)
-    score = {name: (images * scorer.texts(texts)).sum(1) for name, texts in captions.items()}
+    vectors = scorer.images(images)
+    score = {name: (vectors * scorer.texts(texts)).sum(1) for name, texts in captions.items()}
     beaten = {name: round(float((score["no_hints"] > score[name]).mean()), 3) for name in ("misleading", "corrupted")}
     mean = {name: round(float(value.mean()), 3) for name, value in score.items()}
     return {"clip_score_mean": mean, "clip_prefers_plain_over": beaten}

@@ -21,8 +21,8 @@ import numpy as np
 import pyarrow as pa
 
 from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.image_evidence import ImageEvidence
 from curate.captions.checking.lexicon import read_lexicon
-from curate.captions.checking.truth import Seen
 from curate.captions.judging.judges import position_bias
 from curate.captions.pairing.wording import COLOURS
 from curate.captions.prompting.prompts import read_prompts
@@ -87,13 +87,13 @@ def is_worse(kind: str, row: Mapping[str, Any], scene: Scene) -> bool:
     return (seen.score(row["pair_rejected"]) or 0) < (seen.score(row["pair_chosen"]) or 0)
 
 
-def true_evidence(scene: Scene) -> Seen:
+def true_evidence(scene: Scene) -> ImageEvidence:
     """Return what a perfect detector and a perfect OCR would see."""
     size = (scene.width, scene.height) * 2
     boxes = [[value / side for value, side in zip(thing.box, size, strict=True)] for thing in scene.objects]
     objects = [{"label": t.name, "box": box, "score": 1.0} for t, box in zip(scene.objects, boxes, strict=True)]
     lines = [{"text": scene.sign.text, "box": [0.0, 0.0, 1.0, 1.0], "score": 1.0}] if scene.sign else []
-    return Seen(EVIDENCE, objects, lines)
+    return ImageEvidence(EVIDENCE, objects, lines)
 
 
 def false_colours(text: str, scene: Scene) -> int:
@@ -136,10 +136,10 @@ def _cell(value: float | None) -> str:
 
 def judge_line(name: str, judge: PairJudge, table: pa.Table, images: Sequence[Pixels]) -> dict[str, Any]:
     """Return what a judge says of pairs whose chosen text is better by truth."""
-    said = add_columns(judge, table, images)
-    preferences = said["pair_judge_preference"].to_pylist()
+    judgements = add_columns(judge, table, images)
+    preferences = judgements["pair_judge_preference"].to_pylist()
     counts = {kind: share(preferences.count(kind), len(preferences)) for kind in ("chosen", "rejected", "tie")}
-    return {"judge": name, **asdict(position_bias(said.to_pylist())), **counts}
+    return {"judge": name, **asdict(position_bias(judgements.to_pylist())), **counts}
 
 
 def judged(engine: Engine, table: pa.Table, images: Sequence[Pixels]) -> list[dict[str, Any]]:
@@ -158,8 +158,8 @@ def judged(engine: Engine, table: pa.Table, images: Sequence[Pixels]) -> list[di
 
 def evaluate(count: int, corrupted: int, judge_pairs: int) -> dict[str, list[dict[str, Any]]]:
     """Return the tables by title."""
-    pictures, drawn = zip(*(make_scene(HELD_OUT["vlm"] + i) for i in range(count)), strict=True)
-    images = [np.asarray(image) for image in pictures]
+    drawn_images, drawn = zip(*(make_scene(HELD_OUT["vlm"] + i) for i in range(count)), strict=True)
+    images = [np.asarray(image) for image in drawn_images]
     uids = [f"{i:032x}" for i in range(count)]
     scenes = dict(zip(uids, drawn, strict=True))
     engine = Vllm(Weights(str(HERE / "vlm")), "bfloat16", 2048, max_num_seqs=64, enforce_eager=True, gpus=0)

@@ -25,19 +25,19 @@ from curate.captions.checking.lexicon import read_lexicon
 from curate.captions.questioning.blind import BlindPrompt, blind_rates, gain, scores
 from curate.captions.questioning.phrases import read_phrases
 from curate.captions.questioning.questions import Templates
-from curate.captions.questioning.verifiers import holds
+from curate.captions.questioning.verifiers import QaVerifiers, holds
 from curate.engines.engine import Engine
 from curate.errors import CurateError
 from curate.experts.blind_answers import BlindAnswers
-from curate.experts.caption_qa import CaptionQA, QaVerifiers
+from curate.experts.caption_qa import CaptionQA
 from curate.experts.select_questions import SelectQuestions
 from curate.inspect.query import query
 from curate.inspect.show import image_bytes
 from curate.stages import Batch, Expert, Pixels
 from curate.storage.store import Store
+from nano.evaluate.defects import tar_name
 from nano.evaluate.models import HELD_OUT
 from nano.evaluate.run import SHARDS, markdown, read_truth, scenes
-from nano.shards.defects import tar_name
 from nano.world.annotation import Scene, Thing
 from nano.world.scenes import make_scene
 from nano.world.texts import fake_object
@@ -205,17 +205,15 @@ def gated(engine: Engine, rows: Sequence[Row], grey: bool) -> list[Row]:
 
 
 def _with(rows: Sequence[Row], expert: Expert, batch: Batch) -> list[Row]:
-    made = expert.load()(batch)
-    return [row | {name: made[name][i] for name in expert.adds.names} for i, row in enumerate(rows)]
+    columns = expert.load()(batch).columns
+    return [row | {name: columns[name][i] for name in expert.adds.names} for i, row in enumerate(rows)]
 
 
 def evaluate(engine: Engine, rows: Sequence[Row], truths: Sequence[Scene], images: Sequence[Pixels]) -> dict[str, Any]:
     """Return the tables by title."""
     answered = asked(engine, rows, images)
-    blind = {"grey picture": gated(engine, answered, grey=True), "no picture": gated(engine, answered, grey=False)}
-    tables: dict[str, Any] = {
-        "Questions and answers": [asdict(line) for line in accuracy(blind["grey picture"], truths)]
-    }
+    blind = {"grey image": gated(engine, answered, grey=True), "no image": gated(engine, answered, grey=False)}
+    tables: dict[str, Any] = {"Questions and answers": [asdict(line) for line in accuracy(blind["grey image"], truths)]}
     for name, found in blind.items():
         tables[f"Blind, {name}"] = [
             {key: value if isinstance(value, str | int) else round(value, 3) for key, value in asdict(rate).items()}

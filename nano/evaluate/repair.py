@@ -71,7 +71,7 @@ def scene_table(scenes: Sequence[Scene]) -> pa.Table:
 
 def verification(table: pa.Table, scenes: Sequence[Scene]) -> dict[str, Any]:
     """Return how often each look is right about a class that a caption names."""
-    looks = {"full picture": "full_yes", "closer look": "zoom_yes"}
+    looks = {"whole image": "full_yes", "closer look": "zoom_yes"}
     right, asked, agreed, agreed_right = dict.fromkeys(looks, 0), 0, 0, 0
     for answers, scene in zip(table["verified_objects"].to_pylist(), scenes, strict=True):
         for one in answers:

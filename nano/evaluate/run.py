@@ -22,8 +22,8 @@ from curate.recipe import build, find_recipe
 from curate.run.runner import RunRequest, run
 from curate.storage.store import Store
 from nano.evaluate.caption_metrics import CaptionMetrics, caption_metrics
+from nano.evaluate.defects import Fate, Place, Truth, defect_table, pair_table, tar_name
 from nano.evaluate.models import HELD_OUT
-from nano.shards.defects import Fate, Place, Truth, defect_table, pair_table, tar_name
 from nano.shards.make import draw_clean, write_shards
 from nano.shards.planting import PLANTS
 from nano.world.annotation import Scene
@@ -127,7 +127,7 @@ def evaluate(dataset: Path, truth: Path, work: Path, count: int) -> dict[str, li
     measured = {"sample shards": caption_metrics(written, shown)}
     if count:
         measured |= caption_held_out(work, count)
-    tables["Captions"] = [{"pictures": name} | asdict(metrics) for name, metrics in measured.items()]
+    tables["Captions"] = [{"images": name} | asdict(metrics) for name, metrics in measured.items()]
     return tables
 
 

@@ -1,1 +1,1 @@
-"""Make the bundled shards: scenes, planted defects."""
+"""Make the bundled shards: samples of scenes, some with planted defects."""

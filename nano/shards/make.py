@@ -20,8 +20,8 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from nano.evaluate.samples import Sample, clean_sample, hidden_sign_sample, retold
 from nano.shards.planting import PLANTS, Plant
+from nano.shards.samples import Sample, clean_sample, hidden_sign_sample, retold
 
 __all__ = ["draw_clean", "make_samples", "scene_seed", "write_shards"]
 
@@ -136,8 +136,8 @@ def upright_size(sample: Sample) -> tuple[int | None, int | None]:
     """Return width and height in px as shown, or nulls."""
     if sample.scene is None or sample.image is None:
         return None, None
-    with Image.open(io.BytesIO(sample.image)) as picture:
-        return ImageOps.exif_transpose(picture).size
+    with Image.open(io.BytesIO(sample.image)) as image:
+        return ImageOps.exif_transpose(image).size
 
 
 def truth_line(sample: Sample, place: Place, at: Sequence[Place]) -> dict[str, Any]:

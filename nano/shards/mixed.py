@@ -20,7 +20,7 @@ from nano.world.texts import mentioned
 __all__ = ["CaptionScore", "Mixed", "draw_mixed", "score_captions"]
 
 HELD_OUT = 6_000_000_000_000  # no training script draws these seeds
-PER_PICTURE = 1_000
+PER_IMAGE = 1_000
 SIGN_SHARE = 0.7  # of the scenes of a page
 SHORT_PX, LONG_PX = 1_000, 1_300
 
@@ -53,7 +53,7 @@ def draw_mixed(count: int, seed: int = 0) -> list[Mixed]:
     """Draw `count` images, plain ones and pages in turn."""
     first = HELD_OUT + seed * 10_000_000
     draw = (_plain, _page)
-    return [draw[i % 2](first + i * PER_PICTURE) for i in range(count)]
+    return [draw[i % 2](first + i * PER_IMAGE) for i in range(count)]
 
 
 def score_captions(captions: Sequence[str], images: Sequence[Mixed]) -> CaptionScore:

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageDraw
 
-from nano.evaluate.samples import KEPT, Sample, decode, describe, encode, said
+from nano.shards.samples import KEPT, Sample, decode, describe, encode, with_text
 from nano.world.annotation import Scene, area
 from nano.world.scenes import make_scene, sign_font
 from nano.world.texts import FILE_NAMES, PARTIAL, dense_caption, mentioned, spam_alt_text
@@ -60,12 +60,12 @@ def truth(sample: Sample) -> Scene:
 
 def re_encode(sample: Sample, rng: random.Random) -> Sample:
     """Store the same image at a lower quality, or reduced by up to a quarter, but not under 200 px."""
-    picture = decode(sample)
+    image = decode(sample)
     if rng.random() < 0.5:
-        return replace(sample, image=encode(picture, "JPEG", rng.choice([55, 65, 75])))
-    scale = max(rng.uniform(0.75, 0.9), 200 / min(picture.size))
-    size = (round(picture.width * scale), round(picture.height * scale))
-    return replace(sample, image=encode(picture.resize(size, Image.Resampling.LANCZOS), "JPEG"))
+        return replace(sample, image=encode(image, "JPEG", rng.choice([55, 65, 75])))
+    scale = max(rng.uniform(0.75, 0.9), 200 / min(image.size))
+    size = (round(image.width * scale), round(image.height * scale))
+    return replace(sample, image=encode(image.resize(size, Image.Resampling.LANCZOS), "JPEG"))
 
 
 def say_of_another(sample: Sample, rng: random.Random) -> Sample:
@@ -74,35 +74,35 @@ def say_of_another(sample: Sample, rng: random.Random) -> Sample:
         _, other = make_scene(truth(sample).seed + rng.randrange(10**5, 10**6))
         kind, text = describe(other, rng)
         if not mentioned(text) & set(truth(sample).counts()):
-            return said(sample, kind, text)
+            return with_text(sample, kind, text)
 
 
 def say_spam(sample: Sample, rng: random.Random) -> Sample:
-    return said(sample, "spam", spam_alt_text(list(truth(sample).counts()), rng))
+    return with_text(sample, "spam", spam_alt_text(list(truth(sample).counts()), rng))
 
 
 def say_file_name(sample: Sample, rng: random.Random) -> Sample:
-    return said(sample, "file", rng.choice(FILE_NAMES).format(rng.randint(1, 9999)))
+    return with_text(sample, "file", rng.choice(FILE_NAMES).format(rng.randint(1, 9999)))
 
 
 def say_too_little(sample: Sample, rng: random.Random) -> Sample:
     name = rng.choice(list(truth(sample).counts()))
-    return said(sample, "short", rng.choice(["{}", "a {}", "my {}", "{} 2", "photo"]).format(name))
+    return with_text(sample, "short", rng.choice(["{}", "a {}", "my {}", "{} 2", "photo"]).format(name))
 
 
 def say_too_much(sample: Sample, rng: random.Random) -> Sample:
     """Repeat a true dense caption to more than 400 words."""
     caption = dense_caption(truth(sample), rng)
-    return said(sample, "repeated", " ".join([caption] * (1 + 400 // len(caption.split()) + rng.randint(0, 3))))
+    return with_text(sample, "repeated", " ".join([caption] * (1 + 400 // len(caption.split()) + rng.randint(0, 3))))
 
 
 def say_half(sample: Sample, rng: random.Random) -> Sample:
     """Name one object in four words or less, as many true alt texts do."""
-    return said(sample, "partial", rng.choice(PARTIAL).format(rng.choice(list(truth(sample).counts()))))
+    return with_text(sample, "partial", rng.choice(PARTIAL).format(rng.choice(list(truth(sample).counts()))))
 
 
 def say_in_another_language(sentence: str, sample: Sample, _: random.Random) -> Sample:
-    return said(sample, "other_language", sentence)
+    return with_text(sample, "other_language", sentence)
 
 
 def say_nothing(sample: Sample, _: random.Random) -> Sample:
@@ -116,25 +116,25 @@ def say_in_latin_1(sample: Sample, _: random.Random) -> Sample:
 
 def shrink(sample: Sample, rng: random.Random) -> Sample:
     """Reduce the shorter side to 64-150 px, less than any scene has."""
-    picture = decode(sample)
-    scale = rng.randint(64, 150) / min(picture.size)
-    size = (round(picture.width * scale), round(picture.height * scale))
-    return replace(sample, image=encode(picture.resize(size, Image.Resampling.LANCZOS), "JPEG"))
+    image = decode(sample)
+    scale = rng.randint(64, 150) / min(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    return replace(sample, image=encode(image.resize(size, Image.Resampling.LANCZOS), "JPEG"))
 
 
 def stretch(sample: Sample, rng: random.Random) -> Sample:
     """Draw the scene anew 3.2 to 4 times as long as short."""
     short = rng.randrange(208, 241, 8)
     size = (round(short * rng.uniform(3.2, 4.0)), short)
-    picture, scene = make_scene(truth(sample).seed, size if rng.random() < 0.6 else size[::-1])
+    image, scene = make_scene(truth(sample).seed, size if rng.random() < 0.6 else size[::-1])
     kind, text = describe(scene, rng)
-    return said(replace(sample, scene=scene, image=encode(picture, "JPEG")), kind, text)
+    return with_text(replace(sample, scene=scene, image=encode(image, "JPEG")), kind, text)
 
 
 def animate(sample: Sample, rng: random.Random) -> Sample:
     """Store two or three frames, each a little darker, as GIF."""
-    picture = decode(sample)
-    frames = [picture.point(lambda v, k=k: v - 12 * k).convert("P") for k in range(rng.choice([2, 3]))]
+    image = decode(sample)
+    frames = [image.point(lambda v, k=k: v - 12 * k).convert("P") for k in range(rng.choice([2, 3]))]
     file = io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=200, loop=0)
     return replace(sample, image=file.getvalue(), extension="gif")
@@ -145,24 +145,24 @@ def cover_with_text(sample: Sample, rng: random.Random) -> Sample:
     scene = truth(sample)
     while sum(map(area, scene.objects)) > 0.12 * scene.width * scene.height or scene.height < 260:
         _, scene = make_scene(scene.seed + rng.randrange(10**5, 10**6))
-    picture, scene = make_scene(scene.seed)
-    poster = picture.copy()
+    image, scene = make_scene(scene.seed)
+    poster = image.copy()
     write_over(poster, rng)
     for box in [thing.box for thing in scene.objects] + ([scene.sign.box] if scene.sign else []):
-        poster.paste(picture.crop(box), box)
+        poster.paste(image.crop(box), box)
     kind, text = describe(scene, rng)
-    return said(replace(sample, scene=scene, image=encode(poster, "JPEG")), kind, text)
+    return with_text(replace(sample, scene=scene, image=encode(poster, "JPEG")), kind, text)
 
 
-def write_over(picture: Image.Image, rng: random.Random) -> None:
+def write_over(image: Image.Image, rng: random.Random) -> None:
     """Write lines of words over the whole image."""
-    draw, size = ImageDraw.Draw(picture), max(18, picture.height // 12)
+    draw, size = ImageDraw.Draw(image), max(18, image.height // 12)
     font = sign_font("DejaVuSans-Bold.ttf", size)
-    for y in range(2, picture.height - size, int(size * 1.15)):
+    for y in range(2, image.height - size, int(size * 1.15)):
         line = rng.choice(SIGN_WORDS).upper()
         for _ in range(12):  # fill the line
             longer = line + " " + rng.choice(SIGN_WORDS).upper()
-            if font.getlength(longer) < picture.width - 6:
+            if font.getlength(longer) < image.width - 6:
                 line = longer
         draw.text((4, y), line, font=font, fill=(15, 15, 15), stroke_width=1, stroke_fill=(245, 245, 245))
 

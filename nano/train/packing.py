@@ -16,7 +16,7 @@ class Tokens:
     ids: Sequence[int]
     image: int
     answer: int
-    picture: int
+    owner: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,6 @@ def pack(turns: Sequence[Tokens], rows: int, length: int, grid: tuple[int, int])
         at = np.arange(cells)
         image = slice(a + turn.image, a + turn.image + cells)
         positions[:, r, image] = turn.image + np.stack([0 * at, at // grid[1], at % grid[1]])
-        owners.append((r, a, turn.picture))
+        owners.append((r, a, turn.owner))
     tensors = [torch.from_numpy(array) for array in (ids, labels, weights, positions, docs)]
-    return Rows(*tensors, owners=torch.tensor([picture for _, _, picture in sorted(owners)]))
+    return Rows(*tensors, owners=torch.tensor([owner for _, _, owner in sorted(owners)]))

@@ -126,10 +126,10 @@ class ChatStream(IterableDataset):
         ids = self.tokenizer(pieces, add_special_tokens=False)["input_ids"]
         image = [self.tokenizer.convert_tokens_to_ids("<|image_pad|>")] * cells
         turns = []
-        for j, picture in enumerate(owner):
+        for j, number in enumerate(owner):
             before, after, answer = ids[3 * j : 3 * j + 3]
             asked = before + image + after
-            turns.append(Tokens(asked + answer, len(before), len(asked), picture))
+            turns.append(Tokens(asked + answer, len(before), len(asked), number))
         return turns
 
 

@@ -266,13 +266,13 @@ def self_check() -> float:
     model = Qwen2_5_VLForConditionalGeneration(build_config(tokenizer)).eval()
     rows, cols = 5, 7
     pixels = torch.randint(0, 256, (2, rows * CELL, cols * CELL, 3), dtype=torch.uint8)
-    pictures = image_processor()(images=[Image.fromarray(p.numpy()) for p in pixels], return_tensors="pt")
+    inputs = image_processor()(images=[Image.fromarray(p.numpy()) for p in pixels], return_tensors="pt")
     pad = tokenizer.convert_tokens_to_ids("<|image_pad|>")
     ids = torch.randint(10, 300, (2, 60))
     ids[:, 4], ids[:, 5 : 5 + rows * cols], ids[:, 5 + rows * cols] = 3, pad, 4
     with torch.no_grad():
         types = (ids == pad).int()
-        theirs = model(input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=types, **pictures).logits
+        theirs = model(input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=types, **inputs).logits
         packed = pack([Tokens(ids[i].tolist(), 5, 50, i) for i in (1, 0)], 1, 128, (rows, cols))
         ours = hidden_states(model, encode_images(model, pixels), packed)
         ours = F.linear(ours[0, :120].view(2, 60, -1).flip(0), model.lm_head.weight)

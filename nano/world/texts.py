@@ -121,7 +121,7 @@ def dense_caption(scene: Scene, rng: random.Random) -> str:
         "The lighting is even, there are no shadows, and nothing else can be seen in the frame.",
     ]
     for line in _relations(scene)[:2] + tail:
-        if sum(len(said.split()) for said in lines) < (75 if line in tail else 90):
+        if sum(len(line.split()) for line in lines) < (75 if line in tail else 90):
             lines.append(line)
     return " ".join(lines)
 
@@ -146,10 +146,10 @@ def _relations(scene: Scene) -> list[str]:
     """Return sentences about pairs of objects that are alone in their class, the biggest first."""
     counts = scene.counts()
     singles = sorted((thing for thing in scene.objects if counts[thing.name] == 1), key=area, reverse=True)
-    said = [_relation(p, q) for p, q in pairwise(singles)]
+    relations = [_relation(p, q) for p, q in pairwise(singles)]
     if len(singles) > 1:
-        said.append(f"The {singles[0].name} is larger than the {singles[-1].name}.")
-    return said
+        relations.append(f"The {singles[0].name} is larger than the {singles[-1].name}.")
+    return relations
 
 
 def _relation(p: Thing, q: Thing) -> str:

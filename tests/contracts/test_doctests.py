@@ -1,3 +1,5 @@
+"""Every example in a docstring of the four packages is run."""
+
 import doctest
 
 import pytest

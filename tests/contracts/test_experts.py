@@ -12,7 +12,7 @@ import pytest
 
 from curate.errors import PlanError, SampleError
 from curate.models.weights import Weights
-from curate.stages import Batch, Expert, Resources, stage_id, stage_name
+from curate.stages import Batch, Expert, Measurement, Resources, stage_id, stage_name
 from schemas.fields import describe
 from tests.contracts.walk import example, known_columns, stages
 from tests.support.images import image, jpeg
@@ -88,11 +88,13 @@ def test_rows_of_nulls_give_as_many_rows_of_the_documented_types(kind, rows):
     )
     images = [np.asarray(image())] * rows if expert.pixels is not None else []
     measured = expert.load()(Batch(table, [jpeg()] * rows, images))
-    errors = measured.get("error") or [None] * rows
+    assert isinstance(measured, Measurement)
+    assert set(measured.columns) == set(expert.adds.names)
+    errors = measured.errors or [None] * rows
     assert len(errors) == rows
     assert all(error is None or isinstance(error, SampleError) for error in errors)
     for field in expert.adds:
-        column = measured[field.name]
+        column = measured.columns[field.name]
         assert len(column) == rows
         assert len(pa.array(column, field.type)) == rows
 

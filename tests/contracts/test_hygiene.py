@@ -30,9 +30,9 @@ def test_no_decision_looks_at_a_wall_clock():
 
     Everything else is counters and monotonic seconds.
     """
-    found = {path.relative_to(ROOT).as_posix(): wall_clocks(path) for path in (ROOT / "curate").rglob("*.py")}
+    calls = {path.relative_to(ROOT).as_posix(): wall_clocks(path) for path in (ROOT / "curate").rglob("*.py")}
 
-    assert {path: calls for path, calls in found.items() if calls} == {
+    assert {path: names for path, names in calls.items() if names} == {
         "curate/run/runner.py": {"datetime.now"},
         "curate/models/weights.py": {"st_mtime_ns"},
     }
@@ -46,22 +46,21 @@ def test_a_run_needs_a_megabyte_of_object_store_at_most(tmp_path):
 
     for i in range(12):
         write_shard(tmp_path / "in" / f"{i:05d}.tar", ["text " * 50] * 40)
-    order = RunRequest(
+    request = RunRequest(
         Pipeline([TextLength(), Brightness()]), [str(tmp_path / "in")], str(tmp_path / "out"), recipe="test"
     )
     peak, done = [0], threading.Event()
 
     def watch():
         while not done.wait(0.05):
-            found = re.search(
-                r"Plasma memory usage (\d+) MiB", memory_summary(ray.get_runtime_context().gcs_address, stats_only=True)
-            )
-            peak[0] = max(peak[0], int(found.group(1)))
+            summary = memory_summary(ray.get_runtime_context().gcs_address, stats_only=True)
+            usage = re.search(r"Plasma memory usage (\d+) MiB", summary)
+            peak[0] = max(peak[0], int(usage.group(1)))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        run(order, Console(quiet=True))
+        run(request, Console(quiet=True))
     finally:
         done.set()
         watcher.join()

@@ -14,14 +14,14 @@ from curate.engines.fake import FakeEngine
 
 def stages(package: str, method: str) -> list[type]:
     """Return the classes that have `method` and are defined in a module of `package`, by name."""
-    found = [
+    classes = [
         thing
         for module in modules(package)
         for thing in vars(module).values()
         if isinstance(thing, type) and hasattr(thing, method) and thing.__module__ == module.__name__
         if dataclasses.is_dataclass(thing)
     ]
-    return sorted(found, key=lambda found: found.__name__)
+    return sorted(classes, key=lambda kind: kind.__name__)
 
 
 def modules(package: str) -> Iterator[typing.Any]:
@@ -47,7 +47,7 @@ def example(kind: type) -> typing.Any:
 
 
 def say_little(request: Request) -> str:
-    return f"A picture. {request.prompt[:20]}"
+    return f"An image. {request.prompt[:20]}"
 
 
 def _has_no_default(field: dataclasses.Field) -> bool:

@@ -7,17 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.recipes import LONG_TEXTS
 from tests.support.shards import write_shard
 
 ROOT = Path(__file__).parent.parent.parent
-RECIPE = """
-from curate.pipeline import Pipeline
-from tests.support.stages import AtLeast, TextLength
-
-def long_texts(shortest: int = 3) -> Pipeline:
-    return Pipeline([TextLength(), AtLeast("text_length", shortest)])
-"""
-
 OWN = """
 
 from curate.captions.prompting.hints import Hints
@@ -45,9 +38,10 @@ def curate(*arguments, cwd=ROOT):
 def done(tmp_path_factory):
     """Return a folder with a recipe, its input and a finished run."""
     folder = tmp_path_factory.mktemp("cli")
-    (folder / "mine.py").write_text(RECIPE)
+    (folder / "mine.py").write_text(LONG_TEXTS)
     write_shard(folder / "in" / "00000.tar", ["a", "bb", "ccc", "dddd"])
-    result = curate("run", f"{folder}/mine.py:long_texts", "--input", folder / "in", "--dataset", folder / "out")
+    where = ("--input", folder / "in", "--dataset", folder / "out")
+    result = curate("run", f"{folder}/mine.py:long_texts", *where, "-p", "shortest=3")
     assert result.returncode == 0, result.stderr
     return folder, result
 
@@ -67,8 +61,8 @@ def test_the_next_steps_work_as_printed(done):
 
     for step in steps:
         command = step.replace("curate ", f"{sys.executable} -m curate.cli ", 1)
-        told = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
-        assert told.returncode == 0, (step, told.stderr)
+        result = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+        assert result.returncode == 0, (step, result.stderr)
 
 
 def test_a_plan_says_that_a_raised_threshold_runs_no_model(done):
@@ -76,27 +70,29 @@ def test_a_plan_says_that_a_raised_threshold_runs_no_model(done):
     recipe, rest = f"{folder}/mine.py:long_texts", ("--input", folder / "in", "--dataset", folder / "out")
 
     assert "nothing to do" in curate("plan", recipe, *rest).stdout
-    assert "only decisions are missing: no model will run" in curate("plan", recipe, *rest, "-p", "shortest=4").stdout
+    for raised in ("shortest=4", "at_least.bound=4"):
+        result = curate("plan", recipe, *rest, "-p", raised).stdout
+        assert "only decisions are missing: no model will run" in result
 
 
 def test_a_recipe_file_may_define_its_own_expert_filter_and_reply(tmp_path):
     (tmp_path / "own.py").write_text((ROOT / "tests" / "support" / "stages.py").read_text() + OWN)
     write_shard(tmp_path / "in" / "00000.tar", ["a", "bb", "ccc", "dddd"])
 
-    told = curate("run", f"{tmp_path}/own.py:own", "--input", tmp_path / "in", "--dataset", tmp_path / "out")
+    result = curate("run", f"{tmp_path}/own.py:own", "--input", tmp_path / "in", "--dataset", tmp_path / "out")
 
-    assert told.returncode == 0, told.stderr
-    assert "dropped by AtLeast(name='text_length', bound=3)" in told.stdout
-    assert "captioned" in told.stdout
+    assert result.returncode == 0, result.stderr
+    assert "dropped by AtLeast(name='text_length', bound=3)" in result.stdout
+    assert "captioned" in result.stdout
 
 
 def test_status_tells_recipe_parameters_and_funnel(done):
     folder, _ = done
-    told = curate("status", folder / "out").stdout
+    result = curate("status", folder / "out").stdout
 
-    assert "finished" in told
-    assert "recipe long_texts -p shortest=3" in told
-    assert "measured text_length: 4 rows, 0 errors" in told
+    assert "finished" in result
+    assert "recipe long_texts -p shortest=3" in result
+    assert "measured text_length: 4 rows, 0 errors" in result
 
 
 @pytest.mark.parametrize(
@@ -104,7 +100,9 @@ def test_status_tells_recipe_parameters_and_funnel(done):
     [
         (["run", "nosuch", "-i", "x", "-d", "d"], "no recipe 'nosuch'"),
         (["run", "datacomp_basic", "-i", "nowhere/*.tar", "-d", "{tmp}/d"], "nowhere"),
-        (["run", "datacomp_basic", "-i", "{in}", "-d", "{tmp}/d", "-p", "min_sid=3"], "did you mean min_side_px?"),
+        (["run", "datacomp_basic", "-i", "{in}", "-d", "{tmp}/d", "-p", "min_sid=3"], "did you mean min_side?"),
+        (["plan", "densefusion", "-i", "{in}", "-d", "{tmp}/d", "-p", "vlm=x"], "did you mean engine.model?"),
+        (["recipes", "quickstrat"], "did you mean quickstart?"),
         (["run", "datacomp_basic", "-i", "{in}", "-d", "/proc/nothing"], "cannot write"),
         (["run", "quickstart", "-i", "{in}", "-d", "{tmp}/d", "-p", "weights=nanu"], "weights not found: nanu/"),
         (["run", "datacomp_basic", "-i", "{in}", "-d", "{tmp}/d", "--limit", "0"], "--limit 0 leaves nothing to do"),
@@ -122,13 +120,26 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(done, tmp_path, arguments, se
     for name, place in places.items():
         arguments = [argument.replace(name, place) for argument in arguments]
 
-    told = curate(*arguments)
+    result = curate(*arguments)
 
-    assert told.returncode == 2
-    assert told.stderr.startswith("error: ")
-    assert sentence in told.stderr
-    assert len(told.stderr.strip().splitlines()) == 1
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert sentence in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "d").exists()
+
+
+def test_the_recipes_and_what_can_be_set_in_them_are_listed_and_every_help_names_them(done):
+    folder, _ = done
+    names = [line.split()[0] for line in curate("recipes").stdout.splitlines()]
+    assert {"quickstart", "densefusion"} <= set(names)
+    for command in ("run", "retry", "plan", "calibrate", "recipes"):
+        text = " ".join(curate(command, "--help").stdout.split())
+        assert all(name in text for name in names), command
+    lines = curate("recipes", f"{folder}/mine.py:long_texts").stdout.splitlines()
+    assert [line.split() for line in lines if line.startswith(("shortest", "at_least.bound"))] == [
+        ["shortest", "int", "3"], ["at_least.bound", "float", "3"]
+    ]  # fmt: skip
 
 
 def test_help_and_import_are_quick_and_load_nothing_heavy():

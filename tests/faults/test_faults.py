@@ -64,7 +64,7 @@ def world(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.parametrize(("target", "kills"), [("driver", 1), ("worker", 1), ("commit", 2), ("export", 2)])
-def test_after_kills_the_bytes_are_those_of_a_run_left_in_peace(world, target, kills):
+def test_after_kills_the_bytes_are_those_of_an_undisturbed_run(world, target, kills):
     ended = play(world, target, kills, random.Random(7), world.folder / target)
 
     assert ended.identical, ended
@@ -80,7 +80,7 @@ def test_a_signal_ends_a_run_with_one_sentence_and_no_process_left(world, number
     command = world.run(dataset)
     command.wait(lambda: count(dataset) >= 1)
     command.process.send_signal(number)
-    code, said = command.finish()
+    code, stderr = command.finish()
 
-    assert (code, last_words(said)) == (130, "stopped; run the same command again to go on")
+    assert (code, last_words(stderr)) == (130, "stopped; run the same command again to go on")
     assert command.orphans() == []

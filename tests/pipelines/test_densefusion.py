@@ -1,28 +1,32 @@
 """The recipe fits together, with and without its checks, and on the nano world."""
 
+from curate.captions.checking.lexicon import read_lexicon
 from curate.engines.cached import Cached
 from curate.engines.openai_server import OpenAIServer
+from curate.experts.caption_evidence import CaptionEvidence
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.repair_caption import RepairCaption
 from curate.recipe import build, find_recipe
 from curate.stages import stage_id
 from filters.caption_clean import CaptionClean
+from filters.min_text_recall import MinTextRecall
 
 NANO = [
-    "vlm=nano/vlm",
-    "clip=nano/clip/nano-clip.json",
-    "clip_weights=nano/clip/nano-clip.safetensors",
-    "detector=nano/detector/nano-yolo.pt",
-    "lexicon=nano/lexicon.toml",
+    "engine.model=nano/vlm",
+    "engine.gpus=0",
+    "engine.max_model_len=2048",
+    "clip.model=nano/clip/nano-clip.json",
+    "clip.weights=nano/clip/nano-clip.safetensors",
+    "clip.resources.gpus=0",
+    "detector.weights=nano/detector/nano-yolo.pt",
+    "detector.resources.gpus=0",
+    "evidence.lexicon=nano/lexicon.toml",
     "prompt=nano/prompts/describe.toml",
-    "repair_prompt=nano/prompts/repair.toml",
-    "verify_prompt=nano/prompts/verify.toml",
-    "place=words",
-    'allow_marks=["stock_opener"]',
-    "min_side_px=200",
-    "max_model_len=2048",
-    "gpus=0",
-    "gpus_for_perception=0",
+    "repair_caption.prompt=nano/prompts/repair.toml",
+    "verify_objects.prompt=nano/prompts/verify.toml",
+    "hints.place=words",
+    "checks.allow_marks=stock_opener",
+    "min_side.minimum_px=200",
 ]
 
 
@@ -46,24 +50,34 @@ def test_perception_is_one_segment_and_all_that_writes_and_checks_another():
 
 def test_boxes_are_written_as_the_family_of_the_model_wants_them():
     assert stage(DenseCaption).hints.place == "thousandths"
-    assert stage(DenseCaption, "vlm=Qwen/Qwen2.5-VL-7B-Instruct").hints.place == "pixels"
-    assert stage(DenseCaption, "place=fraction").hints.place == "fraction"
+    assert stage(DenseCaption, "engine.model=Qwen/Qwen2.5-VL-7B-Instruct").hints.place == "pixels"
+    assert stage(DenseCaption, "hints.place=fraction").hints.place == "fraction"
 
 
 def test_without_checks_the_first_caption_is_judged():
-    assert stage(RepairCaption, "check_captions=false") is None
-    assert stage(CaptionClean, "check_captions=false").column == "caption_marks"
+    assert stage(RepairCaption, "checks.repair=false") is None
+    assert stage(CaptionClean, "checks.repair=false").column == "caption_marks"
     assert stage(CaptionClean).column == "final_caption_marks"
 
 
 def test_the_nano_world_is_a_matter_of_parameters():
     assert stage(DenseCaption, *NANO).prompt.id == "nano-describe-v1"
+    repair = stage(RepairCaption, *NANO)
+    assert (repair.made_by.id, repair.allow, repair.hints.place) == ("nano-describe-v1", ("stock_opener",), "words")
+    assert (
+        repair.evidence.lexicon == stage(CaptionEvidence, *NANO).evidence.lexicon == read_lexicon("nano/lexicon.toml")
+    )
+
+
+def test_a_bound_on_quoted_text_is_a_filter_more():
+    assert stage(MinTextRecall) is None
+    assert stage(MinTextRecall, "checks.min_text_recall=0.3") == MinTextRecall(0.3, "final_caption")
 
 
 def test_the_writer_may_be_servers_behind_a_cache_which_is_no_identity(tmp_path):
-    urls = '["http://a:8000/v1", "http://b:8000/v1"]'
-    plain = stage(DenseCaption, f"servers={urls}")
-    cached = stage(DenseCaption, f"servers={urls}", f"answers={tmp_path}/answers")
+    servers = "engine.servers=http://a:8000/v1,http://b:8000/v1"
+    plain = stage(DenseCaption, servers)
+    cached = stage(DenseCaption, servers, f"engine.cache={tmp_path}/answers")
     assert isinstance(plain.engine, OpenAIServer)
     assert isinstance(cached.engine, Cached)
     assert stage_id(plain) == stage_id(cached)

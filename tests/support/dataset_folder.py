@@ -1,179 +1,240 @@
-"""A small finished dataset folder, written by hand: two source tars, three experts, a filter, verdicts."""
+"""A small finished dataset folder, made by the engine: real tars and images, real stages, models that are fakes.
 
-import base64
-import hashlib
+Every image is noise around a brightness of its own, by which the fake models recognise it (`number`). What detector
+and CLIP would measure stands in the sample's metadata.
+"""
+
 import io
-import tarfile
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
+from rich.console import Console
 
-from curate.dataset.cells import Cells, Outcomes, measured_table
-from curate.dataset.manifest import Manifest, StageRecord, save
-from curate.dataset.samples import sample_table
+from curate.captions.prompting.hints import Hints
+from curate.dataset.cells import Cells
+from curate.dataset.manifest import Manifest, latest
+from curate.engines.engine import Request
+from curate.engines.fake import FakeEngine
 from curate.errors import SampleError
-from curate.sources.shard import Member, Shard, SourceSample
+from curate.experts.blind_answers import BlindAnswers
+from curate.experts.caption_qa import CaptionQA
+from curate.experts.dense_caption import DenseCaption
+from curate.experts.image_facts import ImageFacts
+from curate.experts.label_verified import LabelVerified
+from curate.experts.preference_pair import PreferencePair
+from curate.experts.select_questions import SelectQuestions
+from curate.pipeline import Pipeline
+from curate.run.runner import run as run_pipeline
+from curate.run.spec import RunRequest
+from curate.sources.shard import Shard
+from curate.stages import SAMPLE_STAGE, Batch, Expert, Measurement, Resources, Scorer, stage_id
 from curate.storage.store import Store
-from schemas.verdict import VERDICT
+from filters.min_clip_score import MinClipScore
+from schemas.clip import CLIP
+from schemas.objects import OBJECTS
+from schemas.ocr import OCR
+from tests.support.shards import write_tar
 
-FACTS, CLIP, CAPTIONS = "image_facts-v1-00000001", "clip-v1-00000002", "dense_caption-v1-00000003"
-PAIRS = "preference_pair-v1-00000004"
-VERDICT_ID = "verdict-v1-0000000a"
-ADDS = {
-    FACTS: pa.schema([("image_format", pa.string()), ("image_sha256", pa.string()), ("image_phash", pa.uint64())]),
-    CLIP: pa.schema([("clip_score", pa.float32()), ("clip_embedding", pa.list_(pa.float16()))]),
-    CAPTIONS: pa.schema([("caption", pa.string()), ("caption_words", pa.int32()), ("objects", pa.list_(pa.struct(
-        [("label", pa.string()), ("box", pa.list_(pa.float32()))]
-    )))]),
-    PAIRS: pa.schema([(name, pa.string()) for name in ("pair_prompt", "pair_chosen", "pair_rejected")]),
-}  # fmt: skip
-FILTER = "MinClipScore(min_score=0.3)"
+LABEL = "cat"
+STEP = 30  # levels of brightness between the images of two rows
+ALT_TEXT = "alt text {} \u202e<b>\x1b[31m"  # what a hostile page would put there
+
+
+@dataclass(frozen=True)
+class FakeClip:
+    """Adds what the metadata says CLIP would measure; fails on the rows in `fail`."""
+
+    fail: tuple[int, ...] = field(default=(), repr=False)
+    version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("metadata",)
+    adds: ClassVar[pa.Schema] = CLIP
+    pixels: ClassVar[int] = 16
+    resources: Resources = field(default=Resources(), repr=False, compare=False)
+
+    def check(self) -> None:
+        return None
+
+    def load(self) -> Scorer:
+        return self._score
+
+    def _score(self, batch: Batch) -> Measurement:
+        rows = [json.loads(text) for text in batch.table["metadata"].to_pylist()]
+        columns = {
+            "clip_score": [row["score"] for row in rows],
+            "clip_embedding": [np.full(16, row["score"], np.float16) for row in rows],
+            "clip_text_windows": [1] * len(rows),
+        }
+        return Measurement(
+            columns, [SampleError("bad_text", "no score today") if r["number"] in self.fail else None for r in rows]
+        )
+
+
+@dataclass(frozen=True)
+class FakeDetector:
+    """Adds as many cats as the metadata says, and no line of text."""
+
+    version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("metadata",)
+    adds: ClassVar[pa.Schema] = pa.schema([*OBJECTS, *OCR])
+    pixels: ClassVar[None] = None
+    resources: Resources = field(default=Resources(), repr=False, compare=False)
+
+    def check(self) -> None:
+        return None
+
+    def load(self) -> Scorer:
+        return self._detect
+
+    def _detect(self, batch: Batch) -> Measurement:
+        counts = [json.loads(text)["objects"] for text in batch.table["metadata"].to_pylist()]
+        boxes = [[0.1, 0.2, 0.3, 0.4], [0.5, 0.2, 0.9, 0.4]]
+        objects = [[{"label": LABEL, "box": box, "score": 0.9} for box in boxes[:count]] for count in counts]
+        no_text = {"ocr_lines": [], "ocr_text": "", "ocr_text_area_frac": 0.0, "ocr_score_mean": None}
+        return Measurement({"objects": objects} | {name: [no_text[name]] * len(counts) for name in OCR.names})
+
+
+def cats(number: int) -> int:
+    """Return how many cats are on the image of a row."""
+    return number % 3
+
+
+def number(request: Request) -> int:
+    """Return the row of the image that a request shows."""
+    return int(request.image.mean()) // STEP
+
+
+def caption(number: int) -> str:
+    """Return what the fake writer says of the image of a row."""
+    return f"A dense caption of image {number}." + ("", " There is one cat.", " There are two cats.")[cats(number)]
+
+
+def write_caption(request: Request) -> str:
+    return caption(number(request))
+
+
+def look(request: Request) -> str:
+    """Answer a question of CaptionQA rightly."""
+    if request.choices:
+        return "yes" if re.search(r"\bcats?\b", request.prompt) else "no"
+    asks_number = re.search(r"how many|number of|count", request.prompt, re.IGNORECASE)
+    return str(cats(number(request))) if asks_number else "A cat."
+
+
+def guess(request: Request) -> str:
+    """Answer without the image: right where one cat is what was asked for."""
+    return "yes" if request.choices else "1"
+
+
+def give_up(request: Request) -> str:
+    return "no" if request.choices else "I cannot see it."
+
+
+def reason(request: Request) -> str:
+    """Find the label of row 5 without help, those of the others when told."""
+    right = number(request) == 5 or f'The answer is "{LABEL}"' in request.prompt
+    return json.dumps({"rationale": "It purrs.", "answer": LABEL if right else "dog"})
+
+
+SIGHTED = FakeEngine(look, "vlm")
+HINTS = Hints(blocks=())
+CAPTION = DenseCaption(FakeEngine(write_caption, "writer"), hints=HINTS)
+MEASURED: tuple[Expert, ...] = (ImageFacts(), FakeClip(), FakeDetector())
+WRITTEN: tuple[Expert, ...] = (
+    CAPTION,
+    PreferencePair(None, kinds=(("wrong_count", 1.0),)),
+    CaptionQA(SIGHTED, writer=None, sources=("objects",)),
+    BlindAnswers(FakeEngine(guess, "vlm"), (FakeEngine(give_up, "base"),), grey=("vlm",)),
+    SelectQuestions(),
+    LabelVerified(FakeEngine(reason, "reasoner"), question=None),
+)
+FILTER = MinClipScore(0.3)
+
+
+def pipeline(minimum: float = 0.3, captions: bool = True, clip: FakeClip | None = None) -> Pipeline:
+    """Return the stages of the dataset: facts, CLIP, objects, a filter, then what is written about the kept."""
+    measured = [clip if clip and isinstance(stage, FakeClip) else stage for stage in MEASURED]
+    return Pipeline([*measured, MinClipScore(minimum), *(WRITTEN if captions else ())])
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The dataset and the bytes that went in: uid -> encoded image."""
+    """The dataset, its source, and the bytes that went in: uid -> encoded image, in order, empty for row 0."""
 
     store: Store
-    shards: list[Shard]
+    source: Path
     images: dict[str, bytes]
 
+    @property
+    def shards(self) -> list[Shard]:
+        return latest(self.store).shards(self.store)
 
-def picture(seed: int, format_: str = "JPEG") -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 255, (20, 30, 3), dtype=np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, format_)
-    return stream.getvalue()
-
-
-def write_tar(path: Path, members: dict[str, bytes]) -> dict[str, int]:
-    """Write a tar with the standard library; return each member's content offset."""
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    with tarfile.open(path) as tar:
-        return {member.name: member.offset_data for member in tar}
+    def uid(self, row: int, shard: int = 0) -> str:
+        """Return the uid of a row of a shard."""
+        return list(self.images)[row + shard * len(self.images) // 2]
 
 
-def make_dataset(root: Path, samples: int = 6, formats: tuple[str, ...] = ("JPEG",), captions: bool = True) -> Folder:
-    """Write a dataset of two shards with `samples` each.
+def make_dataset(root: Path, samples: int = 6, formats: Sequence[str] = ("JPEG",), captions: bool = True) -> Folder:
+    """Make a dataset of two shards with `samples` each, by two runs; the second lowers the threshold of the filter.
 
-    Row i of a shard: clip_score i/10 as measured (kept from 0.3 on); row 0 has no image and is an error of the
-    source; row 1 fails in CLIP. So rows 3 and up are kept; rows 4 and up have a preference pair. Every third sample has
-    a `cls` member.
+    Row i of a shard: clip_score i/10 (kept from 0.3 on), i % 3 cats; row 0 has no image, that of row 1 is cut off. So
+    rows 3 and up are kept, row 3 by the second run, whose measurements of it are later additions. Rows with cats have
+    questions and a preference pair; the label of row 5 is verified without help. Every third row has a `cls` member.
     """
-    (root / "source").mkdir(parents=True)
-    folder = Folder(Store(str(root / "dataset")), [], {})
-    stages = [FACTS, CLIP, *([CAPTIONS, PAIRS] if captions else [])]
-    for n in range(2):
-        _add_shard(folder, root / "source" / f"{n:05}.tar", n, (samples, formats, stages))
-    write_run(folder, stages)
-    return folder
+    for shard in range(2):
+        write_source(root / "source" / f"{shard:05}.tar", shard, samples, formats)
+    dataset = str(root / "dataset")
+    for minimum in (0.4, 0.3):
+        run(pipeline(minimum, captions), root / "source", dataset)
+    store = Store(dataset)
+    cells, images = Cells(store), {}
+    for shard in latest(store).shards(store):
+        cell = cells.read(SAMPLE_STAGE, shard.name)
+        rows = zip(cell["uid"].to_pylist(), cell["row"].to_pylist(), strict=True)
+        images |= {uid: _image(int(shard.url[-9:-4]), row, formats) for uid, row in rows}
+    return Folder(store, root / "source", images)
 
 
-def write_run(folder: Folder, stages: list[str], run_id: str = "000001-quickstart-ab12cd34", **more) -> None:
-    described = [StageRecord(s.partition("-")[0], "expert", s, s, _encoded(ADDS[s])) for s in stages]
-    described.insert(2, StageRecord("min_clip_score", "filter", FILTER))
-    settings = {"verdict": VERDICT_ID, "limit": None, "status": "finished"} | more
-    manifest = Manifest(
-        id=run_id, recipe="quickstart", parameters={}, inputs=[], sample_stage="sample-v1", stages=described,
-        code="0" * 16, versions={}, **settings,
-    )  # fmt: skip
-    save(folder.store, manifest, folder.shards)
+def write_source(path: Path, shard: int, samples: int, formats: Sequence[str] = ("JPEG",)) -> Path:
+    """Write a tar of samples with image, text, metadata and, every third, a class."""
+    members: list[tuple[str, bytes]] = []
+    for row in range(samples):
+        key, extension = f"{shard:05}{row:04}", formats[row % len(formats)].lower().replace("jpeg", "jpg")
+        facts = {"number": row, "score": row / 10, "objects": cats(row), "label": LABEL}
+        members += [(f"{key}.{extension}", _image(shard, row, formats))] if row else []
+        members += [(f"{key}.txt", ALT_TEXT.format(row).encode()), (f"{key}.json", json.dumps(facts).encode())]
+        members += [(f"{key}.cls", str(row).encode())] if row % 3 == 0 else []
+    return write_tar(path, members)
 
 
-def _encoded(schema: pa.Schema) -> str:
-    return base64.b64encode(schema.serialize().to_pybytes()).decode()
+def _image(shard: int, row: int, formats: Sequence[str]) -> bytes:
+    """Return the image of a row: empty in row 0, cut off in row 1."""
+    noise = np.random.default_rng(1000 * shard + row).integers(0, STEP - 10, (20, 30, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(noise + np.uint8(STEP * (row % 8))).save(stream, formats[row % len(formats)])
+    return (b"", stream.getvalue()[:-200])[row] if row < 2 else stream.getvalue()
 
 
-def facts(i: int, data: bytes) -> dict:
-    format_ = Image.open(io.BytesIO(data)).format.lower() if data else None
-    return {
-        "image_format": format_,
-        "image_sha256": hashlib.sha256(data).hexdigest(),
-        "image_phash": 2**63 + i,
-        "clip_score": i / 10,
-        "clip_embedding": np.full(16, i / 16, dtype=np.float16),
-        "caption": f"A dense caption of picture {i}.",
-        "caption_words": 6,
-        "pair_prompt": "Describe." if i > 3 else None,
-        "pair_chosen": f"chosen {i}" if i > 3 else None,
-        "pair_rejected": f"rejected {i}" if i > 3 else None,
-        "objects": [{"label": "cat", "box": [0.1, 0.2, 0.3, 0.4]}] * (i % 3),
-    }
-
-
-def _add_shard(folder: Folder, path: Path, n: int, plan: tuple[int, tuple[str, ...], list[str]]) -> None:
-    count, formats, stages = plan
-    members: dict[str, bytes] = {}
-    for i in range(count):
-        key, format_ = f"{n:05}{i:04}", formats[i % len(formats)]
-        if i:
-            members[f"{key}.{format_.lower().replace('jpeg', 'jpg')}"] = picture(1000 * n + i, format_)
-        members[f"{key}.txt"] = f"alt text {i} \u202e<b>\x1b[31m".encode()
-        if i % 3 == 0:
-            members[f"{key}.cls"] = str(i).encode()
-    offsets = write_tar(path, members)
-    shard = Shard(f"source.{n:05}-{n:08x}", "tar", str(path), path.stat().st_size)
-    samples = [_sample(f"{n:05}{i:04}", members, offsets) for i in range(count)]
-    table = sample_table(shard.name, samples, 0, {})
-    columns = Cells(folder.store)
-    folder.store.write_table(columns.path("sample-v1", shard.name), table)
-    folder.shards.append(shard)
-    data = [sample.image or b"" for sample in samples]
-    folder.images.update(zip(table["uid"].to_pylist(), data, strict=True))
-    values = [facts(i, payload) for i, payload in enumerate(data)]
-    add_cell(folder, FACTS, shard, (list(range(1, count)), values))
-    failed = {1: SampleError("image_truncated", "the picture ends early")}
-    add_cell(folder, CLIP, shard, (list(range(1, count)), values), failed)
-    if CAPTIONS in stages:
-        add_cell(folder, CAPTIONS, shard, (list(range(3, count)), values))
-        add_cell(folder, PAIRS, shard, (list(range(3, count)), values))
-    write_verdict(folder, shard, table)
-
-
-def add_cell(
-    folder: Folder, stage: str, shard: Shard, what: tuple[list[int], list[dict]], failed=None, attempt=1
-) -> None:
-    """Add measurements of some rows: the first file covers all samples, later ones are additions."""
-    rows, values = what
-    columns, failed = Cells(folder.store), failed or {}
-    sample = columns.read("sample-v1", shard.name)
-    adds = ADDS[stage]
-    outcomes = Outcomes([failed.get(row) for row in rows], np.full(len(rows), attempt, dtype=np.int16))
-    data = {
-        field.name: pa.array([None if row in failed else values[row][field.name] for row in rows], field.type)
-        for field in adds
-    }
-    uids = sample["uid"].take(pa.array(rows)).combine_chunks()
-    columns.add(stage, shard.name, measured_table(adds, np.array(rows, np.int32), uids, data, outcomes), sample)
-
-
-def write_verdict(folder: Folder, shard: Shard, sample: pa.Table) -> None:
-    rows = sample["row"].to_pylist()
-    verdict = {
-        "row": rows,
-        "uid": sample["uid"].to_pylist(),
-        "dropped_by": [FILTER if row == 2 else None for row in rows],
-        "error": ["sample: missing_image", "clip: image_truncated", *[None] * (len(rows) - 2)],
-    }
-    path = Cells(folder.store).path(VERDICT_ID, shard.name)
-    folder.store.write_table(path, pa.table(verdict, schema=VERDICT))
-
-
-def _sample(key: str, members: dict[str, bytes], offsets: dict[str, int]) -> SourceSample:
-    own = {name: data for name, data in members.items() if name.startswith(key)}
-    image = next((name for name in own if not name.endswith((".txt", ".cls"))), None)
-    return SourceSample(
-        key,
-        image,
-        own.get(image),
-        own[f"{key}.txt"].decode(),
-        members=tuple(Member(name, offsets[name], len(data)) for name, data in own.items()),
-        trouble=None if image else SampleError("missing_image", "no image member"),
+def run(stages: Pipeline, source: Path, dataset: str, **more: Any) -> Manifest:
+    """Run a pipeline over a source in this process."""
+    return run_pipeline(
+        RunRequest(stages, [str(source / "*.tar")], dataset, "example", local=True, **more), Console(quiet=True)
     )
+
+
+def add_rows(folder: Folder, stage: Expert, shard: int, rows: Sequence[int], **values: Any) -> None:
+    """Add a later measurement of some rows to a cell, as the engine would, with other `values` in some columns."""
+    cells, name = Cells(folder.store), folder.shards[shard].name
+    cell, sample = cells.read(stage_id(stage), name), cells.read(SAMPLE_STAGE, name)
+    table = cell.take(pa.array(rows))
+    for column, value in values.items():
+        field_ = table.schema.field(column)
+        array = pa.array([value] * len(rows), field_.type)
+        table = table.set_column(table.schema.get_field_index(column), field_, array)
+    cells.add(stage_id(stage), name, table, sample)

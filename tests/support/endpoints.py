@@ -1,4 +1,4 @@
-"""Small real HTTP servers that speak OpenAI's chat API and fail as told."""
+"""Small real HTTP servers that speak OpenAI's chat API and fail on demand."""
 
 import json
 import socket
@@ -9,21 +9,29 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Behaviour:
-    """What one server does: `how(text, number)` returns a status, "hang", "drop", or None to answer with the text.
+    """What a server does: `how(text, number)` returns a status, "hang", "drop", or None to answer with the text.
 
-    `answered` holds the texts in the order of arrival that got an answer or might have: it is what one would pay for.
+    `received` holds the texts in the order of arrival; `paid` those that got an answer or might have, which a provider
+    would charge for.
     """
 
     def __init__(self, how=lambda text, number: None, seconds=0.0):
         self.how, self.seconds = how, seconds
         self.lock = threading.Lock()
-        self.seen, self.paid, self.bodies, self.headers = [], [], [], []
-        self.open = self.most_open = self.probes = 0
+        self.received, self.paid, self.bodies, self.headers = [], [], [], []
+        self.open = self.most_open = self.probes = self.connections = 0
         self.extra = {}
 
 
 class Handler(BaseHTTPRequestHandler):
     behaviour: Behaviour
+    protocol_version = "HTTP/1.1"  # keeps connections alive
+    disable_nagle_algorithm = True
+
+    def setup(self):
+        super().setup()
+        with self.behaviour.lock:
+            self.behaviour.connections += 1
 
     def do_GET(self):
         self.behaviour.probes += 1
@@ -34,10 +42,10 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = body["messages"][-1]["content"][-1]["text"]
         with b.lock:
-            b.seen.append(text)
+            b.received.append(text)
             b.bodies.append(body)
             b.headers.append(dict(self.headers))
-            number = len(b.seen)
+            number = len(b.received)
             b.open += 1
             b.most_open = max(b.most_open, b.open)
         time.sleep(b.seconds)
@@ -57,6 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         elif what != "drop":
             choice = {"message": {"content": f"re {text}"}, "finish_reason": "stop"} | b.extra
             return self.reply(200, {"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 3}})
+        self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
         return None
 

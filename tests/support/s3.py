@@ -4,6 +4,7 @@ import http.client
 import http.server
 import socket
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -26,17 +27,19 @@ HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive"}
 
 @dataclass
 class Server:
-    """What went through the proxy: (method, path with query, bytes of the answer); `trouble` hits every n-th request.
+    """What went through the proxy: (method, path with query, bytes of the answer); `failure` hits every n-th request.
 
-    Troubles: `busy` answers 503, `reset` drops the connection unanswered, `cut` ends the answer in the middle.
+    Failures: `busy` answers 503, `reset` drops the connection unanswered, `cut` ends the answer in the middle, `lost`
+    does what is requested and then drops the connection.
     """
 
     upstream: int
-    trouble: str = ""
+    failure: str = ""
     every: int = 3
     log: list[tuple[str, str, int]] = field(default_factory=list)
-    asked: int = 0
+    requests: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    writes: threading.Lock = field(default_factory=threading.Lock)  # moto checks a condition and writes in two steps
 
     def calls(self, method: str, part: str = "") -> int:
         return sum(m == method and part in path for m, path, _ in self.log)
@@ -45,13 +48,13 @@ class Server:
         return sum(size for method, path, size in self.log if method == "GET" and part in path)
 
     def be_well(self) -> None:
-        self.trouble, self.asked = "", 0
+        self.failure, self.requests = "", 0
         self.log.clear()
 
     def turn(self) -> str:
         with self.lock:
-            self.asked += 1
-            return self.trouble if self.trouble and self.asked % self.every == 0 else ""
+            self.requests += 1
+            return self.failure if self.failure and self.requests % self.every == 0 else ""
 
 
 def handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
@@ -63,24 +66,35 @@ def handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
 
         def forward(self):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            trouble = server.turn()
-            if trouble == "reset":
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
+            failure = server.turn()
+            if failure == "reset":
+                self.drop()
                 return
-            if trouble == "busy":
+            if failure == "busy":
                 self.answer(503, [], b"")
                 return
+            with nullcontext() if self.command in ("GET", "HEAD") else server.writes:
+                response, data = self.pass_on(body)
+            if failure == "lost":
+                self.drop()
+                return
+            server.log.append((self.command, unquote(self.path), len(data)))
+            kept = [(k, v) for k, v in response.getheaders() if k.lower() not in HOP_BY_HOP | {"content-length"}]
+            length = response.getheader("Content-Length") if self.command == "HEAD" else None
+            self.answer(response.status, kept, data, length, cut=failure == "cut")
+
+        def pass_on(self, body):
             upstream = http.client.HTTPConnection("127.0.0.1", server.upstream, timeout=30)
             headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
             upstream.request(self.command, self.path, body, headers)
             response = upstream.getresponse()
             data = response.read()
             upstream.close()
-            server.log.append((self.command, unquote(self.path), len(data)))
-            kept = [(k, v) for k, v in response.getheaders() if k.lower() not in HOP_BY_HOP | {"content-length"}]
-            length = response.getheader("Content-Length") if self.command == "HEAD" else None
-            self.answer(response.status, kept, data, length, cut=trouble == "cut")
+            return response, data
+
+        def drop(self):
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
 
         def answer(self, status, headers, data, length=None, cut=False):
             self.send_response(status)

@@ -1,1 +1,1 @@
-"""What a text claims, held against what experts saw."""
+"""What a text claims, compared with what experts measured; see README.md for the English that is read."""

@@ -37,15 +37,15 @@ def said_counts(
     for i, mention in enumerate(mentions):
         word = lexicon.singular(text[mention.start : mention.end])
         groups.setdefault(mention.label, {}).setdefault(word, []).append(i)
-    found = {}
+    counts = {}
     for label, words in groups.items():
         numbers = [mentions[i].count for own in words.values() for i in own]
         if all(number == 0 for number in numbers):
-            found[label] = (0, 0.0)
+            counts[label] = (0, 0.0)
         elif any(numbers):
             ranges = [_range(text, [(i, mentions[i]) for i in own], where, lexicon) for own in words.values()]
-            found[label] = (max(low for low, _ in ranges), sum(high for _, high in ranges))
-    return {label: (low, high if math.isinf(high) else int(high)) for label, (low, high) in found.items()}
+            counts[label] = (max(low for low, _ in ranges), sum(high for _, high in ranges))
+    return {label: (low, high if math.isinf(high) else int(high)) for label, (low, high) in counts.items()}
 
 
 def _range(text: str, own: Sequence[tuple[int, Mention]], where: dict[int, str], lexicon: Lexicon) -> tuple[int, float]:

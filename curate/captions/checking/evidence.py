@@ -1,15 +1,16 @@
 """What a caption claims against what detector and OCR saw, both ways."""
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from curate.captions.boxes import is_box
 from curate.captions.checking.counts import said_counts
-from curate.captions.checking.lexicon import Lexicon, Mention, quotes, read_lexicon
+from curate.captions.checking.lexicon import Lexicon, Mention, read_lexicon
 from curate.captions.checking.matching import found_in, plain_words
 from curate.captions.checking.positions import Position, positions
-from curate.captions.prompting.hints import place_words
+from curate.captions.checking.words import quotes
+from curate.captions.prompting.places import place_words
 from curate.errors import PlanError
 
 __all__ = ["Claims", "CountClaim", "Evidence", "PlaceClaim"]
@@ -127,39 +128,42 @@ class Evidence:
         if caption is None:
             return Claims()
         mentions = self.lexicon.mentions(caption)
-        told = self._objects(caption, mentions, objects) if objects is not None else {}
-        read = self._texts(caption, ocr_lines) if ocr_lines is not None else {}
-        return Claims(**told, **read)
+        object_claims = self._objects(caption, mentions, objects) if objects is not None else {}
+        text_claims = self._texts(caption, ocr_lines) if ocr_lines is not None else {}
+        return Claims(**object_claims, **text_claims)
 
     def boxes(self, objects: Sequence[Mapping[str, Any]], least: float) -> dict[str, list[list[float]]]:
         """Return the boxes of each class of the lexicon with a score of at least `least`; broken ones are left out."""
-        found: dict[str, list[list[float]]] = {}
-        for one in objects:
-            label, box, score = self.lexicon.label_of(one["label"] or ""), one["box"], one["score"]
-            if label and score is not None and score >= least and _is_box(box):
-                found.setdefault(label, []).append(list(box))
-        return found
+        by_label: dict[str, list[list[float]]] = {}
+        for detection in objects:
+            label, box, score = self.lexicon.label_of(detection["label"] or ""), detection["box"], detection["score"]
+            if label and score is not None and score >= least and is_box(box):
+                by_label.setdefault(label, []).append(list(box))
+        return by_label
 
     def knows(self, label: str) -> bool:
         """Tell whether the detector can see a class."""
         return not self.detector_labels or label in {self.lexicon.label_of(name) for name in self.detector_labels}
 
     def _objects(self, caption: str, mentions: list[Mention], objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        seen, sure = self.boxes(objects, self.min_object_score), self.boxes(objects, self.sure_object_score)
+        detected, certain = self.boxes(objects, self.min_object_score), self.boxes(objects, self.sure_object_score)
         named = dict.fromkeys(mention.label for mention in mentions if mention.count != 0)
         judged = [label for label in named if self.knows(label)]
-        supported = [label for label in judged if label in seen]
-        missed = [label for label in sure if label not in named]
+        supported = [label for label in judged if label in detected]
+        missed = [label for label in certain if label not in named]
         places = positions(caption, mentions)
-        said = said_counts(caption, mentions, places, self.lexicon).items()
-        compared = [_count(label, number, len(seen.get(label, ())), len(sure.get(label, ()))) for label, number in said]
+        counts_said = said_counts(caption, mentions, places, self.lexicon).items()
+        compared = [
+            _count(label, number, len(detected.get(label, ())), len(certain.get(label, ())))
+            for label, number in counts_said
+        ]
         counts = [claim for claim in compared if claim is not None]
-        spots = [self._place(mentions[place.mention].label, place, seen) for place in places]
+        spots = [self._place(mentions[place.mention].label, place, detected) for place in places]
         return {
             "object_precision": _share(len(supported), len(judged)),
-            "object_recall": _share(len(sure) - len(missed), len(sure)),
+            "object_recall": _share(len(certain) - len(missed), len(certain)),
             "supported": tuple(supported),
-            "unsupported": tuple(label for label in judged if label not in seen),
+            "unsupported": tuple(label for label in judged if label not in detected),
             "missed": tuple(missed),
             "unjudged": tuple(label for label in named if not self.knows(label)),
             "right_counts": tuple(claim for claim in counts if claim.said == claim.seen),
@@ -169,9 +173,9 @@ class Evidence:
         }
 
     def _place(
-        self, label: str, place: Position, seen: Mapping[str, list[list[float]]]
+        self, label: str, place: Position, detected: Mapping[str, list[list[float]]]
     ) -> tuple[bool, PlaceClaim] | None:
-        boxes = seen.get(label, [])
+        boxes = detected.get(label, [])
         if not boxes:
             return None
         fitting = [box for box in boxes if place.fits(box, self.place_slack)]
@@ -179,14 +183,14 @@ class Evidence:
 
     def _texts(self, caption: str, ocr_lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         lines = [(line["text"] or "", line["score"] or 0.0) for line in ocr_lines[:MOST_QUOTES]]
-        read = " ".join(text for text, score in lines if score >= self.min_line_score)
+        ocr_text = " ".join(text for text, score in lines if score >= self.min_line_score)
         quoted = _distinct(text for _, _, text in quotes(caption))[:MOST_QUOTES]
-        sure = _distinct(text for text, score in lines if score >= self.sure_line_score)
-        supported = [text for text in quoted if found_in(text, read, self.min_similarity)]
-        missed = [text for text in sure if not found_in(text, caption, self.min_similarity)]
+        certain = _distinct(text for text, score in lines if score >= self.sure_line_score)
+        supported = [text for text in quoted if found_in(text, ocr_text, self.min_similarity)]
+        missed = [text for text in certain if not found_in(text, caption, self.min_similarity)]
         return {
             "text_precision": _share(len(supported), len(quoted)),
-            "text_recall": _share(len(sure) - len(missed), len(sure)),
+            "text_recall": _share(len(certain) - len(missed), len(certain)),
             "supported_texts": tuple(supported),
             "unsupported_texts": tuple(text for text in quoted if text not in supported),
             "missed_texts": tuple(missed),
@@ -200,10 +204,6 @@ def _distinct(texts: Iterable[str]) -> list[str]:
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _is_box(box: Sequence[float] | None) -> bool:
-    return box is not None and len(box) == 4 and all(edge is not None and math.isfinite(edge) for edge in box)
 
 
 def _count(label: str, said: tuple[int, float], seen: int, sure: int) -> CountClaim | None:

@@ -10,8 +10,8 @@ from curate.captions.checking.positions import Position, positions
 
 __all__ = ["Phrase", "ground", "swift_objects"]
 
-Box: TypeAlias = tuple[float, ...]
-"""x0, y0, x1, y1 in fractions of the image."""
+Corners: TypeAlias = tuple[float, ...]
+"""A box that can be compared: x0, y0, x1, y1 in fractions of the image."""
 
 PLACEHOLDERS: Final = ("<bbox>", "<ref-object>", "<image>", "<video>", "<audio>")
 
@@ -24,7 +24,7 @@ class Phrase:
     start: int
     end: int
     label: str
-    boxes: tuple[Box, ...] = ()
+    boxes: tuple[Corners, ...] = ()
 
 
 def ground(caption: str, objects: Sequence[Mapping[str, Any]], evidence: Evidence) -> list[Phrase]:
@@ -44,14 +44,14 @@ def ground(caption: str, objects: Sequence[Mapping[str, Any]], evidence: Evidenc
     for place in positions(caption, mentions):
         places.setdefault(place.mention, []).append(place)
     levels = [evidence.boxes(objects, score) for score in (evidence.sure_object_score, evidence.min_object_score)]
-    found: list[Phrase] = []
-    last: dict[str, tuple[Box, ...]] = {}
+    phrases: list[Phrase] = []
+    last: dict[str, tuple[Corners, ...]] = {}
     for i, mention in enumerate(mentions):
         if mention.count == 0:
             continue
         text = caption[mention.start : mention.end]
         is_plural = evidence.lexicon.is_plural(text)
-        chosen: tuple[Box, ...] = ()
+        chosen: tuple[Corners, ...] = ()
         for level in levels:
             boxes = [tuple(box) for box in level.get(mention.label, [])]
             chosen = chosen or _choose(mention, is_plural, _placed(boxes, places.get(i, []), evidence.place_slack))
@@ -61,8 +61,8 @@ def ground(caption: str, objects: Sequence[Mapping[str, Any]], evidence: Evidenc
             last[mention.label] = chosen
         else:
             last.pop(mention.label, None)
-        found.append(Phrase(text, mention.start, mention.end, mention.label, chosen))
-    return found
+        phrases.append(Phrase(text, mention.start, mention.end, mention.label, chosen))
+    return phrases
 
 
 def swift_objects(caption: str, phrases: Sequence[Phrase]) -> tuple[str, dict[str, Any]]:
@@ -77,13 +77,13 @@ def swift_objects(caption: str, phrases: Sequence[Phrase]) -> tuple[str, dict[st
     'Two <ref-object><bbox><bbox> run.'
     """
     parts, at = [], 0
-    told = [phrase for phrase in phrases if phrase.boxes]
-    for phrase in told:
+    grounded = [phrase for phrase in phrases if phrase.boxes]
+    for phrase in grounded:
         parts += [_harmless(caption[at : phrase.start]), "<ref-object>", "<bbox>" * len(phrase.boxes)]
         at = phrase.end
-    boxes = [[round(edge, 4) for edge in box] for phrase in told for box in phrase.boxes]  # columns are float32
+    boxes = [[round(edge, 4) for edge in box] for phrase in grounded for box in phrase.boxes]  # columns are float32
     objects = {
-        "ref": [phrase.phrase for phrase in told],
+        "ref": [phrase.phrase for phrase in grounded],
         "bbox": boxes,
         "bbox_type": "norm1",
         "image_id": [0] * len(boxes),
@@ -91,14 +91,14 @@ def swift_objects(caption: str, phrases: Sequence[Phrase]) -> tuple[str, dict[st
     return "".join([*parts, _harmless(caption[at:])]), objects
 
 
-def _placed(boxes: list[Box], places: list[Position], slack: float) -> list[Box]:
+def _placed(boxes: list[Corners], places: list[Position], slack: float) -> list[Corners]:
     return [box for box in boxes if any(place.fits(box, slack) for place in places)] if places else boxes
 
 
-def _choose(mention: Mention, is_plural: bool | None, boxes: list[Box]) -> tuple[Box, ...]:
+def _choose(mention: Mention, is_plural: bool | None, boxes: list[Corners]) -> tuple[Corners, ...]:
     """Return the boxes if their number is the one that the phrase says, none otherwise."""
-    wanted = mention.count if mention.count is not None else 1 if is_plural is False else None
-    fits = len(boxes) == wanted if wanted is not None else bool(boxes)
+    number = mention.count if mention.count is not None else 1 if is_plural is False else None
+    fits = len(boxes) == number if number is not None else bool(boxes)
     return tuple(boxes) if fits else ()
 
 

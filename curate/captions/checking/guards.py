@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from curate.captions.checking.lexicon import quotes
+from curate.captions.checking.words import quotes
 from curate.captions.prompting.prompts import Prompt
 from curate.captions.text import Detect, split_words
 from curate.errors import PlanError
@@ -132,14 +132,14 @@ class Languages:
 
     def judge(self, caption: str, detect: Detect | None) -> tuple[str | None, float | None, bool]:
         """Return language and confidence, null where no letter stands outside quotations, and whether it is wrong."""
-        told = _unquoted(caption)
-        letters = [letter for letter in told if letter.isalpha()]
+        unquoted = _unquoted(caption)
+        letters = [letter for letter in unquoted if letter.isalpha()]
         if detect is None or not self.wanted or not letters:
             return None, None, False
-        language, sure = detect(told) or (None, None)
-        other = language is not None and language not in self.wanted and (sure or 0.0) >= self.min_confidence
+        language, confidence = detect(unquoted) or (None, None)
+        other = language is not None and language not in self.wanted and (confidence or 0.0) >= self.min_confidence
         foreign = sum(not LATIN.match(letter) for letter in letters) / len(letters)
-        return language, sure, other or (LATIN_LANGUAGES.issuperset(self.wanted) and foreign > self.max_foreign)
+        return language, confidence, other or (LATIN_LANGUAGES.issuperset(self.wanted) and foreign > self.max_foreign)
 
 
 def _unquoted(caption: str) -> str:
@@ -160,16 +160,16 @@ def sentences(text: str) -> list[str]:
 
 
 def _repeats(caption: str, words: list[str]) -> bool:
-    said = [part for part in sentences(caption) if len(part.split()) > 2 or not part.isascii()]
-    if len(set(said)) < len(said):
+    parts = [part for part in sentences(caption) if len(part.split()) > 2 or not part.isascii()]
+    if len(set(parts)) < len(parts):
         return True
     runs = Counter(zip(*(words[i:] for i in range(LOOP_WORDS)), strict=False))
     return max(runs.values(), default=0) >= LOOP_TIMES
 
 
 def _copies(words: list[str], prompt: Prompt) -> bool:
-    asked = split_words(f"{prompt.system or ''} {prompt.text} {prompt.lead}")
-    return not _runs(asked).isdisjoint(_runs(words))
+    request = split_words(f"{prompt.system or ''} {prompt.text} {prompt.lead}")
+    return not _runs(request).isdisjoint(_runs(words))
 
 
 def _runs(words: list[str]) -> set[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from curate.captions.checking.numbers import NUMBERS, clashes, count_before, sti
 from curate.captions.checking.words import Token, joined, quotes, split_tokens
 from curate.errors import PlanError
 
-__all__ = ["Lexicon", "Mention", "Token", "quotes", "read_lexicon", "split_tokens"]
+__all__ = ["Lexicon", "Mention", "read_lexicon"]
 
 KEPT: Final = Path(__file__).parent.parent / "lexica"
 
@@ -81,20 +81,20 @@ class Lexicon:
         forms = _forms(self)
         tokens = split_tokens(text)
         quoted = [(start, end) for start, end, _ in quotes(text)]
-        found: list[Mention] = []
+        mentions: list[Mention] = []
         at, last = 0, -1
         while at < len(tokens):
             size = _longest(forms, tokens, at, text)
             form = forms.get(_phrase(tokens, at, size)) if size else None
             if form and form.label and not _within(tokens[at][1], quoted) and _is_noun(form, tokens, at, size, text):
                 count = count_before(tokens, at, last, text)
-                if count is None and found and found[-1].count == 0:
-                    count = still_denied(text[found[-1].end : tokens[at][1]])
+                if count is None and mentions and mentions[-1].count == 0:
+                    count = still_denied(text[mentions[-1].end : tokens[at][1]])
                 number = None if count is not None and clashes(count, form.is_plural) else count
-                found.append(Mention(form.label, tokens[at][1], tokens[at + size - 1][2], number))
+                mentions.append(Mention(form.label, tokens[at][1], tokens[at + size - 1][2], number))
                 last = at + size - 1
             at += size or 1
-        return found
+        return mentions
 
     def label_of(self, name: str) -> str | None:
         """Return the class that a detector's label means, None if the lexicon does not know it.
@@ -128,8 +128,8 @@ def read_lexicon(where: str) -> Lexicon:
     """
     path = Path(where) if where.endswith(".toml") else KEPT / f"{where}.toml"
     if not path.is_file():
-        kept = sorted(file.stem for file in KEPT.glob("*.toml"))
-        raise PlanError(f"lexicon not found: {where}; give one of {kept} or the path of a .toml file")
+        names = sorted(file.stem for file in KEPT.glob("*.toml"))
+        raise PlanError(f"lexicon not found: {where}; give one of {names} or the path of a .toml file")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         labels = tuple((label, _texts(forms)) for label, forms in table["labels"].items())

@@ -17,14 +17,14 @@ def found_in(part: str, whole: str, similarity: float) -> bool:
     >>> found_in("NO SWIMMING", "Beach Rules: no swimmlng after dark", 0.8), found_in("art", "a cart", 0.8)
     (True, False)
     """
-    wanted, words = "".join(plain_words(part)), plain_words(whole[:MOST_CHARACTERS])
-    if not wanted:
+    letters, words = "".join(plain_words(part)), plain_words(whole[:MOST_CHARACTERS])
+    if not letters:
         return True
-    if len(wanted) < SHORT and wanted.isascii():
-        return any(_begins(words[i:], wanted) for i in range(len(words)))
+    if len(letters) < SHORT and letters.isascii():
+        return any(_begins(words[i:], letters) for i in range(len(words)))
     if set(plain_words(part)) <= set(words):  # lines may come in another order
         return True
-    return least_errors(wanted, "".join(words)) <= (1 - similarity) * len(wanted) + 1e-9
+    return least_errors(letters, "".join(words)) <= (1 - similarity) * len(letters) + 1e-9
 
 
 def least_errors(part: str, whole: str) -> int:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from curate.captions.checking.lexicon import Mention, quotes
+from curate.captions.boxes import Box, centre
+from curate.captions.checking.lexicon import Mention
+from curate.captions.checking.words import quotes
 
 __all__ = ["Position", "positions"]
 
@@ -43,9 +45,9 @@ class Position:
     column: int | None
     row: int | None
 
-    def fits(self, box: Sequence[float], slack: float) -> bool:
+    def fits(self, box: Box, slack: float) -> bool:
         """Tell whether the centre of a box (fractions) lies there; thirds are wider by `slack` on both sides."""
-        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        x, y = centre(box)
         alone = self.column is None or self.row is None
         return _fits(self.column, x, slack, alone) and _fits(self.row, y, slack, alone)
 
@@ -63,14 +65,14 @@ def positions(text: str, mentions: Sequence[Mention]) -> list[Position]:
     inside: dict[int, list[tuple[int, Mention]]] = {}
     for i, mention in enumerate(mentions):
         inside.setdefault(bisect_right(starts, mention.start), []).append((i, mention))
-    found = []
+    claims = []
     for match in matches:
         sentence = bisect_right(starts, match.start())
         place = _place(match) if sentence in inside else None
         owner = _owner(bare, match, inside[sentence], starts[sentence - 1]) if place else None
         if place and owner is not None:
-            found.append(Position(owner, *place))
-    return found
+            claims.append(Position(owner, *place))
+    return claims
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:

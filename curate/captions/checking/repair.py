@@ -1,4 +1,4 @@
-"""What is wrong with a caption, said so that its writer can mend it, and which of two captions is better."""
+"""Turn the faults of a caption into a repair prompt, and compare two captions by their faults."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -7,16 +7,16 @@ from typing import Final
 
 from curate.captions.checking.evidence import Claims
 from curate.captions.prompting.commands import find_command
-from curate.captions.prompting.hints import neutral
+from curate.captions.prompting.untrusted import neutral
 
-__all__ = ["Faults", "better", "fill"]
+__all__ = ["Checked", "Faults", "better", "fill"]
 
-LISTED: Final = 10  # of each kind are told; a text has at most so many characters
+LISTED: Final = 10  # faults of a kind in the prompt; a quoted text has at most CHARACTERS
 CHARACTERS: Final = 80
-LED_ASTRAY: Final = frozenset(("empty", "leaked_prompt", "refusal", "too_short", "wrong_language"))
-"""Marks that a stranger's text among the hints may have caused."""
+INJECTED: Final = frozenset(("empty", "leaked_prompt", "refusal", "too_short", "wrong_language"))
+"""Marks that a command in the untrusted text of the hints may have caused."""
 FATAL: Final = frozenset(("empty", "refusal", "truncated", "wrong_language"))
-SAID: Final = {
+MESSAGES: Final = {
     "empty": "it is empty",
     "hedging": "it guesses; state only what can be seen",
     "leaked_coordinates": "it holds coordinates",
@@ -36,8 +36,8 @@ PLACEHOLDER: Final = re.compile(r"\{(caption|faults)\}")
 class Faults:
     """What guards, evidence and verification hold against a caption.
 
-    `marks` are those that are not allowed, `claims` the evidence, `denied` the classes that a second look denied.
-    `tell_missed_objects` and `tell_missed_texts` say whether what is missed is enough to ask again.
+    `marks` are those that are not allowed, `claims` the evidence, `denied` the classes that a model denied on a second
+    look. `tell_missed_objects` and `tell_missed_texts` say whether what is missed is enough to ask again.
     """
 
     marks: tuple[str, ...]
@@ -50,7 +50,7 @@ class Faults:
     def reasons(self) -> list[str]:
         """Return the names of what is worth another try, sorted; none: the caption stays as it is."""
         claims = self.claims
-        found = {
+        kinds = {
             "unsupported_object": claims.unsupported,
             "denied_object": self.denied,
             "unsupported_text": claims.unsupported_texts,
@@ -59,7 +59,7 @@ class Faults:
             "missed_object": self.tell_missed_objects and claims.missed,
             "missed_text": self.tell_missed_texts and claims.missed_texts,
         }
-        return sorted([*self.marks, *(name for name, what in found.items() if what)])
+        return sorted([*self.marks, *(name for name, faults in kinds.items() if faults)])
 
     @property
     def number(self) -> int:
@@ -69,29 +69,38 @@ class Faults:
         return len(self.marks) + claims.wrong + len(denied) + len(claims.missed) + len(claims.missed_texts)
 
     @property
-    def led_astray(self) -> bool:
-        """Whether a mark is one that a command among the hints would cause; strangers' texts are then kept away."""
-        return not LED_ASTRAY.isdisjoint(self.marks)
+    def by_injection(self) -> bool:
+        """Whether a mark is one that a command among the hints would cause; untrusted text is then left out."""
+        return not INJECTED.isdisjoint(self.marks)
 
     def lines(self) -> list[str]:
         """Return what is wrong in plain words, one fault a line; texts of others are quoted as data."""
         claims = self.claims
-        gone = list(dict.fromkeys((*claims.unsupported, *self.denied)))
-        said = [SAID.get(mark, mark) for mark in self.marks]
-        said += _list("these could not be found in the picture: ", gone)
-        said += [
+        unsupported = list(dict.fromkeys((*claims.unsupported, *self.denied)))
+        lines = [MESSAGES.get(mark, mark) for mark in self.marks]
+        lines += _list("these could not be found in the picture: ", unsupported)
+        lines += [
             f"it says {claim.said} of {claim.label}; {claim.seen} can be found"
             for claim in claims.wrong_counts[:LISTED]
         ]
-        said += [
+        lines += [
             f"it puts {claim.label} in the {claim.said}; it was found in the {claim.seen}"
             for claim in claims.wrong_places[:LISTED]
         ]
-        said += _list("this quoted text could not be read in the picture: ", _quoted(claims.unsupported_texts))
-        if not self.led_astray:
-            said += _list("this text of the picture is missing: ", _quoted(claims.missed_texts))
-        said += _list("these were found and are not mentioned: ", claims.missed)
-        return [f"- {line}" for line in said]
+        lines += _list("this quoted text could not be read in the picture: ", _quoted(claims.unsupported_texts))
+        if not self.by_injection:
+            lines += _list("this text of the picture is missing: ", _quoted(claims.missed_texts))
+        lines += _list("these were found and are not mentioned: ", claims.missed)
+        return [f"- {line}" for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A caption, all its marks, and its faults."""
+
+    caption: str
+    marks: list[str]
+    faults: Faults
 
 
 def fill(text: str, caption: str, faults: Faults, characters: int) -> str:

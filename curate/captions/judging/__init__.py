@@ -1,1 +1,1 @@
-"""What judges are asked, and whether they may be believed."""
+"""Prompts and answers of judges, and their agreement with labels."""

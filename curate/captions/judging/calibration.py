@@ -123,11 +123,11 @@ def agreement(column: str, minimum: float, labels: Sequence[float], scores: Sequ
 def read_calibration(text: str) -> Calibration:
     """Return what `Calibration.to_json` wrote; raises PlanError if it is anything else."""
     try:
-        found: dict[str, Any] = json.loads(text)
-        if found.pop("version") != 1:
+        table: dict[str, Any] = json.loads(text)
+        if table.pop("version") != 1:
             raise ValueError("another version")
-        axes = {name: Agreement(**axis) for name, axis in found.pop("axes").items()}
-        return Calibration(**{**found, "stages": tuple(found["stages"]), "axes": axes})
+        axes = {name: Agreement(**axis) for name, axis in table.pop("axes").items()}
+        return Calibration(**{**table, "stages": tuple(table["stages"]), "axes": axes})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PlanError(f"this is not a calibration that `curate calibrate` wrote: {error}") from error
 

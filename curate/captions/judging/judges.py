@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from curate.captions.prompting.hints import neutral
+from curate.captions.prompting.untrusted import neutral
 
 __all__ = [
     "AXES",
@@ -17,6 +17,7 @@ __all__ = [
     "Verdict",
     "judge_prompt",
     "position_bias",
+    "preferred",
     "read_scores",
     "read_verdict",
     "score_prompt",
@@ -116,10 +117,10 @@ def read_verdict(text: str) -> Verdict:
     >>> read_verdict("1 and 2 are both good.").answer, read_verdict("").answer, read_verdict("3").answer
     ('unparsed', 'unparsed', 'unparsed')
     """
-    found = _json_object(text)
-    if found is not None:
-        answer = str(found.get("verdict", "")).strip().lower()
-        return Verdict(answer if answer in ("1", "2", "tie") else UNPARSED, str(found.get("reason") or "").strip())
+    parsed = _json_object(text)
+    if parsed is not None:
+        answer = str(parsed.get("verdict", "")).strip().lower()
+        return Verdict(answer if answer in ("1", "2", "tie") else UNPARSED, str(parsed.get("reason") or "").strip())
     if cut := _CUT.match(text):
         return Verdict(cut.group(1).lower(), cut.group(2).strip())
     first, _, rest = text.strip().partition("\n")
@@ -128,6 +129,19 @@ def read_verdict(text: str) -> Verdict:
         return Verdict(UNPARSED, text.strip())
     after = _REASON.split(rest, maxsplit=1)[-1]
     return Verdict(verdict.group(1).lower(), _END.split(after, maxsplit=1)[0].strip())
+
+
+def preferred(chosen_first: Verdict, rejected_first: Verdict) -> str:
+    """Return what two verdicts in swapped orders say of the chosen text; see `schemas.pair_judge`.
+
+    >>> preferred(Verdict("1"), Verdict("2")), preferred(Verdict("1"), Verdict("1"))
+    ('chosen', 'inconsistent')
+    """
+    if UNPARSED in (chosen_first.answer, rejected_first.answer):
+        return UNPARSED
+    first = {"1": "chosen", "2": "rejected", "tie": "tie"}[chosen_first.answer]
+    second = {"1": "rejected", "2": "chosen", "tie": "tie"}[rejected_first.answer]
+    return first if first == second else "inconsistent"
 
 
 def read_scores(text: str) -> tuple[dict[str, int], str] | None:
@@ -140,11 +154,11 @@ def read_scores(text: str) -> tuple[dict[str, int], str] | None:
     >>> read_scores("VIR: 4") is read_scores("VIR: 7, ITA: 3") is read_scores("4.5") is None
     True
     """
-    found = _json_object(text)
-    if found is not None:
-        values = {axis: found.get(axis) for axis in AXES}
+    parsed = _json_object(text)
+    if parsed is not None:
+        values = {axis: parsed.get(axis) for axis in AXES}
         good = all(type(value) is int and 1 <= value <= 5 for value in values.values())
-        return ({axis: int(values[axis] or 0) for axis in AXES}, str(found.get("reason") or "")) if good else None
+        return ({axis: int(values[axis] or 0) for axis in AXES}, str(parsed.get("reason") or "")) if good else None
     if cut := _SCORES_CUT.match(text):
         return {"vir": int(cut.group(1)), "ita": int(cut.group(2))}, cut.group(3).strip()
     scores: dict[str, int] = {}
@@ -163,10 +177,10 @@ def _json_object(text: str) -> dict[str, Any] | None:
     if bare.startswith("```"):
         bare = bare[3:].removeprefix("json").removesuffix("```")
     try:
-        found = json.loads(bare)
+        value = json.loads(bare)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +207,15 @@ def position_bias(rows: Iterable[Mapping[str, Any]]) -> PositionBias:
     """
     pairs = [(row["pair_judge_answer"], row["pair_judge_answer_swapped"]) for row in rows]
     pairs = [pair for pair in pairs if None not in pair]
-    read = [pair for pair in pairs if UNPARSED not in pair]
-    same = [a for a, b in read if a == b != "tie"]
-    agree = sum((a, b) in (("1", "2"), ("2", "1"), ("tie", "tie")) for a, b in read)
+    parsed = [pair for pair in pairs if UNPARSED not in pair]
+    same = [a for a, b in parsed if a == b != "tie"]
+    agree = sum((a, b) in (("1", "2"), ("2", "1"), ("tie", "tie")) for a, b in parsed)
     return PositionBias(
         len(pairs),
         _share(sum(pair.count(UNPARSED) for pair in pairs), 2 * len(pairs)),
-        _share(len(same), len(read)),
+        _share(len(same), len(parsed)),
         _share(same.count("1"), len(same)),
-        _share(agree, len(read)),
+        _share(agree, len(parsed)),
     )
 
 

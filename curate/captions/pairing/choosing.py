@@ -35,8 +35,10 @@ def best_and_worst(texts: Sequence[str], scores: Sequence[float | None]) -> tupl
     >>> best_and_worst(["a b c", "a", "b", "a b d"], [0.9, 0.9, 0.1, 0.2])
     (1, 2)
     """
-    known = [i for i, score in enumerate(scores) if score is not None]
-    value = {i: scores[i] for i in known} if len({texts[i] for i in known}) > 1 else dict.fromkeys(range(len(texts)), 0)
+    scored = [i for i, score in enumerate(scores) if score is not None]
+    value = (
+        {i: scores[i] for i in scored} if len({texts[i] for i in scored}) > 1 else dict.fromkeys(range(len(texts)), 0)
+    )
     high, low = max(value.values(), default=0), min(value.values(), default=0)  # type: ignore[type-var]
     pairs = itertools.product(*([i for i in value if value[i] == score] for score in (high, low)))
     apart = [(a, b) for a, b in pairs if texts[a] != texts[b]]

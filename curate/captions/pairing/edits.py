@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from curate.captions.checking.evidence import Claims
-from curate.captions.checking.lexicon import Lexicon, Mention, quotes
+from curate.captions.checking.image_evidence import ImageEvidence
+from curate.captions.checking.lexicon import Lexicon, Mention
 from curate.captions.checking.matching import plain_words
 from curate.captions.checking.positions import PLACE
-from curate.captions.checking.truth import Seen
+from curate.captions.checking.words import quotes
 from curate.captions.choices import Choices
 from curate.captions.pairing.change import Change, apply
 from curate.captions.pairing.wording import (
@@ -52,16 +53,16 @@ LOOSE: Final = re.compile(r"\s*(?:[,.;:)]|$|(?:and|or|on|in|at|with|near|beside|
 SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)")
 
 
-def make_edit(kind: str, text: str, seen: Seen, choices: Choices) -> list[Change] | None:
+def make_edit(kind: str, text: str, image: ImageEvidence, choices: Choices) -> list[Change] | None:
     """Return the changes of one kind, or None where the text or the evidence allows none.
 
     Candidates are tried in an order that `choices` decides, until one measures worse than the text.
     """
-    before = seen.score(text)
-    for changes in EDITS[kind](_Case(text, seen, choices)):
+    before = image.score(text)
+    for changes in EDITS[kind](_Case(text, image, choices)):
         if kind == "wrong_attribute":
             return changes
-        after = seen.score(apply(text, changes))
+        after = image.score(apply(text, changes))
         if before is not None and after is not None and after < before:
             return changes
     return None
@@ -69,15 +70,15 @@ def make_edit(kind: str, text: str, seen: Seen, choices: Choices) -> list[Change
 
 @dataclass(frozen=True)
 class _Case:
-    """A text, what is known of its image, and what chance decides."""
+    """A text, the evidence of its image, and what chance decides."""
 
     text: str
-    seen: Seen
+    image: ImageEvidence
     choices: Choices
 
     @property
     def lexicon(self) -> Lexicon:
-        return self.seen.evidence.lexicon
+        return self.image.evidence.lexicon
 
     @functools.cached_property
     def mentions(self) -> list[Mention]:
@@ -85,15 +86,17 @@ class _Case:
 
     @functools.cached_property
     def claims(self) -> Claims:
-        return self.seen.claims(self.text)
+        return self.image.claims(self.text)
 
     def shuffled(self, what: str, items: Iterable[Any]) -> list[Any]:
         return sorted(items, key=lambda item: self.choices.fraction(f"{what} {item}"))
 
-    def strangers(self) -> list[str]:
+    def absent(self) -> list[str]:
         """Return classes of which there is no sign in the image nor in the text, and whose name is a singular."""
-        known = {*self.seen.suspected, *(mention.label for mention in self.mentions)}
-        names = [label for label, _ in self.lexicon.labels if label not in known and self.seen.evidence.knows(label)]
+        possible = {*self.image.possible, *(mention.label for mention in self.mentions)}
+        names = [
+            label for label, _ in self.lexicon.labels if label not in possible and self.image.evidence.knows(label)
+        ]
         return [name for name in names if not name.endswith("s") or name.endswith(("ss", "us"))]
 
     def change(self, start: int, end: int, after: str) -> Change:
@@ -102,81 +105,81 @@ class _Case:
 
 def _added_object(case: _Case) -> list[list[Change]]:
     """Add a sentence that names a class that is not there, after the last one that names any."""
-    if case.seen.objects is None:
+    if case.image.objects is None:
         return []
     last = max((mention.end for mention in case.mentions), default=0)
     end = next((m.end() for m in SENTENCE_END.finditer(case.text, last)), len(case.text.rstrip()))
     stop = "" if SENTENCE_END.match(case.text, end - 1) else "."
     form = THERE[case.choices.index("added wording", len(THERE))]
-    found = []
-    for name in case.shuffled("added", case.strangers())[:3]:
+    candidates = []
+    for name in case.shuffled("added", case.absent())[:3]:
         sentence = form.format(article(name))
-        found.append([case.change(end, end, f"{stop} {sentence[0].upper()}{sentence[1:]}")])
-    return found
+        candidates.append([case.change(end, end, f"{stop} {sentence[0].upper()}{sentence[1:]}")])
+    return candidates
 
 
 def _swapped_object(case: _Case) -> list[list[Change]]:
     """Call a class that is there by the name of one that is not, wherever it is named."""
-    there = [label for label in case.claims.supported if label in case.seen.sure]
-    strangers = case.shuffled("swapped for", case.strangers())
-    found = []
-    for label, stranger in zip(case.shuffled("swapped", there), strangers, strict=False):
+    there = [label for label in case.claims.supported if label in case.image.certain]
+    absent = case.shuffled("swapped for", case.absent())
+    candidates = []
+    for label, other in zip(case.shuffled("swapped", there), absent, strict=False):
         own = [mention for mention in case.mentions if mention.label == label]
-        changes = [_renamed(case, mention, stranger) for mention in own]
+        changes = [_renamed(case, mention, other) for mention in own]
         after = case.lexicon.mentions(apply(case.text, changes))
-        if label not in {mention.label for mention in after} and stranger in {mention.label for mention in after}:
-            found.append(changes)
-    return found
+        if label not in {mention.label for mention in after} and other in {mention.label for mention in after}:
+            candidates.append(changes)
+    return candidates
 
 
-def _renamed(case: _Case, mention: Mention, stranger: str) -> Change:
+def _renamed(case: _Case, mention: Mention, other: str) -> Change:
     surface = case.text[mention.start : mention.end]
     if is_plural(case.lexicon, mention.label, surface):
-        return case.change(mention.start, mention.end, like(surface, plural(case.lexicon, stranger)))
+        return case.change(mention.start, mention.end, like(surface, plural(case.lexicon, other)))
     start = mention.start
     word = ARTICLE.search(case.text, 0, start)
     if word is None:
-        return case.change(start, mention.end, like(surface, stranger))
-    return case.change(word.start(), mention.end, like(word.group(), article(stranger)))
+        return case.change(start, mention.end, like(surface, other))
+    return case.change(word.start(), mention.end, like(word.group(), article(other)))
 
 
 def _missing_text(case: _Case) -> list[list[Change]]:
     """Leave out a text of the image, with the words that lead to it; "reads ..." becomes "bears some text"."""
-    found = []
+    candidates = []
     for start, end, _ in case.shuffled("missing", _read(case)):
         lead = LEAD.search(case.text, max(0, start - REACH), start)
         verb = VERB.search(case.text, max(0, start - REACH), start)
         if lead:
             both = lead["comma"] and case.text[end : end + 1] == ","
-            found.append([case.change(lead.start(), end + bool(both), "")])
+            candidates.append([case.change(lead.start(), end + bool(both), "")])
         elif verb:
             bear = "bears" if verb["verb"].casefold().endswith("s") else "bear"
-            found.append([case.change(verb.start(), end, f"{bear} some text")])
+            candidates.append([case.change(verb.start(), end, f"{bear} some text")])
         else:
             first = not case.text[:start].strip() or case.text[:start].rstrip()[-1] in ".!?"
-            found.append([case.change(start, end, "Some text" if first else "some text")])
-    return found
+            candidates.append([case.change(start, end, "Some text" if first else "some text")])
+    return candidates
 
 
 def _changed_text(case: _Case) -> list[list[Change]]:
     """Write another word where the image has a text."""
     texts = {quoted for _, _, quoted in _read(case)}
-    lines = {word.casefold() for line in case.seen.lines or () for word in re.findall(r"\w+", line["text"] or "")}
-    found = []
+    lines = {word.casefold() for line in case.image.lines or () for word in re.findall(r"\w+", line["text"] or "")}
+    candidates = []
     for quoted in case.shuffled("changed", sorted(texts)):
         words = list(re.finditer(r"[A-Za-z]{2,}|\d+", quoted))
         spare = [word for word in case.shuffled("sign", SIGNS) if word not in lines]
         for word in case.shuffled("changed word", words)[:2]:
             other = _other_word(word.group(), spare)
             fresh = quoted[: word.start()] + other + quoted[word.end() :]
-            found.append(
+            candidates.append(
                 [
                     case.change(start, end, case.text[start:end].replace(quoted, fresh))
                     for start, end, again in quotes(case.text)
                     if again == quoted
                 ]
             )
-    return found
+    return candidates
 
 
 def _other_word(word: str, spare: Sequence[str]) -> str:
@@ -188,16 +191,16 @@ def _other_word(word: str, spare: Sequence[str]) -> str:
 def _wrong_count(case: _Case) -> list[list[Change]]:
     """Say another number of a class whose number the detector bears out."""
     right = {claim.label: claim.said for claim in case.claims.right_counts if claim.said}
-    found = []
-    for label in case.shuffled("count", [name for name, said in right.items() if case.seen.sure.get(name) == said]):
+    candidates = []
+    for label in case.shuffled("count", [name for name, said in right.items() if case.image.certain.get(name) == said]):
         number = right[label]
         own = [m for m in case.mentions if m.label == label and m.count == number]
         others = [n for n in range(max(2, number - 2), number + 3) if n != number]
         other = others[case.choices.index(f"count of {label}", len(others))]
         changes = [change for mention in own if (change := _recounted(case, mention, number, other))]
         if changes and (number > 1 or len(changes) == 1):
-            found.append(changes)
-    return found
+            candidates.append(changes)
+    return candidates
 
 
 def _recounted(case: _Case, mention: Mention, number: int, other: int) -> Change | None:
@@ -237,15 +240,15 @@ def _wrong_attribute(case: _Case) -> list[list[Change]]:
         and not re.search(r"(?:\band|-)\s?$", case.text[: hit.start()])
     ]
     there = {word.casefold() for word in re.findall(rf"\b(?:{names})\b", case.text, re.I)}
-    found = []
+    candidates = []
     for phrase in case.shuffled("attribute", sorted({hit.group().casefold() for hit in hits})):
         colour = phrase.partition(" ")[0]
         others = [c for c in COLOURS if c not in there and c not in COLOURS[colour]]
         if others:
             other = others[case.choices.index(f"colour of {phrase}", len(others))]
             own = [hit for hit in hits if hit.group().casefold() == phrase]
-            found.append([_recoloured(case, hit, other) for hit in own])
-    return found
+            candidates.append([_recoloured(case, hit, other) for hit in own])
+    return candidates
 
 
 def _recoloured(case: _Case, hit: re.Match[str], other: str) -> Change:
@@ -258,23 +261,23 @@ def _recoloured(case: _Case, hit: re.Match[str], other: str) -> Change:
 def _wrong_position(case: _Case) -> list[list[Change]]:
     """Say the opposite of where a thing is, where the detector bears out that it is there."""
     right, wrong = len(case.claims.right_places), len(case.claims.wrong_places)
-    found = []
+    candidates = []
     for place in case.shuffled("position", PLACE.finditer(case.text) if right else ()):
         for word in re.finditer("|".join(rf"\b{word}\b" for word in OPPOSITES), place.group(), re.IGNORECASE):
             start = place.start() + word.start()
             other = like(word.group(), OPPOSITES[word.group().casefold()])
             changes = [case.change(start, place.start() + word.end(), other)]
-            after = case.seen.claims(apply(case.text, changes))
+            after = case.image.claims(apply(case.text, changes))
             if len(after.right_places) < right and len(after.wrong_places) > wrong:
-                found.append(changes)
-    return found
+                candidates.append(changes)
+    return candidates
 
 
 def _read(case: _Case) -> list[tuple[int, int, str]]:
     """Return the quotations that stand in the image, letter by letter, in lines that the OCR is sure of."""
-    seen, exact = case.seen, replace(case.seen.evidence, min_similarity=1.0)
-    sure = [line for line in seen.lines or () if (line["score"] or 0) >= seen.evidence.sure_line_score]
-    supported = {tuple(plain_words(text)) for text in exact.measure(case.text, None, sure).supported_texts}
+    image, exact = case.image, replace(case.image.evidence, min_similarity=1.0)
+    certain = [line for line in image.lines or () if (line["score"] or 0) >= image.evidence.sure_line_score]
+    supported = {tuple(plain_words(text)) for text in exact.measure(case.text, None, certain).supported_texts}
     return [quote for quote in quotes(case.text) if tuple(plain_words(quote[2])) in supported]
 
 

@@ -1,1 +1,1 @@
-"""What a writer is told, and what strangers and experts tell it."""
+"""Prompts, hints and untrusted text."""

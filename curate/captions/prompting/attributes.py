@@ -1,11 +1,11 @@
 """Questions about the main person of an image, by part. Our own compilation of plain, visible attributes."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from curate.errors import PlanError
 
-__all__ = ["ATTRIBUTES", "BACKGROUND", "BODY", "FACE", "PARTS", "Attribute"]
+__all__ = ["ATTRIBUTES", "BACKGROUND", "BODY", "FACE", "PARTS", "Attribute", "read_attribute"]
 
 PARTS: Final = ("face", "body", "background")
 
@@ -21,6 +21,23 @@ class Attribute:
     def __post_init__(self) -> None:
         if self.part not in PARTS:
             raise PlanError(f"Attribute {self.name!r}: part is {self.part!r}; it must be one of {', '.join(PARTS)}")
+
+
+def read_attribute(
+    attribute: Attribute, text: str, probability: float | None, answers: tuple[str, str]
+) -> dict[str, Any]:
+    """Return an entry of `human_attributes` from the answer to its question; `answers` are the words for yes and no.
+
+    Any other answer is unknown: present and probability are null.
+    """
+    word = text.strip().casefold()
+    is_read = word in {answer.casefold() for answer in answers}
+    return {
+        "part": attribute.part,
+        "name": attribute.name,
+        "present": word == answers[0].casefold() if is_read else None,
+        "probability": probability if is_read else None,
+    }
 
 
 # Forty, as many as HumanCaption's classifier has (its list is CelebA's; ours leaves out judgements of looks, and asks

@@ -59,13 +59,13 @@ def _find(text: str, commands: str) -> str | None:
     patterns = _patterns(commands)
     if control_tokens(text):
         return "control_token"
-    seen, joined = _plain(LINES.sub(" ; ", text)), _unspaced(_plain(text))
-    if COORDINATES.search(seen):
+    plain, joined = _plain(LINES.sub(" ; ", text)), _unspaced(_plain(text))
+    if COORDINATES.search(plain):
         return "coordinates"
-    words = seen.split()[:MOST_WORDS]
+    words = plain.split()[:MOST_WORDS]
     if len(words) >= REPEATED_WORDS and len(set(words)) < REPEATED_SHARE * len(words):
         return "repetition"
-    forms = dict.fromkeys((seen, joined, joined.translate(LEET), *_decoded(text)))
+    forms = dict.fromkeys((plain, joined, joined.translate(LEET), *_decoded(text)))
     return next((name for form in forms for name, pattern in patterns.items() if pattern.search(form)), None)
 
 
@@ -87,7 +87,7 @@ def _patterns(commands: str) -> Mapping[str, re.Pattern[str]]:
 
 def _filler(words: Mapping[str, str]) -> Callable[[str], str]:
     names = re.compile("{(" + "|".join(words) + ")}")
-    return lambda pattern: names.sub(lambda found: words[found[1]], pattern)
+    return lambda pattern: names.sub(lambda match: words[match[1]], pattern)
 
 
 def _plain(text: str) -> str:
@@ -99,15 +99,15 @@ def _plain(text: str) -> str:
 
 def _unspaced(text: str) -> str:
     """Join letters that stand alone: "i g n o r e" is a word."""
-    return SPACED.sub(lambda found: re.sub(r"[ .\-_*]", "", found[0]), text)
+    return SPACED.sub(lambda match: re.sub(r"[ .\-_*]", "", match[0]), text)
 
 
 def _decoded(text: str) -> list[str]:
     """Return what base64 in a text says, where it is printable."""
-    found = []
+    texts = []
     for blob in BLOB.findall(text)[:8]:
         try:
-            found.append(base64.b64decode(blob + "=" * (-len(blob) % 4)).decode("ascii").casefold())
+            texts.append(base64.b64decode(blob + "=" * (-len(blob) % 4)).decode("ascii").casefold())
         except ValueError:
             continue
-    return [said for said in found if said.isprintable()]
+    return [text for text in texts if text.isprintable()]

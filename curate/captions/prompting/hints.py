@@ -5,24 +5,21 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Final
 
+from curate.captions.boxes import area, is_box
 from curate.captions.prompting.commands import COMMANDS_V1, find_command
-from curate.captions.prompting.places import PLACES, Box, Place, is_box, place_style, place_words, write_place
+from curate.captions.prompting.places import PLACES, Place, place_style, write_place
 from curate.captions.prompting.tokens import estimate_tokens
 from curate.captions.prompting.untrusted import neutral
 from curate.errors import PlanError
 
 __all__ = [
     "BLOCKS",
-    "CUT_FIRST",
-    "Box",
+    "Block",
     "Budgets",
     "HintBlock",
     "Hints",
     "LeftOut",
     "Section",
-    "neutral",
-    "place_style",
-    "place_words",
 ]
 
 
@@ -33,19 +30,6 @@ class _Item:
     text: str
     place: str = ""
     order: float = 0.0
-
-
-BLOCKS: Final = {
-    "alt_text": "alt_text",
-    "objects": "objects",
-    "ocr": "ocr_lines",
-    "attributes": "human_attributes",
-    "tags": "tags",
-}
-"""The blocks in the order of the prompt, and the column that each reads."""
-
-CUT_FIRST: Final = ("tags", "objects", "ocr", "attributes", "alt_text")
-"""What gives way first over the total budget: tags say least, names of the alt text cannot be seen at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +95,10 @@ class Hints:
 
     `blocks` names those that are wanted; what was not measured or is empty is left out. `place` says how boxes are
     written: "fraction" 0-1 with three decimals (DenseFusion), "pixels" of the image that the model sees,
-    "thousandths", or "words" of a nine-way grid; `place_style` knows model families. Texts are untrusted: see
-    `neutral`; one that talks to the model (`find_command`, with the list `commands`; None: no check) is left out. Of
-    objects, every other place goes to the highest score and to the smallest of the rest; they are listed largest first.
+    "thousandths", or "words" of a nine-way grid; None: as the model's family wants them, which `for_model` looks up
+    (until then "fraction"). Texts are untrusted: see `neutral`; one that talks to the model (`find_command`, with the
+    list `commands`; None: no check) is left out. Of objects, every other place goes to the highest score and to the
+    smallest of the rest; they are listed largest first.
     Over a budget whole items go, the last first; the alt text alone is shortened, by whole words.
     Source: order and box format DenseFusion (Li et al. 2024, arXiv 2407.08303, C.2), which favours small objects but
     does not disclose its thresholds; `min_line_score` is Monkey's for PP-OCR (arXiv 2311.06607);
@@ -121,7 +106,7 @@ class Hints:
     """
 
     blocks: tuple[str, ...] = ("alt_text", "objects", "ocr")
-    place: Place = "fraction"
+    place: Place | None = "fraction"
     alt_text: Section = Section("World knowledge (text of the web page):\n", '"{text}"')
     objects: Section = Section("Objects found by a detector:\n", "- {text}: {place}")
     ocr: Section = Section("Text found in the picture:\n", '- "{text}"')
@@ -139,17 +124,30 @@ class Hints:
     commands: str | None = COMMANDS_V1
 
     def __post_init__(self) -> None:
-        if unknown := set(self.blocks) - set(BLOCKS):
-            raise PlanError(f"Hints: unknown blocks {sorted(unknown)}; there are {list(BLOCKS)}")
-        if self.place not in PLACES:
+        names = [block.name for block in BLOCKS]
+        if unknown := set(self.blocks) - set(names):
+            raise PlanError(f"Hints: unknown blocks {sorted(unknown)}; there are {names}")
+        if self.place is not None and self.place not in PLACES:
             raise PlanError(f"Hints: place is {self.place!r}; it must be one of {sorted(PLACES)}")
         if self.commands is not None:
             find_command("", self.commands)
 
+    def for_model(self, model: str) -> "Hints":
+        """Return the hints with boxes in the form of a model's family, unless `place` already says how.
+
+        >>> Hints(place=None).for_model("Qwen/Qwen3-VL-8B-Instruct").place, Hints().for_model("any").place
+        ('thousandths', 'fraction')
+        """
+        return self if self.place is not None else replace(self, place=place_style(model))
+
     @property
     def needs(self) -> tuple[str, ...]:
         """Names of the columns that the wanted blocks read."""
-        return tuple(name for block, name in BLOCKS.items() if block in self.blocks)
+        return tuple(block.column for block in BLOCKS if block.name in self.blocks)
+
+    def without(self, *blocks: str) -> "Hints":
+        """Return the hints less some blocks."""
+        return replace(self, blocks=tuple(block for block in self.blocks if block not in blocks))
 
     def render(self, row: Mapping[str, Any], width_px: int, height_px: int) -> str:
         """Return the block for one row, "" if nothing is known; the size is that of the image the model sees."""
@@ -158,14 +156,14 @@ class Hints:
     def write(self, row: Mapping[str, Any], width_px: int, height_px: int) -> HintBlock:
         """Return the block for one row as `render` does, and what was left out of it."""
         left_out: list[LeftOut] = []
-        found: dict[str, list[_Item]] = {}
-        for block, name in BLOCKS.items():
-            if block in self.blocks and row.get(name):
-                items = _READ[block](self, row[name], width_px, height_px)
-                found[block] = self._harmless(block, items, left_out)
-        kept = self._within_budgets(found)
-        for block, items in found.items():
-            left_out += [self._left_out(block, "budget", item.text) for item in items[len(kept[block]) :]]
+        items: dict[str, list[_Item]] = {}
+        for block in BLOCKS:
+            if block.name in self.blocks and row.get(block.column):
+                values = block.read(self, row[block.column], width_px, height_px)
+                items[block.name] = self._harmless(block.name, values, left_out)
+        kept = self._within_budgets(items)
+        for name, values in items.items():
+            left_out += [self._left_out(name, "budget", item.text) for item in values[len(kept[name]) :]]
         return HintBlock(self._join(kept), tuple(left_out))
 
     def _harmless(self, block: str, items: list[_Item], left_out: list[LeftOut]) -> list[_Item]:
@@ -202,11 +200,11 @@ class Hints:
             item = replace(item, text=text)
         return [item]
 
-    def _within_budgets(self, found: dict[str, list[_Item]]) -> dict[str, list[_Item]]:
-        """Return the items that stay: each block within its budget, then all within the total, `CUT_FIRST` first."""
-        kept = {block: self._within(block, items, getattr(self.budgets, block)) for block, items in found.items()}
+    def _within_budgets(self, blocks: dict[str, list[_Item]]) -> dict[str, list[_Item]]:
+        """Return the items that stay: each block within its budget, then all within the total, by rank."""
+        kept = {block: self._within(block, items, getattr(self.budgets, block)) for block, items in blocks.items()}
         costs = {block: estimate_tokens(self._show(block, items)) + 1 for block, items in kept.items() if items}
-        for block in CUT_FIRST:
+        for block in (each.name for each in sorted(BLOCKS, key=lambda block: block.rank)):
             over = sum(costs.values()) - 1 - self.budgets.total  # a line break between blocks, none at the end
             if over > 0 and block in costs:
                 kept[block] = self._within(block, kept[block], costs[block] - 1 - over)
@@ -223,38 +221,6 @@ class Hints:
         texts = (self._show(block, items) for block, items in kept.items())
         return "\n".join(text for text in texts if text)
 
-    def _alt_text(self, text: str, _width: int, _height: int) -> list[_Item]:
-        return [_Item(text)]
-
-    def _objects(self, objects: Sequence[Mapping[str, Any]], width_px: int, height_px: int) -> list[_Item]:
-        items = []
-        for each in _by_worth([o for o in objects if _at_least(o, "score", self.min_object_score)]):
-            place = write_place(each["box"], self.place, width_px, height_px)
-            if place is not None and each["label"]:
-                items.append(_Item(each["label"], place, -_area(each)))
-        return items[: self.max_objects]
-
-    def _ocr(self, lines: Sequence[Mapping[str, Any]], width_px: int, height_px: int) -> list[_Item]:
-        read = [line for line in lines if _at_least(line, "score", self.min_line_score) and line["text"]]
-        places = [write_place(line["box"], self.place, width_px, height_px) or "" for line in read]
-        return [_Item(line["text"], place) for line, place in zip(read, places, strict=True)][: self.max_lines]
-
-    def _attributes(self, attributes: Sequence[Mapping[str, Any]], _width: int, _height: int) -> list[_Item]:
-        sure = [a for a in attributes if _at_least(a, "probability", self.min_attribute_probability) and a["present"]]
-        return [_Item(f"{a['part']}: {a['name']}" if a["part"] else a["name"]) for a in sure]
-
-    def _tags(self, tags: Sequence[str | None], _width: int, _height: int) -> list[_Item]:
-        return [_Item(tag) for tag in tags if tag][: self.max_tags]
-
-
-_READ: Final[dict[str, Callable[[Hints, Any, int, int], list[_Item]]]] = {
-    "alt_text": Hints._alt_text,
-    "objects": Hints._objects,
-    "ocr": Hints._ocr,
-    "attributes": Hints._attributes,
-    "tags": Hints._tags,
-}
-
 
 def _at_least(row: Mapping[str, Any] | None, name: str, least: float) -> bool:
     return row is not None and row[name] is not None and row[name] >= least
@@ -264,7 +230,7 @@ def _by_worth(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return objects in the order in which they are kept: by turns the surest and the smallest of the rest."""
     boxed = [o for o in objects if is_box(o["box"])]
     surest = sorted(boxed, key=lambda o: (-o["score"], o["label"] or "", *o["box"]))
-    smallest = sorted(surest, key=_area)
+    smallest = sorted(surest, key=lambda o: area(o["box"]))
     kept: dict[int, Mapping[str, Any]] = {}
     for pair in zip(surest, smallest, strict=True):
         for each in pair:
@@ -272,6 +238,53 @@ def _by_worth(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return list(kept.values())
 
 
-def _area(item: Mapping[str, Any]) -> float:
-    x0, y0, x1, y1 = item["box"]
-    return float((x1 - x0) * (y1 - y0))
+def _read_alt_text(_hints: Hints, text: str, _width: int, _height: int) -> list[_Item]:
+    return [_Item(text)]
+
+
+def _read_objects(hints: Hints, objects: Sequence[Mapping[str, Any]], width_px: int, height_px: int) -> list[_Item]:
+    items = []
+    for each in _by_worth([o for o in objects if _at_least(o, "score", hints.min_object_score)]):
+        place = write_place(each["box"], hints.place or "fraction", width_px, height_px)
+        if place is not None and each["label"]:
+            items.append(_Item(each["label"], place, -area(each["box"])))
+    return items[: hints.max_objects]
+
+
+def _read_lines(hints: Hints, lines: Sequence[Mapping[str, Any]], width_px: int, height_px: int) -> list[_Item]:
+    legible = [line for line in lines if _at_least(line, "score", hints.min_line_score) and line["text"]]
+    places = [write_place(line["box"], hints.place or "fraction", width_px, height_px) or "" for line in legible]
+    return [_Item(line["text"], place) for line, place in zip(legible, places, strict=True)][: hints.max_lines]
+
+
+def _read_attributes(hints: Hints, attributes: Sequence[Mapping[str, Any]], _width: int, _height: int) -> list[_Item]:
+    present = [a for a in attributes if _at_least(a, "probability", hints.min_attribute_probability) and a["present"]]
+    return [_Item(f"{a['part']}: {a['name']}" if a["part"] else a["name"]) for a in present]
+
+
+def _read_tags(hints: Hints, tags: Sequence[str | None], _width: int, _height: int) -> list[_Item]:
+    return [_Item(tag) for tag in tags if tag][: hints.max_tags]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of hints: the column that it reads, and how a value of it becomes items, most important first.
+
+    How it is written and its budget are the fields of its name in `Hints` and `Budgets`. Over the total budget the
+    block with the lowest `rank` gives way first: tags say least, names of the alt text cannot be seen at all.
+    """
+
+    name: str
+    column: str
+    rank: int
+    read: Callable[[Hints, Any, int, int], list[_Item]]
+
+
+BLOCKS: Final = (
+    Block("alt_text", "alt_text", 5, _read_alt_text),
+    Block("objects", "objects", 2, _read_objects),
+    Block("ocr", "ocr_lines", 3, _read_lines),
+    Block("attributes", "human_attributes", 4, _read_attributes),
+    Block("tags", "tags", 1, _read_tags),
+)
+"""The blocks in the order of the prompt."""

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from curate.captions.checking.guards import Guards
 from curate.captions.choices import Choices
-from curate.captions.prompting.hints import Hints, neutral
+from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.prompts import BUNDLED, Prompt
+from curate.captions.prompting.untrusted import neutral
 from curate.errors import PlanError
 
 __all__ = ["ALT", "ALT_TEXT", "DENSE", "KINDS", "SHORT", "TAGS", "Kind", "draw", "parse_tags"]
@@ -93,13 +94,13 @@ def parse_tags(text: str, most: int = 20, most_words: int = 4) -> list[str]:
 def _pieces(text: str) -> Iterable[str]:
     if text.lstrip().startswith(("[", "{")):
         try:
-            found = json.loads(text)
+            value = json.loads(text)
         except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, dict):
-            found = next((value for value in found.values() if isinstance(value, list)), None)
-        if isinstance(found, list):
-            return [piece for piece in found if isinstance(piece, str)]
+            value = None
+        if isinstance(value, dict):
+            value = next((entry for entry in value.values() if isinstance(entry, list)), None)
+        if isinstance(value, list):
+            return [piece for piece in value if isinstance(piece, str)]
     return re.split(r"[,;|\n\u3001\uff0c\uff1b]|\s(?=#\w)", LEAD.sub("", text.strip(), count=1))
 
 

@@ -32,22 +32,22 @@ def names_and_numbers(text: str) -> list[str]:
     (['42'], [])
     """
     words = WORD.findall(FILE.sub(" ", text))
-    told = _capitals_tell(words)
-    found: dict[str, None] = {}
+    capitals_mark_names = _capitals_tell(words)
+    names: dict[str, None] = {}
     run: list[str] = []
     start = first = True
     for word in [*words, "."]:
-        if told and word[0].isupper() and not (start and not run and word.casefold() in PLAIN):
+        if capitals_mark_names and word[0].isupper() and not (start and not run and word.casefold() in PLAIN):
             first = start if not run else first
             run.append(re.sub(r"['\u2019]s$", "", word))
         else:
             if len(run) > 1 or (run and (not first or any(c.isupper() or c.isdigit() for c in run[0][1:]))):
-                found[" ".join(run)] = None
+                names[" ".join(run)] = None
             run = []
             if any(c.isdigit() for c in word):
-                found[word] = None
+                names[word] = None
         start = word in SENTENCE
-    return list(found)
+    return list(names)
 
 
 def kept(name: str, text: str) -> bool:

@@ -1,14 +1,12 @@
 """Boxes as text, in the form that a model family was trained on."""
 
-import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
-__all__ = ["PLACES", "Box", "Place", "is_box", "place_style", "place_words", "write_place"]
+from curate.captions.boxes import Box, centre, is_box
 
-Box: TypeAlias = Sequence[float]
-"""x0, y0, x1, y1 in fractions of the image."""
+__all__ = ["PLACES", "Place", "place_style", "place_words", "write_place"]
 
 Place: TypeAlias = Literal["fraction", "pixels", "thousandths", "words"]
 """How boxes are written."""
@@ -44,19 +42,13 @@ def write_place(box: Box | None, place: Place, width_px: int, height_px: int) ->
     return PLACES[place]([min(1.0, max(0.0, v)) for v in box], width_px, height_px)
 
 
-def is_box(box: Sequence[float | None] | None) -> bool:
-    """Tell whether a box is one: four numbers, none of them null, infinite or NaN."""
-    return box is not None and len(box) == 4 and all(v is not None and math.isfinite(v) for v in box)
-
-
 def place_words(box: Box) -> str:
     """Return where the centre of a box lies, in words of a nine-way grid.
 
     >>> place_words([0.0, 0.0, 0.2, 0.2]), place_words([0.4, 0.4, 0.6, 0.6]), place_words([0.7, 0.4, 1.0, 0.6])
     ('top left', 'centre', 'middle right')
     """
-    column = min(2, int(3 * (box[0] + box[2]) / 2))
-    row = min(2, int(3 * (box[1] + box[3]) / 2))
+    column, row = (min(2, int(3 * middle)) for middle in centre(box))
     if row == column == 1:
         return "centre"
     return f"{('top', 'middle', 'bottom')[row]} {('left', 'centre', 'right')[column]}"

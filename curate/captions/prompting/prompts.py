@@ -16,8 +16,6 @@ from curate.errors import PlanError
 
 __all__ = [
     "BUNDLED",
-    "FUSION_STUDENT_V1",
-    "FUSION_TEACHER_V1",
     "FUSION_V1",
     "MISLEADING_V1",
     "NEUTRAL_V1",
@@ -117,8 +115,6 @@ BUNDLED: Final[Mapping[str, Prompt]] = {
 """Our own prompts by id."""
 
 FUSION_V1: Final = BUNDLED["fusion-v1"]
-FUSION_TEACHER_V1: Final = BUNDLED["fusion-teacher-v1"]
-FUSION_STUDENT_V1: Final = BUNDLED["fusion-student-v1"]
 STEP_BY_STEP_V1: Final = BUNDLED["stic-steps-v1"]
 MISLEADING_V1: Final = tuple(BUNDLED[f"stic-misleading-v1-{i}"] for i in range(8))
 NEUTRAL_V1: Final = tuple(BUNDLED[f"stic-neutral-v1-{i}"] for i in range(8))

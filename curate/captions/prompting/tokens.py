@@ -23,7 +23,7 @@ def estimate_tokens(text: str) -> int:
     >>> estimate_tokens(""), estimate_tokens("two dogs on the beach"), estimate_tokens("- dog: [0.100, 0.250]")
     (0, 5, 18)
     """
-    return sum(_cost(found.lastgroup or "", found[0]) for found in PIECE.finditer(text))
+    return sum(_cost(piece.lastgroup or "", piece[0]) for piece in PIECE.finditer(text))
 
 
 def _cost(kind: str, piece: str) -> int:

@@ -52,10 +52,10 @@ def neutral(text: str, characters: int) -> str:
     >>> neutral("a photo of two dogs", 14)
     'a photo of…'
     """
-    seen = visible(text[: 8 * characters])
-    while (less := TOKEN.sub(" ", seen)) != seen:  # once more, for a token around a token
-        seen = less
-    line = " ".join(seen.translate(LOOKALIKES).split())
+    clean = visible(text[: 8 * characters])
+    while (shorter := TOKEN.sub(" ", clean)) != clean:  # once more, for a token around a token
+        clean = shorter
+    line = " ".join(clean.translate(LOOKALIKES).split())
     if len(line) <= characters:
         return line
     head, blank, _ = line[: characters - 1].rpartition(" ")
@@ -71,14 +71,14 @@ def visible(text: str) -> str:
     """
     if text.isascii():
         return "".join(c if c.isprintable() else " " for c in text)
-    kept = []
+    characters = []
     for c in unicodedata.normalize("NFC", text):
         kind = unicodedata.category(c)
         if kind in ("Cc", "Cs", "Zl", "Zp"):
-            kept.append(" ")
+            characters.append(" ")
         elif c in JOINERS or (kind not in ("Cf", "Co", "Cn") and not UNSEEN.match(c)):
-            kept.append(_folded(c))
-    return _few_marks(_joined("".join(kept)))
+            characters.append(_folded(c))
+    return _few_marks(_joined("".join(characters)))
 
 
 def control_tokens(text: str) -> bool:
@@ -102,21 +102,21 @@ def _joined(text: str) -> str:
     if not set(JOINERS) & set(text):
         return text
     around = f" {text} "
-    kept = []
+    characters = []
     for before, c, after in zip(around, text, around[2:], strict=False):
         if c not in JOINERS or (min(before, after) > "\u0530" and not {before, after} & set(JOINERS)):
-            kept.append(c)
-    return "".join(kept)
+            characters.append(c)
+    return "".join(characters)
 
 
 def _few_marks(text: str) -> str:
     """Drop combining marks that no script needs; Latin, Greek and Cyrillic letters have composed most of theirs."""
-    kept, marks, most = [], 0, MOST_MARKS
+    characters, marks, most = [], 0, MOST_MARKS
     for c in text:
         if unicodedata.category(c) not in ("Mn", "Me"):
             marks, most = 0, (MOST_MARKS if c > "\u0530" else 1)
         else:
             marks += 1
         if marks <= most:
-            kept.append(c)
-    return unicodedata.normalize("NFC", "".join(kept))
+            characters.append(c)
+    return unicodedata.normalize("NFC", "".join(characters))

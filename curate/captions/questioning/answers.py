@@ -1,31 +1,20 @@
-"""Read what an answer says: yes or no, a count, a number, a time, a range, a box, words.
+"""Read what an answer says: yes or no, a count, words.
 
 Every reader takes any text and returns None (or nothing) where the text does not say it; none raises.
 """
 
 import re
 import unicodedata
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 __all__ = [
-    "BoxForm",
-    "read_box",
     "read_count",
-    "read_number",
     "read_quoted",
-    "read_range",
-    "read_seconds",
     "read_words",
     "read_yes_no",
-    "to_corners",
 ]
 
-Box: TypeAlias = tuple[float, float, float, float]
-BoxForm: TypeAlias = Literal["xyxy", "xywh_centre", "xywh_corner"]
-
 LONGEST = 4_000  # characters of an answer that are read: longer ones are loops
-_NUMBER: Final = r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
-_CLOCK: Final = re.compile(r"(?<![\d:])(?:(\d{1,3}):)?(\d{1,3}):(\d{2}(?:\.\d+)?)(?![\d:])")
 _UNITS: Final = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
@@ -60,10 +49,10 @@ def read_yes_no(text: str) -> str | None:
     ('yes', 'no', None)
     """
     words = read_words(text)
-    said = [word in _YES for word in words if word in _YES | _NO]
-    if not said or (words[0] not in _YES | _NO and len(set(said)) > 1):
+    values = [word in _YES for word in words if word in _YES | _NO]
+    if not values or (words[0] not in _YES | _NO and len(set(values)) > 1):
         return None
-    return "yes" if said[0] else "no"
+    return "yes" if values[0] else "no"
 
 
 def read_count(text: str) -> int | None:
@@ -77,9 +66,9 @@ def read_count(text: str) -> int | None:
     words = re.findall(r"\d+(?:[.,:]\d+)*\w*|[^\W\d]+", unicodedata.normalize("NFKC", text[:LONGEST]).casefold())
     if not _VAGUE.isdisjoint(words) or any(word[0].isdigit() and not _is_whole(word) for word in words):
         return None
-    found = set(_numbers(words))
-    if found:
-        return found.pop() if len(found) == 1 else None
+    numbers = set(_numbers(words))
+    if numbers:
+        return numbers.pop() if len(numbers) == 1 else None
     if not {"no", "none"}.isdisjoint(words):
         return 0
     return 1 if not {"a", "an"}.isdisjoint(words) else None
@@ -91,93 +80,33 @@ def _is_whole(word: str) -> bool:
 
 def _numbers(words: list[str]) -> list[int]:
     """Return the numbers of a list of words: "twenty", "one" is 21; "two", "hundred" 200."""
-    found: list[int] = []
+    numbers: list[int] = []
     open_number = False  # may the next word still belong to the last number?
     for word in words:
         if _is_whole(word):
-            found.append(int(word.replace(",", "")))
+            numbers.append(int(word.replace(",", "")))
             open_number = False
-        elif word == "hundred" and open_number and found[-1] < 10:
-            found[-1] *= 100
+        elif word == "hundred" and open_number and numbers[-1] < 10:
+            numbers[-1] *= 100
         elif word in _SMALL:
             value = _SMALL[word]
-            if open_number and _continues(found[-1], value):
-                found[-1] += value
+            if open_number and _continues(numbers[-1], value):
+                numbers[-1] += value
             else:
-                found.append(value)
+                numbers.append(value)
             open_number = True
         elif word in _FIXED:
-            found.append(_FIXED[word])
+            numbers.append(_FIXED[word])
             open_number = False
-        elif word != "and" or not open_number or found[-1] < 100:
+        elif word != "and" or not open_number or numbers[-1] < 100:
             open_number = False
-    return found
+    return numbers
 
 
 def _continues(number: int, value: int) -> bool:
     """Tell whether the value of a word belongs to the number before it: twenty one, two hundred five."""
     last = number % 100
     return (last == 0 and number >= 100) or (last in _TENS.values() and 0 < value < 10)
-
-
-def read_number(text: str) -> float | None:
-    """Return the first number in digits; "1,200.5" is one number.
-
-    >>> read_number("It scored 85.5 of 100."), read_number("none")
-    (85.5, None)
-    """
-    found = re.search(_NUMBER, text[:LONGEST])
-    return float(found[0].replace(",", "")) if found else None
-
-
-def read_seconds(text: str) -> float | None:
-    """Return the first time of a text in seconds: 1:02:03.5, 02:03, or a number.
-
-    >>> read_seconds("at 1:02.5"), read_seconds("after 12.5 s")
-    (62.5, 12.5)
-    """
-    times = _times(text)
-    return times[0] if times else None
-
-
-def read_range(text: str) -> tuple[float, float] | None:
-    """Return the first two times of a text, the start before the end.
-
-    >>> read_range("from 3.5 to 7 s"), read_range("00:10-00:12"), read_range("[7, 3]")
-    ((3.5, 7.0), (10.0, 12.0), None)
-    """
-    times = _times(text)
-    return (times[0], times[1]) if len(times) > 1 and times[0] < times[1] else None
-
-
-def _times(text: str) -> list[float]:
-    clocks = [int(h or 0) * 3600 + int(m) * 60 + float(s) for h, m, s in _CLOCK.findall(text[:LONGEST])]
-    return clocks or [float(number) for number in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", text[:LONGEST])]
-
-
-def read_box(text: str, form: BoxForm) -> Box | None:
-    """Return the first four numbers of a text as a box x0, y0, x1, y1; None if it has no area.
-
-    >>> read_box("[10, 10, 4, 6]", "xywh_centre")
-    (8.0, 7.0, 12.0, 13.0)
-    """
-    numbers = [float(number) for number in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?", text[:LONGEST])]
-    if len(numbers) < 4:
-        return None
-    x0, y0, x1, y1 = to_corners((numbers[0], numbers[1], numbers[2], numbers[3]), form)
-    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
-
-
-def to_corners(box: Box, form: BoxForm) -> Box:
-    """Return a box as x0, y0, x1, y1.
-
-    >>> to_corners((8, 7, 4, 6), "xywh_corner")
-    (8, 7, 12, 13)
-    """
-    a, b, c, d = box
-    if form == "xywh_centre":
-        return a - c / 2, b - d / 2, a + c / 2, b + d / 2
-    return (a, b, a + c, b + d) if form == "xywh_corner" else box
 
 
 def read_quoted(answer: str) -> str:

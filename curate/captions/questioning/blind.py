@@ -1,15 +1,16 @@
 """Does a question need its image? Hits of models that answer blind, and what they say of a whole pool.
 
-Source: MMStar (Chen et al. 2024, arXiv 2403.20330): eight text-only inspectors, keep what at most two of them solve;
+Source: MMStar (Chen et al. 2024, arXiv 2403.20330): eight text-only models, keep what at most two of them solve;
 multi-modal gain and leakage.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
 from typing import Any, Final
 
 from curate.captions.questioning.answers import read_yes_no
+from curate.captions.questioning.verifiers import Verifier, holds
 
 __all__ = [
     "BLIND_V1",
@@ -17,9 +18,11 @@ __all__ = [
     "BlindRate",
     "allowed_hits",
     "blind_rates",
+    "blind_result",
     "gain",
     "guessers",
     "leakage",
+    "model_names",
     "scores",
 ]
 
@@ -56,17 +59,41 @@ class BlindPrompt:
 BLIND_V1: Final = BlindPrompt()
 
 
-def allowed_hits(inspectors: int, share: float) -> int:
-    """Return how many of the inspectors may answer a question that is kept.
+def blind_result(verifier: Verifier, expected: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Return an entry of `qa_blind`: what each model answered, whether it is right, and how many are.
+
+    No texts: the question was not asked, and all three are null.
+    """
+    if not texts:
+        return {"answers": None, "right": None, "hits": None}
+    right = [bool(holds(verifier, text, expected)) for text in texts]
+    return {"answers": list(texts), "right": right, "hits": sum(right)}
+
+
+def model_names(names: Sequence[str], grey: Collection[str]) -> list[str]:
+    """Return the names of blind models, all different: those that see a grey image say so, repeats are numbered.
+
+    >>> model_names(["a", "b", "a"], ["b"])
+    ['a', 'b (grey)', 'a#2']
+    """
+    named: list[str] = []
+    for name in (f"{name} (grey)" if name in grey else name for name in names):
+        same = sum(other.partition("#")[0] == name for other in named)
+        named.append(f"{name}#{same + 1}" if same else name)
+    return named
+
+
+def allowed_hits(models: int, share: float) -> int:
+    """Return how many blind models may answer a question that is kept.
 
     >>> allowed_hits(8, 0.25), allowed_hits(1, 0.25), allowed_hits(8, 0.5)
     (2, 0, 4)
     """
-    return floor(inspectors * share + 1e-9)
+    return floor(models * share + 1e-9)
 
 
 def guessers(asked: Sequence[Mapping[str, Any]], blind: Sequence[Mapping[str, Any]]) -> frozenset[int]:
-    """Return the inspectors that gave one word to all yes/no questions of an image, when some are "yes", some "no".
+    """Return the blind models that gave one word to all yes/no questions of an image, when some are "yes", some "no".
 
     What such a one gets right says nothing about a question. Rows are those of `qa` and `qa_blind` of one sample.
 
@@ -77,11 +104,11 @@ def guessers(asked: Sequence[Mapping[str, Any]], blind: Sequence[Mapping[str, An
     pairs = [
         (row["expected"], one["answers"]) for row, one in zip(asked, blind, strict=True) if row["kind"] == "yes_no"
     ]
-    told = [(expected, answers) for expected, answers in pairs if answers is not None]
-    if len({expected for expected, _ in told}) < 2:
+    answered = [(expected, answers) for expected, answers in pairs if answers is not None]
+    if len({expected for expected, _ in answered}) < 2:
         return frozenset()
-    words = zip(*([read_yes_no(answer) for answer in answers] for _, answers in told), strict=True)
-    return frozenset(i for i, said in enumerate(words) if len(set(said)) == 1)
+    words = zip(*([read_yes_no(answer) for answer in answers] for _, answers in answered), strict=True)
+    return frozenset(i for i, answers in enumerate(words) if len(set(answers)) == 1)
 
 
 def gain(seen: float, blind: float) -> float:
@@ -102,21 +129,21 @@ def leakage(blind: float, base: float) -> float:
     return max(0.0, blind - base)
 
 
-def scores(rows: Iterable[Mapping[str, Any]], inspectors: Sequence[str]) -> dict[str, float | None]:
-    """Return the share of right answers with the image ("seen") and of each inspector, over the same questions.
+def scores(rows: Iterable[Mapping[str, Any]], models: Sequence[str]) -> dict[str, float | None]:
+    """Return the share of right answers with the image ("seen") and of each blind model, over the same questions.
 
     `rows` have the columns `qa` and `qa_blind`; a question counts where what is expected can be read and the blind
-    answers are there. Two inspectors of one name are told apart by "#2", as `inspector_names` does.
+    answers are there. Two models of one name are told apart by "#2", as `model_names` does.
     """
-    asked = seen = 0
-    hits = dict.fromkeys(inspectors, 0)
+    total = right = 0
+    hits = dict.fromkeys(models, 0)
     for question, blind in _pairs(rows):
-        asked += 1
-        seen += bool(question["verified"])
-        for name, hit in zip(inspectors, blind["right"], strict=True):
+        total += 1
+        right += bool(question["verified"])
+        for name, hit in zip(models, blind["right"], strict=True):
             hits[name] += bool(hit)
-    counts = {"seen": seen} | hits
-    return {name: count / asked if asked else None for name, count in counts.items()}
+    counts = {"seen": right} | hits
+    return {name: count / total if total else None for name, count in counts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +153,8 @@ class BlindRate:
     kind: str
     questions: int
     seen: float
-    blind: float  # mean over inspectors
-    over: float  # answered blind by more inspectors than allowed
+    blind: float  # mean over blind models
+    over: float  # answered blind by more blind models than allowed
 
 
 def blind_rates(rows: Iterable[Mapping[str, Any]], share: float = 0.25, share_yes_no: float = 0.5) -> list[BlindRate]:

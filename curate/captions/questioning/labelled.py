@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from curate.captions.prompting.hints import neutral
+from curate.captions.prompting.untrusted import neutral
+from curate.captions.questioning.verifiers import Verifier, holds, repeats
 from curate.errors import PlanError
 
-__all__ = ["LABELLED_V1", "LabelPrompt", "Reply", "read_field"]
+__all__ = ["LABELLED_V1", "Attempt", "LabelPrompt", "Reply", "read_attempt", "read_field"]
 
 SCHEMA: Final = json.dumps(
     {
@@ -74,8 +75,8 @@ class LabelPrompt:
         if not self.reasons:
             return Reply(text.strip(), None) if text.strip() else None
         try:
-            found = json.loads(text)
-            answer, rationale = found["answer"], found["rationale"]
+            reply = json.loads(text)
+            answer, rationale = reply["answer"], reply["rationale"]
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
         if not isinstance(answer, str) or not isinstance(rationale, str) or not answer.strip():
@@ -93,6 +94,28 @@ def leans_on_label(reply: Reply) -> bool:
     (True, False)
     """
     return TOLD.search(f"{reply.rationale or ''} {reply.answer}") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An answer, its reason, and whether it is right; `holds` is null where the label cannot be read."""
+
+    answer: str
+    rationale: str | None
+    holds: bool | None
+
+
+def read_attempt(reply: Reply | None, text: str, verifier: Verifier, label: str, *, has_label: bool) -> Attempt:
+    """Verify a reply against its label; `reply` is null where `text` has not the form of one.
+
+    A reason that repeats itself, or one that leans on a label that its prompt held (`has_label`), is wrong.
+    """
+    right = holds(verifier, reply.answer if reply else "", label)
+    if reply is None:
+        return Attempt(text.strip(), None, right)
+    if right and (repeats(reply.rationale or "") or (has_label and leans_on_label(reply))):
+        right = False
+    return Attempt(reply.answer, reply.rationale, right)
 
 
 def read_field(row: Mapping[str, Any], path: str) -> str | None:

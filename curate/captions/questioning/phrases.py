@@ -73,23 +73,23 @@ def read_phrases(where: str) -> Phrases:
     Raises PlanError, one sentence, if it cannot be read or holds anything else.
     """
     try:
-        found = tomllib.loads(Path(where).read_text(encoding="utf-8"))
+        table = tomllib.loads(Path(where).read_text(encoding="utf-8"))
     except OSError as error:
         raise PlanError(f"phrases {where}: cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
         raise PlanError(f"phrases {where}: not TOML in UTF-8: {' '.join(str(error).split())}") from None
     kinds = {field.name: field.type for field in fields(Phrases)}
-    if unknown := sorted(set(found) - set(kinds)):
+    if unknown := sorted(set(table) - set(kinds)):
         raise PlanError(f"phrases {where}: unknown key {unknown[0]!r}; there are {', '.join(kinds)}")
-    if not isinstance(found.get("id"), str) or found["id"] == Phrases().id:
+    if not isinstance(table.get("id"), str) or table["id"] == Phrases().id:
         raise PlanError(f'phrases {where}: give an id of its own, such as id = "mine-v1"')
     good: dict[str, Any] = {
-        name: value for name, value in found.items() if isinstance(value, str) and kinds[name] is str
+        name: value for name, value in table.items() if isinstance(value, str) and kinds[name] is str
     }
-    good |= {name: tuple(value) for name, value in found.items() if _is_list(value) and kinds[name] is not str}
-    if wrong := sorted(set(found) - set(good)):
+    good |= {name: tuple(value) for name, value in table.items() if _is_list(value) and kinds[name] is not str}
+    if wrong := sorted(set(table) - set(good)):
         name = wrong[0]
-        raise PlanError(f"phrases {where}: {name} is {found[name]!r}; give a text, or a list of texts for a kind")
+        raise PlanError(f"phrases {where}: {name} is {table[name]!r}; give a text, or a list of texts for a kind")
     return replace(Phrases(), **good)
 
 

@@ -8,37 +8,39 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
+from curate.captions.boxes import area
 from curate.captions.checking.lexicon import Lexicon
 from curate.captions.choices import Choices
-from curate.captions.prompting.hints import neutral
+from curate.captions.prompting.untrusted import neutral
 from curate.captions.questioning.answers import read_words
 from curate.captions.questioning.nouns import one, plural
 from curate.captions.questioning.phrases import Phrases, Question
 from curate.errors import PlanError
 
-__all__ = ["Phrases", "Question", "Sight", "Templates", "balanced", "see", "turns", "without_repeats"]
+__all__ = ["Detections", "Templates", "balanced", "detections", "turns", "without_repeats"]
 
 LABEL_CHARACTERS = 60
 LARGER = 1.5  # the largest object is this much larger than any of another class, or there is no question about it
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What is known of one image: sure counts by class, the area of each, classes seen at all, sure lines of text.
+class Detections:
+    """What was measured of one image: sure counts by class, the area of each, classes seen at all, sure lines of text.
 
-    `measured`: the list of detections is whole, so that what is not in it was not seen.
+    `complete`: the list of detections is whole, so that a class that is not in it was not detected. `detected` are
+    all classes, sure or not.
     """
 
     counts: Mapping[str, int]
     areas: Mapping[str, float]
-    seen: Set[str]
+    detected: Set[str]
     lines: Sequence[str]
-    measured: bool
+    complete: bool
 
-    def says(self, question: Question) -> bool | None:
+    def agree(self, question: Question) -> bool | None:
         """Return whether the expected answer agrees with the detections; None where they say nothing of it."""
         label = question.subject
-        if not self.measured or label is None or (label in self.seen and label not in self.counts):
+        if not self.complete or label is None or (label in self.detected and label not in self.counts):
             return None
         if question.kind == "yes_no":
             return (question.expected == "yes") == (label in self.counts)
@@ -72,25 +74,25 @@ class Templates:
             if getattr(self, name) < 0:
                 raise PlanError(f"Templates: {name} is {getattr(self, name)}; it must be at least 0")
 
-    def draw(self, sight: Sight, lexicon: Lexicon, named: Set[str], choices: Choices) -> list[Question]:
+    def draw(self, measured: Detections, lexicon: Lexicon, named: Set[str], choices: Choices) -> list[Question]:
         """Return the questions of one image; `named` are classes that texts about it name."""
-        found = _shuffled(sight.counts, "found", choices)
-        absent = [label for label, _ in lexicon.labels if label not in sight.seen and label not in named]
-        pairs = min(self.yes_no // 2, len(found), len(absent)) if sight.measured else 0
-        asked = [self._ask("yes_no", label, "yes", "objects", choices) for label in found[:pairs]]
-        asked += [
+        present = _shuffled(measured.counts, "found", choices)
+        absent = [label for label, _ in lexicon.labels if label not in measured.detected and label not in named]
+        pairs = min(self.yes_no // 2, len(present), len(absent)) if measured.complete else 0
+        questions = [self._ask("yes_no", label, "yes", "objects", choices) for label in present[:pairs]]
+        questions += [
             self._ask("yes_no", label, "no", "absence", choices)
             for label in _shuffled(absent, "absent", choices)[:pairs]
         ]
-        few = [label for label in found if sight.measured and sight.counts[label] <= self.most_counted]
-        asked += [
-            self._ask("count", label, str(sight.counts[label]), "objects", choices) for label in few[: self.count]
+        few = [label for label in present if measured.complete and measured.counts[label] <= self.most_counted]
+        questions += [
+            self._ask("count", label, str(measured.counts[label]), "objects", choices) for label in few[: self.count]
         ]
-        if self.text and 0 < len(sight.lines) <= self.most_lines:
-            asked.append(self._ask("text", "", " ".join(sight.lines), "ocr", choices))
-        if self.short and (label := _largest(sight)):
-            asked.append(self._ask("largest", label, label, "objects", choices))
-        return [question for question in asked if question is not None]
+        if self.text and 0 < len(measured.lines) <= self.most_lines:
+            questions.append(self._ask("text", "", " ".join(measured.lines), "ocr", choices))
+        if self.short and (label := _largest(measured)):
+            questions.append(self._ask("largest", label, label, "objects", choices))
+        return [question for question in questions if question is not None]
 
     def _ask(self, kind: str, label: str, expected: str, source: str, choices: Choices) -> Question | None:
         wordings: tuple[str, ...] = getattr(self.phrases, kind)
@@ -102,23 +104,22 @@ class Templates:
         return Question("short" if kind == "largest" else kind, text, expected, source, label or None)
 
 
-def see(row: Mapping[str, Any], templates: Templates, lexicon: Lexicon) -> Sight:
+def detections(row: Mapping[str, Any], templates: Templates, lexicon: Lexicon) -> Detections:
     """Return what the columns `objects` and `ocr_lines` of a row, where they are there, are sure of."""
     counts: dict[str, int] = {}
     areas: dict[str, float] = {}
     unsure: set[str] = set()
-    for thing in row.get("objects") or ():
-        label = lexicon.label_of(thing["label"]) or neutral(thing["label"], LABEL_CHARACTERS)
-        x0, y0, x1, y1 = thing["box"]
-        areas[label] = max(areas.get(label, 0.0), (x1 - x0) * (y1 - y0))
-        if thing["score"] < templates.min_object_score:
+    for detection in row.get("objects") or ():
+        label = lexicon.label_of(detection["label"]) or neutral(detection["label"], LABEL_CHARACTERS)
+        areas[label] = max(areas.get(label, 0.0), area(detection["box"]))
+        if detection["score"] < templates.min_object_score:
             unsure.add(label)
         else:
             counts[label] = counts.get(label, 0) + 1
     lines = list(row.get("ocr_lines") or ())
-    sure = all(line["score"] >= templates.min_line_score for line in lines)
-    texts = [text for line in lines if (text := neutral(line["text"], 120))] if sure else []
-    return Sight(
+    are_certain = all(line["score"] >= templates.min_line_score for line in lines)
+    texts = [text for line in lines if (text := neutral(line["text"], 120))] if are_certain else []
+    return Detections(
         {label: count for label, count in counts.items() if label not in unsure},
         areas,
         frozenset(counts) | unsure,
@@ -129,15 +130,15 @@ def see(row: Mapping[str, Any], templates: Templates, lexicon: Lexicon) -> Sight
 
 def without_repeats(questions: Sequence[Question]) -> list[Question]:
     """Return the questions less those that say the same again, or count the same class again; the first stays."""
-    seen: set[tuple[str, ...]] = set()
+    used: set[tuple[str, ...]] = set()
     kept = []
     for question in questions:
         keys = {("words", *read_words(question.text))}
         if question.subject:
             keys.add((question.kind, question.subject))
-        if seen.isdisjoint(keys):
+        if used.isdisjoint(keys):
             kept.append(question)
-        seen |= keys
+        used |= keys
     return kept
 
 
@@ -175,8 +176,12 @@ def _shuffled(labels: Mapping[str, int] | Sequence[str], what: str, choices: Cho
     return sorted(labels, key=lambda label: (choices.fraction(f"{what} {label}"), label))
 
 
-def _largest(sight: Sight) -> str | None:
-    ranked = sorted(sight.areas, key=lambda label: (-sight.areas[label], label))
-    if len(ranked) < 2 or ranked[0] not in sight.counts or sight.areas[ranked[0]] < LARGER * sight.areas[ranked[1]]:
+def _largest(measured: Detections) -> str | None:
+    ranked = sorted(measured.areas, key=lambda label: (-measured.areas[label], label))
+    if (
+        len(ranked) < 2
+        or ranked[0] not in measured.counts
+        or measured.areas[ranked[0]] < LARGER * measured.areas[ranked[1]]
+    ):
         return None
     return ranked[0]

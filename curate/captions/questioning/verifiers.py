@@ -5,37 +5,23 @@ whatever the texts. Call them through `holds`, which also turns away answers tha
 
 Source: Video-STaR (Zohar et al. 2024, arXiv 2407.06189) and its code, with three of its faults mended: its verifier
 gets the settings of all kinds instead of its own, a bare `except` loses whole batches, and the check for repeated
-sentences is switched off. Left out: sentence embeddings and NLI models, which need a model; `Scored` takes any.
+sentences is switched off. Left out: numbers, times, ranges and boxes, which are for video and grounding; sentence
+embeddings and NLI models, which need a model.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import ClassVar, Final, Protocol, runtime_checkable
 
 from curate.captions.checking.guards import Guards
 from curate.captions.prompting.prompts import Prompt
-from curate.captions.questioning.answers import (
-    BoxForm,
-    read_box,
-    read_count,
-    read_number,
-    read_quoted,
-    read_range,
-    read_seconds,
-    read_words,
-    read_yes_no,
-)
+from curate.captions.questioning.answers import read_count, read_quoted, read_words, read_yes_no
 from curate.errors import PlanError
 
 __all__ = [
-    "BoxIou",
     "Count",
-    "Number",
-    "RangeIou",
-    "Scored",
+    "QaVerifiers",
     "TextMatch",
-    "Timestamp",
     "Verifier",
     "Words",
     "YesNo",
@@ -43,7 +29,6 @@ __all__ = [
     "repeats",
 ]
 
-SLACK = 1e-9  # 1.1 - 1.0 is more than 0.1 in binary
 _STOPWORDS: Final = (
     "a an and are as at be been being by for from had has have he her his i in is it its of on or our she that the "
     "their them there these they this those to was we were while with you your"
@@ -92,8 +77,8 @@ class YesNo:
     name: ClassVar[str] = "yes_no"
 
     def verify(self, answer: str, label: str) -> bool | None:
-        known = read_yes_no(label)
-        return None if known is None else read_yes_no(answer) == known
+        expected = read_yes_no(label)
+        return None if expected is None else read_yes_no(answer) == expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,101 +92,8 @@ class Count:
     name: ClassVar[str] = "count"
 
     def verify(self, answer: str, label: str) -> bool | None:
-        known = read_count(label)
-        return None if known is None else read_count(answer) == known
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number within a relative margin of the label, 5 % as Video-STaR's paper says (its code has 10 %).
-
-    >>> [Number(margin).verify("about 108 km", "100") for margin in (0.05, 0.1)]
-    [False, True]
-    """
-
-    margin: float = 0.05
-    name: ClassVar[str] = "number"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.margin < 1:
-            raise PlanError(f"Number: margin is {self.margin}; it must be at least 0 and below 1")
-
-    def verify(self, answer: str, label: str) -> bool | None:
-        known, said = read_number(label), read_number(answer)
-        if known is None:
-            return None
-        return said is not None and abs(said - known) <= (self.margin + SLACK) * abs(known)
-
-
-@dataclass(frozen=True, slots=True)
-class Timestamp:
-    """A time within so many seconds of the label: 1:02.5, or a number of seconds. 0.1 is Video-STaR's.
-
-    >>> Timestamp().verify("at 00:12.6", "12.5"), Timestamp().verify("12.7 s", "12.5 s")
-    (True, False)
-    """
-
-    tolerance_seconds: float = 0.1
-    name: ClassVar[str] = "timestamp"
-
-    def __post_init__(self) -> None:
-        if self.tolerance_seconds < 0:
-            raise PlanError(f"Timestamp: tolerance_seconds is {self.tolerance_seconds}; it must be at least 0")
-
-    def verify(self, answer: str, label: str) -> bool | None:
-        known, said = read_seconds(label), read_seconds(answer)
-        if known is None:
-            return None
-        return said is not None and abs(said - known) <= self.tolerance_seconds + SLACK
-
-
-@dataclass(frozen=True, slots=True)
-class RangeIou:
-    """A stretch of time (or of anything) whose intersection over union with the label's is above 0.5.
-
-    >>> RangeIou().verify("from 2 to 10 s", "0 - 10"), RangeIou().verify("5 to 10", "0 to 10")
-    (True, False)
-    """
-
-    above: float = 0.5
-    name: ClassVar[str] = "range_iou"
-
-    def __post_init__(self) -> None:
-        _check_share("RangeIou", "above", self.above)
-
-    def verify(self, answer: str, label: str) -> bool | None:
-        known, said = read_range(label), read_range(answer)
-        if known is None:
-            return None
-        return said is not None and _overlap(said, known) / _span(said, known) > self.above
-
-
-@dataclass(frozen=True, slots=True)
-class BoxIou:
-    """A box whose intersection over union with the label's is above 0.5; both in the same units, each in its form.
-
-    >>> BoxIou(answer_form="xywh_centre").verify("[50, 50, 100, 90]", "0 0 100 100")
-    True
-    """
-
-    above: float = 0.5
-    answer_form: BoxForm = "xyxy"
-    label_form: BoxForm = "xyxy"
-    name: ClassVar[str] = "box_iou"
-
-    def __post_init__(self) -> None:
-        _check_share("BoxIou", "above", self.above)
-        for form in (self.answer_form, self.label_form):
-            if form not in ("xyxy", "xywh_centre", "xywh_corner"):
-                raise PlanError(f"BoxIou: form {form!r} is not xyxy, xywh_centre or xywh_corner")
-
-    def verify(self, answer: str, label: str) -> bool | None:
-        known, said = read_box(label, self.label_form), read_box(answer, self.answer_form)
-        if known is None or said is None:
-            return None if known is None else False
-        shared = _overlap(known[::2], said[::2]) * _overlap(known[1::2], said[1::2])
-        areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (known, said)]
-        return shared / (sum(areas) - shared) > self.above
+        expected = read_count(label)
+        return None if expected is None else read_count(answer) == expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +115,14 @@ class Words:
             raise PlanError(f"Words: above is {self.above}; it must be at least 0 and below 100")
 
     def verify(self, answer: str, label: str) -> bool | None:
-        known = [word for word in read_words(label) if word not in STOPWORDS] or read_words(label)
-        if not known:
+        expected = [word for word in read_words(label) if word not in STOPWORDS] or read_words(label)
+        if not expected:
             return None
-        said = read_words(answer)
-        if NEGATIONS.isdisjoint(known):
-            said = [word for i, word in enumerate(said) if NEGATIONS.isdisjoint(said[max(0, i - NEGATED_WORDS) : i])]
-        have = set(said)
-        return all(word in have or any(_ratio(word, other) > self.above for other in have) for word in known)
+        words = read_words(answer)
+        if NEGATIONS.isdisjoint(expected):
+            words = [word for i, word in enumerate(words) if NEGATIONS.isdisjoint(words[max(0, i - NEGATED_WORDS) : i])]
+        distinct = set(words)
+        return all(word in distinct or any(_ratio(word, other) > self.above for other in distinct) for word in expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,48 +145,33 @@ class TextMatch:
             raise PlanError(f"TextMatch: above={self.above} must be in [0, 100), most_other_words at least 0")
 
     def verify(self, answer: str, label: str) -> bool | None:
-        known = read_words(label)
-        if not known:
+        expected = read_words(label)
+        if not expected:
             return None
         quoted = read_quoted(answer)
-        said = read_words(quoted or answer)
-        if _ratio("".join(known), "".join(said)) > self.above:
+        words = read_words(quoted or answer)
+        if _ratio("".join(expected), "".join(words)) > self.above:
             return True
-        runs = (said[i : i + len(known)] for i in range(len(said) - len(known) + 1))
-        return not quoted and len(said) - len(known) <= self.most_other_words and known in runs
+        runs = (words[i : i + len(expected)] for i in range(len(words) - len(expected) + 1))
+        return not quoted and len(words) - len(expected) <= self.most_other_words and expected in runs
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """Whatever a function of (answer, label) scores at `minimum` or more: sentence embeddings, NLI, a judge.
+class QaVerifiers:
+    """The verifier of each kind of question, each with its own settings."""
 
-    `name` is its identity, so two functions need two names; a function of a module can be sent to workers. Video-STaR
-    asks 0.6 of all-MiniLM-L6-v2 and of bart-large-mnli, and 0.25 where the order of events counts too.
-    """
+    yes_no: Verifier = field(default_factory=YesNo)
+    count: Verifier = field(default_factory=Count)
+    text: Verifier = field(default_factory=TextMatch)
+    short: Verifier = field(default_factory=Words)
 
-    score: Callable[[str, str], float] = field(repr=False)
-    scorer: str
-    minimum: float = 0.6
-    name: ClassVar[str] = "scored"
-
-    def verify(self, answer: str, label: str) -> bool | None:
-        return self.score(answer, label) >= self.minimum if label.strip() else None
-
-
-def _check_share(verifier: str, name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise PlanError(f"{verifier}: {name} is {value}; it must be at least 0 and below 1")
+    def of(self, kind: str) -> Verifier:
+        """Return the verifier of a kind."""
+        verifier: Verifier = getattr(self, kind)
+        return verifier
 
 
 def _ratio(one: str, two: str) -> float:
     """Return 200 M / T: M matching characters of T in both."""
     matcher = SequenceMatcher(None, one, two, autojunk=False)
     return 100 * matcher.ratio() if matcher.real_quick_ratio() > 0.5 else 0.0
-
-
-def _overlap(one: tuple[float, ...], two: tuple[float, ...]) -> float:
-    return max(0.0, min(one[1], two[1]) - max(one[0], two[0]))
-
-
-def _span(one: tuple[float, ...], two: tuple[float, ...]) -> float:
-    return (one[1] - one[0]) + (two[1] - two[0]) - _overlap(one, two)

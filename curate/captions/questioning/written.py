@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from curate.captions.checking.lexicon import Lexicon
-from curate.captions.prompting.hints import neutral
+from curate.captions.prompting.untrusted import neutral
 from curate.captions.questioning.answers import read_count, read_words, read_yes_no
 from curate.captions.questioning.phrases import KINDS, Question
 from curate.errors import PlanError
@@ -79,8 +79,8 @@ class Writer:
             return None
         if not isinstance(listed, list):
             return None
-        read = [_question(entry, lexicon) for entry in listed[: self.most]]
-        return [question for question in read if question is not None]
+        questions = [_question(entry, lexicon) for entry in listed[: self.most]]
+        return [question for question in questions if question is not None]
 
 
 WRITER_V1: Final = Writer()
@@ -96,8 +96,8 @@ def _question(entry: object, lexicon: Lexicon) -> Question | None:
     if SPOILED.search(text) or not 1 <= len(read_words(answer)) <= ANSWER_WORDS:
         return None
     number = read_count(answer) if kind == "count" else None
-    said = {"yes_no": read_yes_no(answer), "count": None if number is None else str(number)}.get(kind, answer)
-    return None if said is None else Question(kind, text, said, "caption", subject_of(kind, text, lexicon))
+    expected = {"yes_no": read_yes_no(answer), "count": None if number is None else str(number)}.get(kind, answer)
+    return None if expected is None else Question(kind, text, expected, "caption", subject_of(kind, text, lexicon))
 
 
 def subject_of(kind: str, text: str, lexicon: Lexicon) -> str | None:
@@ -111,8 +111,8 @@ def subject_of(kind: str, text: str, lexicon: Lexicon) -> str | None:
     (None, None)
     """
     pattern = _PLAIN.get(kind)
-    found = pattern.fullmatch(text.strip().casefold()) if pattern else None
-    return lexicon.label_of(found[1]) if found else None
+    match = pattern.fullmatch(text.strip().casefold()) if pattern else None
+    return lexicon.label_of(match[1]) if match else None
 
 
 _WHERE: Final = r"(?: visible| present| shown)?(?: (?:in|on) (?:the|this) (?:picture|image|photo|scene))?"

@@ -1,1 +1,1 @@
-"""What a writer is shown."""
+"""Images as a model is shown them: size, tiles, parts, corruptions."""

@@ -7,13 +7,13 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from curate.captions.boxes import is_box, is_ordered
 from curate.captions.prompting.prompts import Prompt
-from curate.captions.viewing.tiles import is_box
 from curate.errors import PlanError
 from curate.pixels import resize
 from curate.stages import Pixels
 
-__all__ = ["MERGE_V1", "REASONS", "PixelBudget", "Tier", "Tiling", "fit_budget"]
+__all__ = ["MERGE_V1", "REASONS", "PixelBudget", "Tier", "Tiling", "fit_budget", "fit_size"]
 
 PATCH_PX = 28  # what one visual token of the Qwen-VL family covers; a whole number of them spares a second resize
 MOST_PIXELS: Final = 3840 * 1600  # what tiles may show in all: the 4K of InternLM-XComposer2-4KHD (arXiv 2404.06512)
@@ -135,9 +135,9 @@ class PixelBudget:
     def needs(self) -> tuple[str, ...]:
         """Names of the columns that `choose` reads."""
         sizes = ("image_width_px", "image_height_px")
-        seen = {"objects": ("objects",), "text": ("ocr_lines", "ocr_text_area_frac")}
-        asked = self.signals if self.fixed_px is None else ()
-        return sizes + tuple(name for signal, names in seen.items() if signal in asked for name in names)
+        columns = {"objects": ("objects",), "text": ("ocr_lines", "ocr_text_area_frac")}
+        signals = self.signals if self.fixed_px is None else ()
+        return sizes + tuple(name for signal, names in columns.items() if signal in signals for name in names)
 
     @property
     def decode_px(self) -> int:
@@ -176,9 +176,9 @@ class PixelBudget:
         return self.min_line_px / float(np.quantile(heights, 0.1 if page else 0.5)) if heights else 0.0
 
     def _object_scale(self, objects: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> float:
-        sure = [one for one in objects if (one["score"] or 0.0) >= self.min_object_score]
+        boxes = [detection["box"] for detection in objects if (detection["score"] or 0.0) >= self.min_object_score]
         least = self.min_object_frac * math.sqrt(row["image_width_px"] * row["image_height_px"])
-        sides = [side for one in sure if (side := math.sqrt(math.prod(_sides(one["box"], row)))) >= max(least, 1)]
+        sides = [side for box in boxes if (side := math.sqrt(math.prod(_sides(box, row)))) >= max(least, 1)]
         return self.min_object_px / min(sides) if sides else 0.0
 
     def _crowd_px(self, objects: Sequence[Mapping[str, Any]], longest: int) -> float:
@@ -207,15 +207,19 @@ def fit_budget(image: Pixels, longest_side_px: int) -> Pixels:
 
     It is scaled down as far as needed, and up by less than one patch a side.
     """
-    height, width = image.shape[:2]
+    return resize(image, *fit_size(image.shape[1], image.shape[0], longest_side_px))
+
+
+def fit_size(width: int, height: int, longest_side_px: int) -> tuple[int, int]:
+    """Return the width and height that `fit_budget` gives an image, in px."""
     scale = min(1.0, longest_side_px / max(height, width))
     most = longest_side_px // PATCH_PX
     columns, rows = (min(most, max(1, round(side * scale / PATCH_PX))) for side in (width, height))
-    return resize(image, columns * PATCH_PX, rows * PATCH_PX)
+    return columns * PATCH_PX, rows * PATCH_PX
 
 
 def _sides(box: Sequence[float] | None, row: Mapping[str, Any]) -> tuple[float, float]:
-    """Return width and height of a box in px of the original; of what is no box 0 and 0."""
-    if box is None or not is_box(box):
+    """Return width and height of a box in px of the original; (0, 0) for an invalid box."""
+    if box is None or not is_box(box) or not is_ordered(box):
         return 0.0, 0.0
     return (box[2] - box[0]) * row["image_width_px"], (box[3] - box[1]) * row["image_height_px"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from curate.captions.prompting.hints import neutral
+from curate.captions.prompting.untrusted import neutral
 from curate.captions.viewing.tiles import Tile
 
 __all__ = ["Part", "join_captions", "quote_captions"]
@@ -69,23 +69,23 @@ def join_captions(whole: str, parts: Sequence[Part], *, agreed: bool = False) ->
     >>> join_captions("A dog on a beach.", [near])
     'A dog on a beach. In the middle left part: A red kite flies on the left.'
     """
-    kept = [each for each in _sentences(whole) if not _tells_absence(each)]
-    told = _words(" ".join(kept))
-    said: list[str] = []
+    sentences = [each for each in _sentences(whole) if not _tells_absence(each)]
+    words = _words(" ".join(sentences))
+    parts_said: list[str] = []
     for part in parts:
         evidence = _evidence(part, parts) if agreed else None
         fresh = []
         for sentence in _finished(part.text):
-            news = _words(sentence) - told
+            news = _words(sentence) - words
             if _tells_absence(sentence) or not news or (evidence is not None and news.isdisjoint(evidence)):
                 continue
             fresh.append(sentence)
-            told |= news
+            words |= news
         if fresh:
-            said.append(f"In the {part.tile.place} part: {' '.join(fresh)}")
-    if not said:
+            parts_said.append(f"In the {part.tile.place} part: {' '.join(fresh)}")
+    if not parts_said:
         return whole
-    return " ".join([*kept, *said])
+    return " ".join([*sentences, *parts_said])
 
 
 def _sentences(text: str) -> list[str]:
@@ -95,8 +95,8 @@ def _sentences(text: str) -> list[str]:
 
 def _finished(text: str) -> list[str]:
     """Return the sentences of a tile's caption but for a last one that was cut short; an only one needs no end."""
-    said = _sentences(text)
-    return said[:-1] if len(said) > 1 and said[-1][-1] not in SENTENCE_MARKS else said
+    whole = _sentences(text)
+    return whole[:-1] if len(whole) > 1 and whole[-1][-1] not in SENTENCE_MARKS else whole
 
 
 def _pieces(text: str) -> list[str]:

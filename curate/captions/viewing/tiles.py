@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from curate.captions.prompting.hints import BLOCKS, Box, place_words
+from curate.captions.boxes import Box, area, centre, is_box, is_ordered, shared_area
+from curate.captions.prompting.hints import BLOCKS
+from curate.captions.prompting.places import place_words
 from curate.errors import PlanError
 from curate.stages import Pixels
 
-__all__ = ["Grid", "Tile", "TilePlan", "crop", "is_box", "plan_tiles", "within"]
+__all__ = ["Grid", "Tile", "TilePlan", "crop", "plan_tiles", "within"]
 
 LEAST_PX = 28  # a tile has at least one visual token of the Qwen-VL family a side
 NEARLY = 0.95  # a grid of fewer tiles wins if it keeps so much of the resolution that the best one gives
@@ -62,7 +64,7 @@ class Tile:
 
     def overlaps(self, other: "Tile") -> bool:
         """Tell whether the two share any area."""
-        return _shared(self.box, other.box) > 0
+        return shared_area(self.box, other.box) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,52 +151,40 @@ def crop(image: Pixels, tile: Tile) -> Pixels:
     return image[edges[1], edges[0]]
 
 
-def is_box(box: Box | None) -> bool:
-    """Tell whether a measured box has four finite sides in order: what has not is neither counted nor placed."""
-    if box is None or len(box) != 4 or not all(side is not None and math.isfinite(side) for side in box):
-        return False
-    return box[0] <= box[2] and box[1] <= box[3]
-
-
 def within(row: Mapping[str, Any], tile: Tile) -> dict[str, Any]:
     """Return the row as it is known of a tile alone: objects and text lines at least half inside, in its coordinates.
 
     What other hints say is said of the whole image (alt text, tags) and null here: a tile does not show all of it.
     """
-    known = {name: None if name in BLOCKS.values() and name not in PLACED else value for name, value in row.items()}
+    whole = {block.column for block in BLOCKS} - set(PLACED)
+    columns = {name: None if name in whole else value for name, value in row.items()}
     for name in PLACED:
-        if known.get(name):
-            known[name] = [
+        if columns.get(name):
+            columns[name] = [
                 item | {"box": _moved(item["box"], tile)} for item in row[name] if _inside(item["box"], tile)
             ]
-    return known
+    return columns
 
 
 def _best(grids: Sequence[Grid], width_px: int, height_px: int, tile_px: int) -> Grid:
     """Return the grid of the fewest cells that keeps nearly the most resolution; `grids` is never empty."""
-    kept = {grid: grid.scale(width_px, height_px, tile_px) for grid in grids}
-    enough = [grid for grid in grids if kept[grid] >= NEARLY * max(kept.values())]
+    scales = {grid: grid.scale(width_px, height_px, tile_px) for grid in grids}
+    enough = [grid for grid in grids if scales[grid] >= NEARLY * max(scales.values())]
 
     def oblong(grid: Grid) -> float:
         return abs(math.log((width_px / grid.columns) / (height_px / grid.rows)))
 
-    return min(enough, key=lambda grid: (grid.rows * grid.columns, -kept[grid], oblong(grid), grid.rows))
+    return min(enough, key=lambda grid: (grid.rows * grid.columns, -scales[grid], oblong(grid), grid.rows))
 
 
 def _inside(box: Box | None, tile: Tile) -> bool:
-    if box is None or not is_box(box):
+    if box is None or not is_box(box) or not is_ordered(box):
         return False
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    if area <= 0:  # a point or a line lies where its middle lies
-        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    whole = area(box)
+    if whole <= 0:  # a point or a line lies where its middle lies
+        x, y = centre(box)
         return tile.box[0] <= x <= tile.box[2] and tile.box[1] <= y <= tile.box[3]
-    return _shared(box, tile.box) >= INSIDE * area
-
-
-def _shared(one: Box, two: Box) -> float:
-    width = min(one[2], two[2]) - max(one[0], two[0])
-    height = min(one[3], two[3]) - max(one[1], two[1])
-    return max(0.0, width) * max(0.0, height)
+    return shared_area(box, tile.box) >= INSIDE * whole
 
 
 def _moved(box: Box, tile: Tile) -> list[float]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curate.captions.prompting.hints import Hints
-from curate.captions.viewing.pixel_budget import PATCH_PX, PixelBudget, Tier, fit_budget
+from curate.captions.viewing.pixel_budget import PATCH_PX, PixelBudget, Tier, fit_size
 from curate.captions.viewing.tiles import Tile, TilePlan, crop, plan_tiles, within
+from curate.pixels import resize
 from curate.stages import Pixels
 
 __all__ = ["Shown", "View", "show"]
@@ -15,11 +16,20 @@ __all__ = ["Shown", "View", "show"]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One image to send: a tile, or the whole where `tile` is None; `hints` is the block about it alone."""
+    """One image to send: a tile, or the whole where `tile` is None; `hints` is the block about it alone.
+
+    `size_px` is the width and height at which it is sent. A view is a window into the image that it was made of, and
+    costs no memory of its own until `image` is called.
+    """
 
     tile: Tile | None
-    picture: Pixels = field(repr=False)
+    window: Pixels = field(repr=False)
+    size_px: tuple[int, int]
     hints: str
+
+    def image(self) -> Pixels:
+        """Return its pixels at the size at which it is sent, made anew by every call."""
+        return resize(self.window, *self.size_px)
 
     @property
     def name(self) -> str:
@@ -37,7 +47,7 @@ class Shown:
     plan: TilePlan | None = None
 
     def views(self, image: Pixels, hints: Hints, tile_px: int) -> Iterator[View]:
-        """Yield the whole image, then its tiles, made one by one; with tiles, no view is over `tile_px`."""
+        """Yield the whole image, then its tiles; with tiles, no view is over `tile_px`."""
         tiles = self.plan.tiles if self.plan else ()
         yield _view(None, image, self.row, hints, tile_px if tiles else self.tier.longest_side_px)
         for tile in tiles:
@@ -55,8 +65,8 @@ class Shown:
 
 def show(row: Mapping[str, Any], image: Pixels, budget: PixelBudget) -> Shown:
     """Choose the tier of a sample; a size that is not known in its row is that of the decoded image."""
-    known = {"image_width_px": image.shape[1], "image_height_px": image.shape[0]}
-    row = {**row, **{name: row.get(name) or size for name, size in known.items()}}
+    decoded = {"image_width_px": image.shape[1], "image_height_px": image.shape[0]}
+    row = {**row, **{name: row.get(name) or size for name, size in decoded.items()}}
     width, height = row["image_width_px"], row["image_height_px"]
     tier, tiling = budget.choose(row), budget.tiles
     scale = min(1.0, tier.longest_side_px / max(width, height))
@@ -69,5 +79,5 @@ def show(row: Mapping[str, Any], image: Pixels, budget: PixelBudget) -> Shown:
 
 
 def _view(tile: Tile | None, image: Pixels, row: Mapping[str, Any], hints: Hints, longest_side_px: int) -> View:
-    picture = fit_budget(image, longest_side_px)
-    return View(tile, picture, hints.render(row, picture.shape[1], picture.shape[0]))
+    width, height = fit_size(image.shape[1], image.shape[0], longest_side_px)
+    return View(tile, image, (width, height), hints.render(row, width, height))

@@ -1,39 +1,25 @@
 """Parts of an image for a closer look."""
 
-from collections.abc import Sequence
+import numpy as np
 
+from curate.captions.boxes import Box
 from curate.pixels import resize
 from curate.stages import Pixels
 
-__all__ = ["crop", "tiles", "widen"]
+__all__ = ["close_up", "cut_out", "quarters"]
 
 
-def widen(box: Sequence[float], factor: float, least: float) -> list[float]:
-    """Return a box (fractions) with its sides times `factor`, at least `least` of the image, moved inside of it.
-
-    >>> widen([0.0, 0.4, 0.2, 0.6], 2.0, 0.1)
-    [0.0, 0.3, 0.4, 0.7]
-    """
-    edges = []
-    for low, high in ((box[0], box[2]), (box[1], box[3])):
-        side = min(1.0, max(least, (high - low) * factor))
-        start = min(1.0 - side, max(0.0, (low + high - side) / 2))
-        edges.append((round(start, 6), round(start + side, 6)))
-    (x0, x1), (y0, y1) = edges
-    return [x0, y0, x1, y1]
-
-
-def tiles(overlap: float) -> list[list[float]]:
+def quarters(overlap: float) -> list[list[float]]:
     """Return the four quarters of an image, each larger by `overlap` of it, so that what lies on a cut is whole once.
 
-    >>> tiles(0.1)[3]
+    >>> quarters(0.1)[3]
     [0.4, 0.4, 1.0, 1.0]
     """
     spans = ((0.0, round(0.5 + overlap, 6)), (round(0.5 - overlap, 6), 1.0))
     return [[x0, y0, x1, y1] for y0, y1 in spans for x0, x1 in spans]
 
 
-def crop(image: Pixels, box: Sequence[float], longest_side_px: int, most: float) -> Pixels:
+def close_up(image: Pixels, box: Box, longest_side_px: int, most: float) -> Pixels:
     """Return a part of an image, its longest side scaled to so many px, enlarged at most `most` times."""
     height, width = image.shape[:2]
     x0, x1 = (min(width - 1, int(box[0] * width)), max(1, round(box[2] * width)))
@@ -42,3 +28,16 @@ def crop(image: Pixels, box: Sequence[float], longest_side_px: int, most: float)
     tall, wide = part.shape[:2]
     scale = min(most, longest_side_px / max(tall, wide))
     return resize(part, max(1, round(wide * scale)), max(1, round(tall * scale)))
+
+
+def cut_out(image: Pixels, box: Box, margin: float) -> Pixels:
+    """Return the part of an image in a box, with `margin` of the box's size on each side, at its own resolution.
+
+    At least one pixel a side, and no more than the image.
+    """
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = box
+    dx, dy = margin * (x1 - x0), margin * (y1 - y0)
+    left, top = min(width - 1, max(0, int((x0 - dx) * width))), min(height - 1, max(0, int((y0 - dy) * height)))
+    right, bottom = min(width, int(np.ceil((x1 + dx) * width))), min(height, int(np.ceil((y1 + dy) * height)))
+    return np.ascontiguousarray(image[top : max(bottom, top + 1), left : max(right, left + 1)])

@@ -7,20 +7,21 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from curate.engines.answer_store import request_digest
 from curate.engines.cached import Cached
-from curate.engines.engine import Completion, Engine, Request
+from curate.engines.engine import Engine, Request, generate
 from curate.engines.fake import FakeEngine
 from curate.engines.openai_server import OpenAIServer
 from curate.errors import EngineError, PlanError, SampleError
 from curate.experts.dense_caption import DenseCaption
 from curate.pipeline import engine_of
-from curate.stages import Resources
 from tests.support.endpoints import Behaviour, serving
 
 IMAGE = np.arange(28 * 56 * 3, dtype=np.uint8).reshape(28, 56, 3)
@@ -66,9 +67,9 @@ def test_the_folder_must_be_local(folder):
 
 
 def test_what_was_answered_is_not_asked_again_and_what_failed_is(cached):
-    first = cached.load()(requests(["a", "bad", "b", "a"]))
+    first = generate(cached, requests(["a", "bad", "b", "a"]))
     assert ASKED == ["a", "bad", "b"]
-    second = cached.load()(requests(["c", "b", "bad", "a"]))
+    second = generate(cached, requests(["c", "b", "bad", "a"]))
     assert ASKED == ["a", "bad", "b", "c", "bad"]
     assert texts(first) == ["re a", "", "re b", "re a"]
     assert texts(second) == ["re c", "re b", "", "re a"]
@@ -103,32 +104,16 @@ def test_the_seed_of_a_greedy_request_decides_nothing():
     assert request_digest("e", Request("0", "p", seed=1)) == request_digest("e", Request("0", "p", seed=2))
 
 
-@dataclass(frozen=True)
-class Stepwise:
-    """An engine that notes what it was given when it answers the first request."""
-
-    name: str = "stepwise"
-    resources: Resources = Resources()
-
-    def check(self):
-        pass
-
-    def load(self):
-        return lambda requests: [Completion(f"re {r.prompt}", "stop", 1, 1, 0.0) for r in requests]
-
-
-def test_hits_and_misses_flow_lazily_and_in_order(tmp_path):
-    generate = Cached(Stepwise(), str(tmp_path)).load()
-    generate(requests(["b", "d"]))
-    taken = []
+def test_hits_and_misses_flow_lazily_and_in_order(cached):
+    generate(cached, requests(["b", "d"]))
+    ASKED.clear()
 
     def source():
-        for request in requests("abcde"):
-            taken.append(request.prompt)
+        for i, request in enumerate(requests("abcde")):
+            assert list("ace"[: (i + 1) // 2]) == ASKED
             yield request
 
-    assert texts(generate(source())) == [f"re {c}" for c in "abcde"]
-    assert taken == list("abcde")
+    assert texts(generate(cached, source())) == [f"re {c}" for c in "abcde"]
 
 
 def test_each_answer_is_kept_as_it_comes_and_equal_requests_in_work_are_asked_once(tmp_path):
@@ -136,7 +121,7 @@ def test_each_answer_is_kept_as_it_comes_and_equal_requests_in_work_are_asked_on
     with serving(server) as (url,):
         engine = Cached(OpenAIServer(url, "m", requests=4), str(tmp_path))
         with ThreadPoolExecutor(3) as threads:
-            parts = list(threads.map(engine.load(), [requests(f"q{i}" for i in range(12))] * 3))
+            parts = list(threads.map(partial(generate, engine), [requests(f"q{i}" for i in range(12))] * 3))
         assert [texts(part) for part in parts] == [[f"re q{i}" for i in range(12)]] * 3
     assert sorted(server.paid) == sorted(f"q{i}" for i in range(12))
 
@@ -144,26 +129,26 @@ def test_each_answer_is_kept_as_it_comes_and_equal_requests_in_work_are_asked_on
 def test_a_source_that_breaks_leaves_what_was_asked_for_the_next_run(tmp_path):
     server = Behaviour()
     with serving(server) as (url,):
-        generate = Cached(OpenAIServer(url, "m"), str(tmp_path)).load()
+        engine = Cached(OpenAIServer(url, "m"), str(tmp_path))
 
         def source():
             yield from requests("ab")
             raise OSError("the disk is gone")
 
         with pytest.raises(OSError, match="disk is gone"):
-            generate(source())
-        assert texts(generate(requests("abc"))) == ["re a", "re b", "re c"]
+            generate(engine, source())
+        assert texts(generate(engine, requests("abc"))) == ["re a", "re b", "re c"]
     assert sorted(server.paid) == ["a", "b", "c"]
 
 
 SCRIPT = """
 import sys
 from curate.engines.cached import Cached
-from curate.engines.engine import Request
+from curate.engines.engine import Request, generate
 from curate.engines.openai_server import OpenAIServer
 url, folder, first, stop = sys.argv[1:]
-generate = Cached(OpenAIServer(url, "m", requests=4), folder).load()
-answers = generate(Request(str(i), f"q{i}") for i in range(int(first), int(stop)))
+engine = Cached(OpenAIServer(url, "m", requests=4), folder)
+answers = generate(engine, (Request(str(i), f"q{i}") for i in range(int(first), int(stop))))
 assert [a.text for a in answers] == [f"re q{i}" for i in range(int(first), int(stop))], answers
 """
 
@@ -205,32 +190,56 @@ def test_a_damaged_cache_is_one_sentence(tmp_path, content):
     with pytest.raises(PlanError, match=r"answers\.sqlite cannot be used .* delete it"):
         engine.check()
     with pytest.raises(EngineError, match="delete it"):
-        engine.load()
+        engine.start()
 
 
-def test_a_cache_damaged_while_it_is_used_stops_the_run(tmp_path):
-    engine = Cached(FakeEngine(reply), str(tmp_path))
-    generate = engine.load()
-    generate(requests("a"))
-    with sqlite3.connect(tmp_path / "answers.sqlite") as file:
+def test_a_cache_damaged_while_it_is_used_stops_the_run(cached):
+    generate(cached, requests("a"))
+    with sqlite3.connect(Path(cached.folder, "answers.sqlite")) as file:
+        while not file.execute("SELECT * FROM answers").fetchall():
+            time.sleep(0.005)
         file.execute("DROP TABLE answers")
     with pytest.raises(EngineError, match="delete it"):
-        generate(requests("a"))
+        generate(cached, requests("a"))
+
+
+LOCKED = """
+import sqlite3, sys, time
+from curate.engines import answer_store
+from curate.engines.cached import Cached
+from curate.engines.engine import Request, generate
+from curate.engines.fake import FakeEngine
+answer_store.BUSY_SECONDS = 0.05
+engine = Cached(FakeEngine(lambda request: request.prompt), sys.argv[1])
+engine.start()
+file = sqlite3.connect(sys.argv[1] + "/answers.sqlite")
+file.execute("BEGIN IMMEDIATE")
+generate(engine, [Request("0", "a")])
+time.sleep(0.5)
+generate(engine, [Request("1", "b")])
+"""
+
+
+def test_an_answer_that_cannot_be_written_stops_the_run(tmp_path):
+    done = subprocess.run([sys.executable, "-c", LOCKED, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "EngineError" in done.stderr
+    assert "cannot be used (database is locked)" in done.stderr
 
 
 def test_a_text_of_half_a_character_survives(tmp_path):
     engine = Cached(FakeEngine(lambda request: "\ud83d odd", "odd"), str(tmp_path))
-    assert engine.load()(requests("a"))[0].text == "\ud83d odd"
-    assert engine.load()(requests("a"))[0].text == "\ud83d odd"
+    assert generate(engine, requests("a"))[0].text == "\ud83d odd"
+    assert generate(engine, requests("a"))[0].text == "\ud83d odd"
 
 
 def test_threads_that_write_and_read_at_once_agree(tmp_path):
-    generate = Cached(FakeEngine(lambda request: f"re {request.prompt}", "echo"), str(tmp_path)).load()
+    engine = Cached(FakeEngine(lambda request: f"re {request.prompt}", "echo"), str(tmp_path))
     barrier = threading.Barrier(4)
 
     def work(k):
         barrier.wait()
-        return texts(generate(requests(f"q{(i + k) % 50}" for i in range(100))))
+        return texts(generate(engine, requests(f"q{(i + k) % 50}" for i in range(100))))
 
     with ThreadPoolExecutor(4) as threads:
         parts = list(threads.map(work, range(4)))

@@ -3,12 +3,12 @@ import math
 import pytest
 
 from curate.engines.chat_api import chat_body, chosen, completion
-from curate.engines.engine import Request
+from curate.engines.engine import Request, generate
 from curate.engines.openai_server import OpenAIServer
 from tests.support.endpoints import Behaviour, serving
 
 PICK = Request("0", "yes or no?", choices=("yes", "no"))
-FORM = Request("0", "how many?", json_schema='{"type": "object"}')
+COUNT = Request("0", "how many?", json_schema='{"type": "object"}')
 
 
 def reply(text, reason="stop", **choice):
@@ -39,17 +39,17 @@ def test_what_matches_two_choices_alike_matches_none():
     assert chosen("(a)", ("(a)", "[a]")) == "(a)"
 
 
-def test_a_form_is_a_json_schema_and_what_is_no_json_is_an_error_unless_cut():
+def test_a_schema_is_sent_as_response_format_and_what_is_no_json_is_an_error_unless_cut():
     strict = (
         '{"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a"], "additionalProperties": false}'
     )
-    form = chat_body("m", "png", FORM)["response_format"]
-    assert form == {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
-    form = chat_body("m", "png", Request("0", "", json_schema=strict))["response_format"]
-    assert form["json_schema"]["strict"]
-    assert completion(reply('{"a": 1}'), FORM, 0.1).text == '{"a": 1}'
-    assert completion(reply("three"), FORM, 0.1).error.code == "engine_off_schema"
-    assert completion(reply('{"a": ', "length"), FORM, 0.1).error is None
+    sent = chat_body("m", "png", COUNT)["response_format"]
+    assert sent == {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
+    sent = chat_body("m", "png", Request("0", "", json_schema=strict))["response_format"]
+    assert sent["json_schema"]["strict"]
+    assert completion(reply('{"a": 1}'), COUNT, 0.1).text == '{"a": 1}'
+    assert completion(reply("three"), COUNT, 0.1).error.code == "engine_off_schema"
+    assert completion(reply('{"a": ', "length"), COUNT, 0.1).error is None
 
 
 @pytest.mark.parametrize("status", [400, 422])
@@ -65,15 +65,15 @@ def test_a_server_that_knows_no_guided_choices_is_asked_without_from_then_on(sta
 
     server.how = how
     with serving(server) as (url,):
-        generate = OpenAIServer(url, "m", requests=1).load()
-        first, second = (generate([Request("0", text, choices=("re a", "re b"))])[0].text for text in "ab")
+        engine = OpenAIServer(url, "m", requests=1)
+        first, second = (generate(engine, [Request("0", text, choices=("re a", "re b"))])[0].text for text in "ab")
     assert (first, second) == ("re a", "re b")
-    assert len(server.seen) == 4
+    assert len(server.received) == 4
 
 
-def test_a_bad_form_is_refused_for_its_own_request_only():
+def test_a_bad_schema_is_refused_for_its_own_request_only():
     server = Behaviour(lambda text, number: (400, {"error": {"message": "Invalid schema for response_format"}}))
     with serving(server) as (url,):
-        (answer,) = OpenAIServer(url, "m").load()([FORM])
+        (answer,) = generate(OpenAIServer(url, "m"), [COUNT])
     assert answer.error.code == "engine_rejected"
-    assert len(server.seen) == 1
+    assert len(server.received) == 1

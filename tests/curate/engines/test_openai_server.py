@@ -2,84 +2,39 @@ import base64
 import json
 import os
 import pickle
-import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from curate.engines.engine import Engine, Request
+from curate.engines.engine import Engine, Request, generate
 from curate.engines.openai_server import OpenAIServer
 from curate.errors import EngineError, PlanError
+from tests.support.endpoints import Behaviour, free_port, serving
 
 VLM = Path(__file__).parents[3] / "nano" / "vlm"
 IMAGE = np.full((28, 56, 3), 200, np.uint8)
 
 
-class Endpoint(BaseHTTPRequestHandler):
-    """A real HTTP endpoint; the prompt says which statuses to give before the answer: `503 429 answer`."""
+def scripted():
+    """A server whose prompts say which statuses to give before the answer: `503 429 late`."""
+    tries = Counter()
 
-    seen: list
-    tries: dict
-    together: list
-    lock = threading.Lock()
+    def how(text, number):
+        tries[text] += 1
+        *statuses, last = text.split(" ")
+        if tries[text] <= len(statuses):
+            return int(statuses[tries[text] - 1])
+        return (200, {"hello": 1}) if last == "nonsense" else None
 
-    def do_GET(self):
-        self.reply(200, {"data": []})
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        text = body["messages"][-1]["content"][-1]["text"]
-        with self.lock:
-            self.seen.append((dict(self.headers), body))
-            turn = self.tries[text] = self.tries.get(text, 0) + 1
-            self.together[0] += 1
-            self.together[1] = max(self.together)
-        time.sleep(0.02)
-        with self.lock:
-            self.together[0] -= 1
-        *statuses, answer = text.split(" ")
-        if turn <= len(statuses):
-            return self.reply(int(statuses[turn - 1]), {"error": {"message": "not now"}})
-        usage = {"prompt_tokens": 7, "completion_tokens": 3}
-        choice = {"message": {"content": answer}, "finish_reason": "stop"}
-        return self.reply(200, {"choices": [choice], "usage": usage} if answer != "nonsense" else {"hello": 1})
-
-    def reply(self, status, value):
-        data = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_):
-        pass
-
-
-@contextmanager
-def endpoint():
-    handler = type("Endpoint", (Endpoint,), {"seen": [], "tries": {}, "together": [0, 0]})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", handler
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return Behaviour(how, seconds=0.02)
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +50,7 @@ def test_it_is_an_engine_whose_repr_holds_no_address_and_no_secret(monkeypatch):
     assert pickle.loads(pickle.dumps(engine)) == engine
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://"])
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://", "http://host:99999/v1"])
 def test_a_url_that_is_none_is_refused(url):
     with pytest.raises(PlanError, match="url"):
         OpenAIServer(url, "m")
@@ -104,26 +59,27 @@ def test_a_url_that_is_none_is_refused(url):
 @pytest.mark.parametrize("kind", ["jpeg", "png"])
 def test_the_request_holds_system_image_text_and_key(monkeypatch, kind):
     monkeypatch.setenv("MY_KEY", "sk-1")
-    with endpoint() as (url, handler):
+    server = scripted()
+    with serving(server) as (url,):
         engine = OpenAIServer(url, "m", "MY_KEY", image_format=kind)
-        (answer,) = engine.load()([Request("u", "fine", IMAGE, system="Be brief.", max_tokens=9, seed=4)])
-    headers, body = handler.seen[0]
-    assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("fine", 7, 3)
+        (answer,) = generate(engine, [Request("u", "fine", IMAGE, system="Be brief.", max_tokens=9, seed=4)])
+    headers, body = server.headers[0], server.bodies[0]
+    assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("re fine", 7, 3)
     assert headers["Authorization"] == "Bearer sk-1"
     assert (body["max_tokens"], body["seed"], body["temperature"]) == (9, 4, 0.0)
     assert body["messages"][0] == {"role": "system", "content": "Be brief."}
-    picture, text = body["messages"][1]["content"]
+    image, text = body["messages"][1]["content"]
     assert text == {"type": "text", "text": "fine"}
-    head, data = picture["image_url"]["url"].split(",")
+    head, data = image["image_url"]["url"].split(",")
     assert head == f"data:image/{kind};base64"
     assert base64.b64decode(data)[:3] in (b"\xff\xd8\xff", b"\x89PN")
 
 
 def test_what_may_pass_is_tried_again_and_order_is_kept():
-    with endpoint() as (url, _):
-        generate = OpenAIServer(url, "m", retries=3).load()
-        answers = generate(Request(str(i), p) for i, p in enumerate(("503 429 500 late", "soon")))
-    assert [answer.text for answer in answers] == ["late", "soon"]
+    with serving(scripted()) as (url,):
+        prompts = ("503 429 500 late", "soon")
+        answers = generate(OpenAIServer(url, "m", retries=3), (Request(str(i), p) for i, p in enumerate(prompts)))
+    assert [answer.text for answer in answers] == [f"re {prompt}" for prompt in prompts]
 
 
 @pytest.mark.parametrize(
@@ -131,46 +87,50 @@ def test_what_may_pass_is_tried_again_and_order_is_kept():
     [
         ("400 no", "engine_rejected"),
         ("413 no", "engine_rejected"),
+        ("307 no", "engine_rejected"),
         ("nonsense", "engine_failed"),
         ("503 503 503 no", "engine_failed"),
     ],
 )
 def test_a_request_that_fails_alone_is_an_error_row(prompt, code):
-    with endpoint() as (url, _):
-        bad, good = OpenAIServer(url, "m", retries=1).load()([Request("0", prompt), Request("1", "good")])
+    with serving(scripted()) as (url,):
+        bad, good = generate(OpenAIServer(url, "m", retries=1), [Request("0", prompt), Request("1", "good")])
     assert (bad.text, bad.error.code) == ("", code)
-    assert (good.text, good.error) == ("good", None)
+    assert (good.text, good.error) == ("re good", None)
 
 
 @pytest.mark.parametrize(("status", "hint"), [(401, "MY_KEY"), (404, "'m'")])
 def test_a_wrong_key_or_model_stops_the_run(status, hint):
-    with endpoint() as (url, _), pytest.raises(EngineError, match=hint):
-        OpenAIServer(url, "m", "MY_KEY").load()([Request("0", f"{status} no")])
+    with serving(scripted()) as (url,), pytest.raises(EngineError, match=hint):
+        generate(OpenAIServer(url, "m", "MY_KEY"), [Request("0", f"{status} no")])
 
 
 def test_a_dead_endpoint_stops_the_run_and_the_check():
     engine = OpenAIServer(f"http://127.0.0.1:{free_port()}/v1", "m", retries=1)
     with pytest.raises(EngineError, match="no server answers"):
-        engine.load()([Request("0", "a")])
+        generate(engine, [Request("0", "a")])
     with pytest.raises(PlanError, match="no server answers"):
         engine.check()
 
 
 def test_threads_share_one_bound_on_open_requests():
-    with endpoint() as (url, handler):
+    server = scripted()
+    with serving(server) as (url,):
         engine = OpenAIServer(url, "m", requests=3)
         with ThreadPoolExecutor(4) as threads:
             parts = list(
-                threads.map(engine.load(), [[Request(f"{i}", f"{k}-{i}") for i in range(8)] for k in range(4)])
+                threads.map(
+                    partial(generate, engine), [[Request(f"{i}", f"{k}-{i}") for i in range(8)] for k in range(4)]
+                )
             )
-    assert [[answer.text for answer in part] for part in parts] == [[f"{k}-{i}" for i in range(8)] for k in range(4)]
-    assert handler.together[1] <= 3
+    assert [[answer.text for answer in part] for part in parts] == [[f"re {k}-{i}" for i in range(8)] for k in range(4)]
+    assert server.most_open <= 3
 
 
 @pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.timeout(600)
-def test_a_real_vllm_server_captions_a_image(tmp_path):
+def test_a_real_vllm_server_captions_an_image(tmp_path):
     port = free_port()
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(VLM), "--port", str(port)]
     command += ["--host", "127.0.0.1", "--served-model-name", "nano", "--dtype", "bfloat16", "--max-model-len", "2048"]
@@ -188,8 +148,8 @@ def test_a_real_vllm_server_captions_a_image(tmp_path):
             long = Request("long", "word " * 3000, image)
             picked = Request("pick", "Is there a circle?", image, choices=("perhaps", "never"))
             schema = '{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}'
-            form = Request("form", "How many?", image, json_schema=schema, max_tokens=60)
-            answers = engine.load()([*fine, long, picked, form])
+            count = Request("count", "How many?", image, json_schema=schema, max_tokens=60)
+            answers = generate(engine, [*fine, long, picked, count])
         finally:
             server.terminate()
             server.wait(60)

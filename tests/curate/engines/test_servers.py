@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curate.engines.engine import Request
+from curate.engines.engine import Request, generate
 from curate.engines.openai_server import OpenAIServer
 from curate.errors import EngineError, PlanError
 from tests.support.endpoints import Behaviour, free_port, serving
@@ -18,7 +18,7 @@ def short_waits(monkeypatch):
 
 
 def ask(engine, count=24):
-    return engine.load()(Request(str(i), f"q{i}") for i in range(count))
+    return generate(engine, (Request(str(i), f"q{i}") for i in range(count)))
 
 
 def texts(answers):
@@ -45,6 +45,13 @@ def test_load_is_spread_and_bounded_at_each_server():
     assert max(each.most_open for each in both) <= 3
 
 
+def test_connections_are_kept_alive():
+    one = Behaviour()
+    with serving(one) as (url,):
+        assert texts(ask(engine(url, requests=3), 40)) == [f"re q{i}" for i in range(40)]
+    assert one.connections <= 3
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["429", "503", "500", "drop", "dies", "dead"]), min_size=1, max_size=2), st.integers())
 def test_beside_one_good_server_every_request_is_answered_once_and_in_order(kinds, seed):
@@ -67,14 +74,14 @@ def test_a_dead_server_is_left_alone():
     bad, good = Behaviour(lambda text, number: "drop"), Behaviour(seconds=0.005)
     with serving(bad, good) as urls:
         assert texts(ask(engine(urls), 60)) == [f"re q{i}" for i in range(60)]
-    assert len(bad.seen) <= 10
+    assert len(bad.received) <= 10
 
 
 def test_a_server_that_hangs_costs_its_open_requests_one_timeout():
     stuck, good = Behaviour(lambda text, number: "hang"), Behaviour()
     with serving(stuck, good) as urls:
         assert texts(ask(engine(urls, timeout_seconds=0.2), 30)) == [f"re q{i}" for i in range(30)]
-    assert len(stuck.seen) <= 8
+    assert len(stuck.received) <= 8
 
 
 def test_a_server_that_comes_back_is_probed_and_used_again():
@@ -111,7 +118,7 @@ def test_with_a_key_no_request_is_paid_twice(monkeypatch, what):
     flaky = Behaviour(lambda text, number: what if number <= 2 else None)
     with serving(flaky, Behaviour()) as urls:
         answers = texts(ask(engine(urls, timeout_seconds=0.2), 20))
-    assert set(Counter(flaky.seen).values()) == {1}
+    assert set(Counter(flaky.received).values()) == {1}
     assert 1 <= answers.count("engine_unsure") <= 2
     assert [a for i, a in enumerate(answers) if a not in (f"re q{i}", "engine_unsure")] == []
 
@@ -134,4 +141,4 @@ def test_a_request_that_kills_servers_does_not_kill_all_of_them():
     with serving(*some) as urls:
         answers = texts(ask(engine(urls)))
     assert answers == [f"re q{i}" if i != 5 else "engine_failed" for i in range(24)]
-    assert sum(each.seen.count("q5") for each in some) == 3
+    assert sum(each.received.count("q5") for each in some) == 3

@@ -1,17 +1,20 @@
 import dataclasses
 import json
+import multiprocessing
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from curate.engines.engine import Engine, Request
-from curate.engines.vllm_engine import Vllm
+from curate.engines.engine import Engine, Request, generate
+from curate.engines.vllm_engine import Vllm, engine_arguments
+from curate.engines.vllm_request import render
 from curate.errors import EngineError, PlanError
 from curate.models.weights import Weights
-from tests.support.images import image as picture
+from tests.support.images import image
 
 VLM = Path(__file__).parents[3] / "nano" / "vlm"
 ENGINE = Vllm(
@@ -26,33 +29,34 @@ ENGINE = Vllm(
 
 
 def request(number, **options):
-    pixels = np.asarray(picture(112 + 28 * (number % 3), 112))
+    pixels = np.asarray(image(112 + 28 * (number % 3), 112))
     return Request(str(number), "Describe the image in detail.", pixels, **{"max_tokens": 12, **options})
 
 
 @pytest.fixture(scope="module")
-def generate():
+def engine():
     """Start one engine for all tests, and kill it in the end: whoever asks then must hear of it."""
-    running = ENGINE.load()
-    yield running
-    for process in running.engine.engine_core.resources.engine_manager.processes:
+    before = set(multiprocessing.active_children())
+    ENGINE.start()
+    yield ENGINE
+    for process in set(multiprocessing.active_children()) - before:
         process.kill()
         process.join()
     with pytest.raises(EngineError, match="died"):
-        running([request(0)])
+        generate(ENGINE, [request(0)])
 
 
 @pytest.mark.models
 @pytest.mark.timeout(600)
-def test_a_guided_answer_is_one_of_the_choices_or_json_of_the_form(generate):
+def test_a_guided_answer_is_one_of_the_choices_or_json_of_the_schema(engine):
     schema = '{"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}'
-    free, chosen, formed = generate(
-        [request(0), request(1, choices=("perhaps", "never")), request(2, json_schema=schema, max_tokens=60)]
+    free, chosen, counted = generate(
+        engine, [request(0), request(1, choices=("perhaps", "never")), request(2, json_schema=schema, max_tokens=60)]
     )
     assert chosen.text in ("perhaps", "never")
     assert 0 <= chosen.confidence <= 1
-    assert free.confidence is formed.confidence is None
-    assert formed.finish_reason == "length" or set(json.loads(formed.text)) == {"count"}
+    assert free.confidence is counted.confidence is None
+    assert counted.finish_reason == "length" or set(json.loads(counted.text)) == {"count"}
 
 
 def test_placement_is_not_identity():
@@ -78,69 +82,70 @@ def test_bad_settings_and_missing_weights_are_named():
         Vllm(Weights("/nowhere/vlm")).check()
 
 
+@pytest.mark.parametrize("deterministic", [False, True])
+@pytest.mark.models
+def test_chunked_prefill_is_on_and_prefix_caching_unless_answers_must_repeat(deterministic):
+    arguments = engine_arguments(dataclasses.replace(ENGINE, deterministic=deterministic))
+    assert arguments.enable_chunked_prefill
+    assert arguments.enable_prefix_caching == (not deterministic)
+
+
 @pytest.mark.models
 @pytest.mark.timeout(600)
 class TestRunning:
-    def test_an_equal_configuration_is_the_same_engine(self, generate):
-        assert generate is Vllm(**vars(ENGINE)).load()
+    def test_an_equal_configuration_is_the_same_engine(self, engine):
+        processes = set(multiprocessing.active_children())
+        Vllm(**vars(ENGINE)).start()
+        assert set(multiprocessing.active_children()) == processes
 
-    def test_chunked_prefill_and_prefix_caching_are_on(self, generate):
-        config = generate.engine.vllm_config
-        assert config.scheduler_config.enable_chunked_prefill
-        assert config.cache_config.enable_prefix_caching
-
-    def test_the_prompt_is_what_the_models_own_processor_makes(self, generate):
+    def test_the_prompt_is_what_the_models_own_processor_makes(self, engine):
         from PIL import Image
         from transformers import AutoProcessor
+        from vllm.renderers import renderer_from_config
 
-        asked = request(1, system="Be brief.")
+        one = request(1, system="Be brief.")
         processor = AutoProcessor.from_pretrained(VLM)
-        content = [{"type": "image"}, {"type": "text", "text": asked.prompt}]
+        content = [{"type": "image"}, {"type": "text", "text": one.prompt}]
         chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}]
         text = processor.tokenizer.apply_chat_template(
             chat, chat_template=processor.chat_template, tokenize=False, add_generation_prompt=True
         )
-        expected = processor(images=[Image.fromarray(asked.image)], text=[text])["input_ids"][0]
-        rendered = generate._render(asked)
+        expected = processor(images=[Image.fromarray(one.image)], text=[text])["input_ids"][0]
+        rendered = render(renderer_from_config(engine_arguments(engine).create_engine_config()), one)
         assert list(rendered["prompt_token_ids"]) == list(expected)
-        (answer,) = generate([asked])
+        (answer,) = generate(engine, [one])
         assert answer.prompt_tokens == len(expected)
 
-    def test_threads_share_the_engine_and_get_their_own_answers_in_order(self, generate):
-        alone = {n: generate([request(n, max_tokens=1)])[0].prompt_tokens for n in range(3)}
+    def test_threads_share_the_engine_and_get_their_own_answers_in_order(self, engine):
+        alone = {n: generate(engine, [request(n, max_tokens=1)])[0].prompt_tokens for n in range(3)}
         with ThreadPoolExecutor(4) as threads:
-            parts = list(threads.map(generate, [map(request, range(k, k + 9)) for k in range(4)]))
+            parts = list(threads.map(partial(generate, engine), [map(request, range(k, k + 9)) for k in range(4)]))
         for k, part in enumerate(parts):
             assert [answer.prompt_tokens for answer in part] == [alone[(k + i) % 3] for i in range(9)]
             assert all(answer.text and answer.completion_tokens == 12 for answer in part)
             assert all(answer.finish_reason == "length" and answer.latency_seconds > 0 for answer in part)
 
-    def test_requests_are_taken_one_by_one_as_slots_come_free(self, generate):
-        taken, most = [], 2 * ENGINE.max_num_seqs
+    def test_no_more_requests_are_in_flight_than_it_has_slots(self, engine):
+        most, futures = 2 * ENGINE.max_num_seqs, []
+        for n in range(3 * most):
+            futures.append(engine.submit(request(n, max_tokens=2)))
+            assert sum(not future.done() for future in futures) <= most
+        assert all(future.result().text for future in futures)
 
-        def requests():
-            for n in range(3 * most):
-                free = generate.slots._value
-                taken.append(most - free)
-                yield request(n, max_tokens=2)
-
-        generate(requests())
-        assert max(taken) <= most
-        assert generate.slots._value == most
-
-    def test_greedy_and_seeded_answers_repeat(self, generate):
+    def test_greedy_and_seeded_answers_repeat(self, engine):
         for options in ({}, {"temperature": 1.0, "seed": 5}):
-            (one,), (two,) = (generate([request(0, **options)]) for _ in range(2))
+            (one,), (two,) = (generate(engine, [request(0, **options)]) for _ in range(2))
             assert one.text == two.text
-        (other,) = generate([request(0, temperature=1.0, seed=6)])
+        (other,) = generate(engine, [request(0, temperature=1.0, seed=6)])
         assert other.text != one.text
 
-    def test_a_seeded_prompt_that_is_prefilled_in_parts_does_not_end_the_engine(self, generate):
-        alone = [generate([request(n, temperature=0.8, seed=n)])[0] for n in range(3)]
+    def test_a_seeded_prompt_that_is_prefilled_in_parts_does_not_end_the_engine(self, engine):
+        alone = [generate(engine, [request(n, temperature=0.8, seed=n)])[0] for n in range(3)]
         long = [Request(f"long-{n}", "word " * 300, max_tokens=2, temperature=0.8, seed=n) for n in range(8)]
-        answers = generate([*long, *(request(n, temperature=0.8, seed=n) for n in range(3))])
+        answers = generate(engine, [*long, *(request(n, temperature=0.8, seed=n) for n in range(3))])
         assert not any(answer.error for answer in answers)
-        steps = generate.engine.vllm_config.scheduler_config.max_num_batched_tokens
+        config = engine_arguments(engine).create_engine_config()
+        steps = config.scheduler_config.max_num_batched_tokens
         assert sum(answer.prompt_tokens for answer in answers[:8]) > steps  # or none is prefilled in parts
         assert [answer.text for answer in answers[8:]] == [answer.text for answer in alone]
 
@@ -152,38 +157,38 @@ class TestRunning:
         ],
         ids=["too long", "too thin"],
     )
-    def test_a_request_that_cannot_be_answered_spares_its_neighbours(self, generate, bad):
-        before, refused, after = generate([request(0), bad, request(1)])
+    def test_a_request_that_cannot_be_answered_spares_its_neighbours(self, engine, bad):
+        before, refused, after = generate(engine, [request(0), bad, request(1)])
         assert (refused.text, refused.error.code) == ("", "engine_rejected")
         assert before.text
         assert after.text
 
-    def test_a_source_that_breaks_leaves_no_slot_taken(self, generate):
+    def test_a_source_that_breaks_leaves_no_slot_taken(self, engine):
         def requests():
-            yield request(0)
+            yield request(0, max_tokens=1)
             raise OSError("the disk is gone")
 
-        with pytest.raises(OSError, match="the disk is gone"):
-            generate(requests())
-        assert generate([request(0)])[0].text
-        assert generate.slots._value == 2 * ENGINE.max_num_seqs
+        for _ in range(2 * ENGINE.max_num_seqs):
+            with pytest.raises(OSError, match="the disk is gone"):
+                generate(engine, requests())
+        (answer,) = generate(engine, [request(0)])
+        assert answer.text
 
     def test_a_model_that_is_none_stops_the_run(self, tmp_path):
         (tmp_path / "config.json").write_text("{}")
         with pytest.raises(EngineError, match="vLLM cannot start"):
-            Vllm(Weights(str(tmp_path)), kv_cache_gib=0.5).load()
+            Vllm(Weights(str(tmp_path)), kv_cache_gib=0.5).start()
 
 
 @pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.timeout(600)
 def test_deterministic_answers_depend_on_neither_order_nor_neighbours():
-    generate = dataclasses.replace(ENGINE, deterministic=True).load()
+    engine = dataclasses.replace(ENGINE, deterministic=True)
     options = [{"max_tokens": 24}, {"max_tokens": 24, "temperature": 0.8, "seed": 3}]
-    asked = [request(n, **options[n % 2]) for n in range(16)]
-    forwards = generate(asked)
-    turned = asked[::-1]
-    backwards = [answer for at in range(0, 16, 3) for answer in generate(turned[at : at + 3])]
+    requests = [request(n, **options[n % 2]) for n in range(16)]
+    forwards = generate(engine, requests)
+    turned = requests[::-1]
+    backwards = [answer for at in range(0, 16, 3) for answer in generate(engine, turned[at : at + 3])]
     assert [answer.text for answer in forwards] == [answer.text for answer in backwards[::-1]]
     assert len({answer.text for answer in forwards}) > 1
-    generate.stop()

@@ -10,7 +10,7 @@ from curate.errors import PlanError, SampleError
 from curate.experts.blind_answers import BlindAnswers, together
 from curate.experts.caption_qa import CaptionQA
 from curate.experts.select_questions import SelectQuestions
-from curate.pipeline import Pipeline, engine_of
+from curate.pipeline import Pipeline, engine_of, engines_of
 from curate.stages import Batch, Expert, Resources, stage_id
 from schemas.blind import BLIND
 from schemas.question import KEPT_QUESTIONS, QUESTIONS
@@ -75,38 +75,39 @@ def answered(expert, *asked, uid="u0"):
     return expert.load()(Batch(table(*asked, uid=uid)))
 
 
-def kept(inspectors, *asked, **options):
-    blind = answered(inspectors, *asked)
-    both = table(*asked).append_column("qa_blind", pa.array(blind["qa_blind"], BLIND.field("qa_blind").type))
-    chosen = SelectQuestions(**options).load()(Batch(both))
+def kept(models, *asked, **options):
+    blind = answered(models, *asked)
+    both = table(*asked).append_column("qa_blind", pa.array(blind.columns["qa_blind"], BLIND.field("qa_blind").type))
+    chosen = SelectQuestions(**options).load()(Batch(both)).columns
     assert all(len(pa.array(chosen[field.name], field.type)) == len(asked) for field in KEPT_QUESTIONS)
     return [one and [q["question"] for q in one] for one in chosen["qa_kept"]]
 
 
-def test_it_is_an_expert_that_can_be_sent_and_shows_its_first_engine():
+def test_it_is_an_expert_that_can_be_sent_and_shows_all_its_engines():
     expert = BlindAnswers(READERS[0], READERS[1:])
     assert isinstance(expert, Expert)
     assert stage_id(pickle.loads(pickle.dumps(expert))) == stage_id(expert)
-    assert engine_of(expert) == expert.engines[0] == READERS[0]
+    assert engine_of(expert) == READERS[0]
+    assert engines_of(expert) == expert.engines == READERS
     assert stage_id(expert) != stage_id(BlindAnswers(READERS[0], READERS[1:7]))
 
 
-def test_each_inspector_answers_each_question_and_is_judged():
+def test_each_model_answers_each_question_and_is_judged():
     result = answered(BlindAnswers(READERS[0], (READERS[0], READERS[2])), [PLANTED, VISUAL[2]], None, [])
-    assert result["qa_blind"][0][0] == {"answers": ["yes"] * 3, "right": [True] * 3, "hits": 3}
-    assert result["qa_blind"][0][1]["hits"] == 0
-    assert result["qa_blind"][1:] == [None, []]
-    assert result["qa_blind_models"] == [
+    assert result.columns["qa_blind"][0][0] == {"answers": ["yes"] * 3, "right": [True] * 3, "hits": 3}
+    assert result.columns["qa_blind"][0][1]["hits"] == 0
+    assert result.columns["qa_blind"][1:] == [None, []]
+    assert result.columns["qa_blind_models"] == [
         ["reader-0", "reader-0#2", "reader-2"],
         None,
         ["reader-0", "reader-0#2", "reader-2"],
     ]
-    assert result["error"] == [None] * 3
+    assert result.errors == [None] * 3
 
 
 def test_text_answerable_questions_go_and_those_about_the_image_stay():
-    inspectors = BlindAnswers(READERS[0], READERS[1:])
-    (left,) = kept(inspectors, [PLANTED, SPRINGS, *VISUAL[2:]])
+    models = BlindAnswers(READERS[0], READERS[1:])
+    (left,) = kept(models, [PLANTED, SPRINGS, *VISUAL[2:]])
     assert left == [one["question"] for one in VISUAL[2:]]
 
 
@@ -135,25 +136,25 @@ def test_what_is_not_verified_is_not_kept_and_yes_and_no_are_even():
     assert kept(nobody, None, []) == [None, []]
 
 
-def test_without_a_gate_no_inspector_is_needed():
+def test_without_a_gate_no_blind_model_is_needed():
     free = SelectQuestions(max_blind_share=None)
     assert free.needs == ("qa",)
     result = free.load()(Batch(table([SPRINGS])))
-    assert [len(one) for one in result["qa_kept"]] == [1]
-    assert result["qa_gated"] == [None]
+    assert [len(one) for one in result.columns["qa_kept"]] == [1]
+    assert result.columns["qa_gated"] == [None]
 
 
 def test_only_named_models_get_a_grey_image():
     mixed = BlindAnswers(READERS[0], (FakeEngine(eager, "eyes"),), grey=("eyes",))
-    assert answered(mixed, [PLANTED])["qa_blind_models"] == [["reader-0", "eyes (grey)"]]
+    assert answered(mixed, [PLANTED]).columns["qa_blind_models"] == [["reader-0", "eyes (grey)"]]
     with pytest.raises(PlanError, match="grey names"):
         BlindAnswers(READERS[0], grey=("reader-9",))
 
 
 def test_a_failed_request_is_the_error_of_its_row_alone():
     result = answered(BlindAnswers(READERS[0]), [PLANTED], [PLANTED], uid="refused")
-    assert [error.code for error in result["error"]] == ["engine_rejected"] * 2
-    assert result["qa_blind"] == [None, None]
+    assert [error.code for error in result.errors] == ["engine_rejected"] * 2
+    assert result.columns["qa_blind"] == [None, None]
 
 
 def test_a_worker_holds_all_engines_and_an_equal_one_once():

@@ -29,7 +29,7 @@ def measure(captions, objects, lines, column="caption"):
         }
     )
     measured = expert.load()(Batch(table))
-    return pa.table({field.name: pa.array(measured[field.name], field.type) for field in expert.adds})
+    return pa.table({field.name: pa.array(measured.columns[field.name], field.type) for field in expert.adds})
 
 
 def test_claims_become_columns():

@@ -17,7 +17,7 @@ def measure(expert, captions, reasons=None):
     if expert.finish_column:
         columns[expert.finish_column] = pa.array(reasons or ["stop"] * len(captions), pa.string())
     measured = expert.load()(Batch(pa.table({"uid": [str(i) for i in range(len(captions))]} | columns)))
-    return pa.table({field.name: pa.array(measured[field.name], field.type) for field in expert.adds})
+    return pa.table({field.name: pa.array(measured.columns[field.name], field.type) for field in expert.adds})
 
 
 @pytest.mark.parametrize(

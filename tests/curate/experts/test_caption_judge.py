@@ -44,11 +44,11 @@ def judged(captions):
 
 
 def test_scores_are_null_where_nothing_could_be_read():
-    found = judged(["3 4 x", "what?", None, "refuse this"])
-    assert found["caption_vir"] == [3, None, None, None]
-    assert found["caption_ita"] == [4, None, None, None]
-    assert found["caption_judge_parsed"] == [True, False, None, None]
-    assert [error and error.code for error in found["error"]] == [None, None, None, "engine_rejected"]
+    scores = judged(["3 4 x", "what?", None, "refuse this"])
+    assert scores.columns["caption_vir"] == [3, None, None, None]
+    assert scores.columns["caption_ita"] == [4, None, None, None]
+    assert scores.columns["caption_judge_parsed"] == [True, False, None, None]
+    assert [error and error.code for error in scores.errors] == [None, None, None, "engine_rejected"]
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_few_labels_are_not_enough():
 
 def test_the_gate_accepts_what_reaches_the_threshold_on_both_axes():
     pairs = {"caption_vir": pa.array([3, 3, 2, None], pa.int8()), "caption_ita": pa.array([3, 2, 5, 5], pa.int8())}
-    accepted = CaptionGate().load()(Batch(pa.table({"uid": list("abcd")} | pairs)))["caption_accepted"]
+    accepted = CaptionGate().load()(Batch(pa.table({"uid": list("abcd")} | pairs))).columns["caption_accepted"]
     assert accepted.to_pylist() == [True, False, False, None]
 
 

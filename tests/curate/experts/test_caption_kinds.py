@@ -52,7 +52,7 @@ def batch(uids, alts):
 
 
 def row(result, i=0):
-    return {name: result[name][i] for name in CAPTION_KINDS.names}
+    return {name: result.columns[name][i] for name in CAPTION_KINDS.names}
 
 
 def test_they_are_experts_that_can_be_sent():
@@ -118,8 +118,8 @@ def test_the_requests_of_one_image_follow_each_other_and_share_their_prefix():
 
 def test_a_text_that_fails_is_an_error_of_its_sample_alone():
     result = KINDS_OF_TEXT.load()(batch(["good", "bad", "fine"], [ALT, None, ALT]))
-    assert [error and error.code for error in result["error"]] == [None, "engine_rejected", None]
-    assert [captions is None for captions in result["captions"]] == [False, True, False]
+    assert [error and error.code for error in result.errors] == [None, "engine_rejected", None]
+    assert [captions is None for captions in result.columns["captions"]] == [False, True, False]
     assert not any(row(result, 1).values())
 
 
@@ -131,7 +131,9 @@ def test_texts_do_not_depend_on_the_batch_or_the_order():
 
 def test_columns_have_the_documented_types():
     result = KINDS_OF_TEXT.load()(batch(["a", "bad"], [ALT, ALT]))
-    pa.table({field.name: pa.array(result[field.name], field.type) for field in CAPTION_KINDS}, schema=CAPTION_KINDS)
+    pa.table(
+        {field.name: pa.array(result.columns[field.name], field.type) for field in CAPTION_KINDS}, schema=CAPTION_KINDS
+    )
 
 
 def test_kinds_of_ones_own_and_without_tags():
@@ -164,13 +166,15 @@ def test_tags_can_be_hints_of_the_next_stage():
 
 def test_a_drawn_text_is_one_of_the_texts_and_null_where_there_is_none():
     result = KINDS_OF_TEXT.load()(batch(["a", "b", "c"], [ALT, None, ALT]))
-    written = pa.array([*result["captions"], None], CAPTION_KINDS.field("captions").type)
+    written = pa.array([*result.columns["captions"], None], CAPTION_KINDS.field("captions").type)
     table = pa.table({"uid": ["a", "b", "c", "d"], "captions": written})
     drawn = DrawnCaption(seed=1).load()(Batch(table))
-    texts = [{text["text"] for text in texts} for texts in result["captions"]]
-    assert all(text in own for text, own in zip(drawn["drawn_caption"][:3], texts, strict=True))
-    assert drawn["drawn_caption"][3] is drawn["drawn_kind"][3] is None
-    assert "dense" not in drawn["drawn_kind"]  # it is marked
-    pa.table({field.name: pa.array(drawn[field.name], field.type) for field in DRAWN_CAPTION}, schema=DRAWN_CAPTION)
+    texts = [{text["text"] for text in texts} for texts in result.columns["captions"]]
+    assert all(text in own for text, own in zip(drawn.columns["drawn_caption"][:3], texts, strict=True))
+    assert drawn.columns["drawn_caption"][3] is drawn.columns["drawn_kind"][3] is None
+    assert "dense" not in drawn.columns["drawn_kind"]  # it is marked
+    pa.table(
+        {field.name: pa.array(drawn.columns[field.name], field.type) for field in DRAWN_CAPTION}, schema=DRAWN_CAPTION
+    )
     only = dataclasses.replace(DrawnCaption(), weights=(("short", 1.0),)).load()(Batch(table))
-    assert only["drawn_kind"] == ["short", "short", "short", None]
+    assert only.columns["drawn_kind"] == ["short", "short", "short", None]

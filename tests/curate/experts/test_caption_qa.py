@@ -68,9 +68,9 @@ def test_it_is_an_expert_that_can_be_sent():
 
 def test_questions_are_answered_and_verified_against_what_was_measured():
     result = QA.load()(batch())
-    (rows,) = result["qa"]
-    assert result["error"] == [None]
-    assert pa.array(result["qa"], QUESTIONS.field("qa").type).to_pylist()
+    (rows,) = result.columns["qa"]
+    assert result.errors == [None]
+    assert pa.array(result.columns["qa"], QUESTIONS.field("qa").type).to_pylist()
     assert all(row["kind"] in QUESTION_KINDS and row["source"] in QUESTION_SOURCES for row in rows)
     assert {name for row in rows for name in row} == {field.name for field in QUESTION}
     by_source = {source: [row for row in rows if row["source"] == source] for source in QUESTION_SOURCES}
@@ -80,26 +80,26 @@ def test_questions_are_answered_and_verified_against_what_was_measured():
 
 
 def test_a_caption_and_a_image_that_agree_are_not_enough_where_detections_disagree():
-    (rows,) = QA.load()(batch())["qa"]
+    (rows,) = QA.load()(batch()).columns["qa"]
     said = {row["question"]: row["verified"] for row in rows if row["source"] == "caption"}
     assert said == {"What colour is the dog?": True, "How many cats are there?": False}
 
 
 def test_wrong_answers_stay_and_are_marked():
     wrong = CaptionQA(FakeEngine(lambda request: "seven", "wrong"), writer=None)
-    (rows,) = wrong.load()(batch())["qa"]
+    (rows,) = wrong.load()(batch()).columns["qa"]
     assert rows
     assert not any(row["verified"] for row in rows)
 
 
 def test_a_cut_answer_is_not_verified():
     long = CaptionQA(FakeEngine(lambda request: "yes it is", "long"), writer=None, max_tokens=1)
-    (rows,) = long.load()(batch())["qa"]
+    (rows,) = long.load()(batch()).columns["qa"]
     assert {row["verified"] for row in rows if row["expected"] == "yes"} == {False}
 
 
 def test_a_image_is_asked_no_more_than_the_budget_and_never_twice():
-    (rows,) = QA.load()(batch())["qa"]
+    (rows,) = QA.load()(batch()).columns["qa"]
     texts = [row["question"].lower() for row in rows]
     assert len(set(texts)) == len(texts)
     assert len(rows) <= 4 + 2 + 1 + 1 + 4
@@ -107,29 +107,30 @@ def test_a_image_is_asked_no_more_than_the_budget_and_never_twice():
 
 def test_nothing_known_gives_no_question_and_no_request():
     silent = CaptionQA(FakeEngine(lambda request: 1 / 0, "silent"), sources=("objects", "caption"))
-    result = silent.load()(batch(objects=None, caption=None))
-    assert result["qa"] == [[]]
-    assert result["error"] == [None]
+    given = batch(objects=None, caption=None)
+    result = silent.load()(Batch(given.table.select(["uid", *silent.needs]), (), given.images))
+    assert result.columns["qa"] == [[]]
+    assert result.errors == [None]
 
 
 def test_a_failed_request_is_the_error_of_its_row_alone():
     result = QA.load()(batch(("good", "bad", "fine")))
-    assert [error and error.code for error in result["error"]] == [None, "engine_rejected", None]
-    assert [qa is None for qa in result["qa"]] == [False, True, False]
+    assert [error and error.code for error in result.errors] == [None, "engine_rejected", None]
+    assert [qa is None for qa in result.columns["qa"]] == [False, True, False]
 
 
 def test_a_reply_that_is_no_json_costs_only_the_written_questions():
     plain = CaptionQA(FakeEngine(lambda request: "no", "plain"))
     result = plain.load()(batch())
-    assert result["qa_written"] == [None]
-    assert {row["source"] for row in result["qa"][0]} == {"absence", "objects", "ocr"}
-    assert QA.load()(batch())["qa_written"] == [3]
+    assert result.columns["qa_written"] == [None]
+    assert {row["source"] for row in result.columns["qa"][0]} == {"absence", "objects", "ocr"}
+    assert QA.load()(batch()).columns["qa_written"] == [3]
 
 
 def test_questions_belong_to_a_uid_not_to_a_position():
     uids = [f"u{i}" for i in range(12)]
-    straight = dict(zip(uids, QA.load()(batch(uids))["qa"], strict=True))
-    turned = dict(zip(uids[::-1], QA.load()(batch(uids[::-1]))["qa"], strict=True))
+    straight = dict(zip(uids, QA.load()(batch(uids)).columns["qa"], strict=True))
+    turned = dict(zip(uids[::-1], QA.load()(batch(uids[::-1])).columns["qa"], strict=True))
     assert straight == turned
 
 

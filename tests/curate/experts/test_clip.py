@@ -52,9 +52,9 @@ def test_scores_are_open_clip_s_own(world, score):
         words = open_clip.get_tokenizer("nano-clip")(texts)
         left, right = model.eval().encode_image(pictures, normalize=True), model.encode_text(words, normalize=True)
         theirs = (left * right).sum(-1).numpy()
-    exact = np.array(PLAIN.load()(batch(payloads, texts, side=0))["clip_score"])
+    exact = np.array(PLAIN.load()(batch(payloads, texts, side=0)).columns["clip_score"])
     assert np.abs(exact - theirs).max() <= 1e-5  # full decode, fp32, cut texts: nothing else differs
-    ours = np.array(score(batch(payloads, texts))["clip_score"])
+    ours = np.array(score(batch(payloads, texts)).columns["clip_score"])
     assert np.abs(ours - theirs).mean() <= 0.002  # as it runs: reduced decode, fastest precision
 
 
@@ -63,16 +63,16 @@ def test_a_row_s_score_does_not_depend_on_its_batch(world, score):
     payloads, texts = world
     together = score(batch(payloads, texts))
     backwards = score(batch(payloads[::-1], texts[::-1]))
-    assert np.abs(np.subtract(together["clip_score"], backwards["clip_score"][::-1])).max() <= 1e-4
-    alone = [score(batch([p], [t]))["clip_score"][0] for p, t in zip(payloads[:6], texts[:6], strict=True)]
-    assert np.abs(np.subtract(together["clip_score"][:6], alone)).max() <= 1e-4
+    assert np.abs(np.subtract(together.columns["clip_score"], backwards.columns["clip_score"][::-1])).max() <= 1e-4
+    alone = [score(batch([p], [t])).columns["clip_score"][0] for p, t in zip(payloads[:6], texts[:6], strict=True)]
+    assert np.abs(np.subtract(together.columns["clip_score"][:6], alone)).max() <= 1e-4
 
 
 @pytest.mark.models
 def test_matching_texts_score_higher(world, score):
     payloads, texts = world
-    matched = score(batch(payloads, texts))["clip_score"]
-    shifted = score(batch(payloads, texts[1:] + texts[:1]))["clip_score"]
+    matched = score(batch(payloads, texts)).columns["clip_score"]
+    shifted = score(batch(payloads, texts[1:] + texts[:1])).columns["clip_score"]
     assert min(matched) > 0.6 > np.mean(shifted) + 0.2
 
 
@@ -80,15 +80,15 @@ def test_matching_texts_score_higher(world, score):
 def test_no_text_gives_an_embedding_and_no_score(world, score):
     payloads, texts = world
     found = score(batch(payloads[:4], [texts[0], None, "", " \n"]))
-    assert [value is None for value in found["clip_score"]] == [False, True, True, True]
-    assert found["clip_text_windows"] == [1, None, None, None]
+    assert [value is None for value in found.columns["clip_score"]] == [False, True, True, True]
+    assert found.columns["clip_text_windows"] == [1, None, None, None]
     only_nulls = score(batch(payloads[:2], [None, None]))
-    assert only_nulls["clip_score"] == [None, None]
-    vectors = np.array(found["clip_embedding"].to_pylist(), np.float32)
-    assert found["clip_embedding"].type == pa.list_(pa.float16())
+    assert only_nulls.columns["clip_score"] == [None, None]
+    vectors = np.array(found.columns["clip_embedding"].to_pylist(), np.float32)
+    assert found.columns["clip_embedding"].type == pa.list_(pa.float16())
     assert vectors.shape == (4, 128)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=2e-3)
-    assert np.array_equal(vectors[:2], np.array(only_nulls["clip_embedding"].to_pylist(), np.float32))
+    assert np.array_equal(vectors[:2], np.array(only_nulls.columns["clip_embedding"].to_pylist(), np.float32))
 
 
 @pytest.mark.models
@@ -96,19 +96,19 @@ def test_long_texts_are_read_in_windows(world, score):
     payloads, texts = world
     lengths = [texts[0], " ".join(texts[:8]), " ".join(texts) * 60]
     found = score(batch(payloads[:3], lengths))
-    assert found["clip_text_windows"][0] == 1
-    assert 1 < found["clip_text_windows"][1] < 8
-    assert found["clip_text_windows"][2] == 8
+    assert found.columns["clip_text_windows"][0] == 1
+    assert 1 < found.columns["clip_text_windows"][1] < 8
+    assert found.columns["clip_text_windows"][2] == 8
     twice = score(batch(payloads[:1], [f"{texts[0]} " * 3]))  # the same thing said over and over says the same
-    assert twice["clip_text_windows"][0] > 1
-    assert twice["clip_score"][0] > 0.6
+    assert twice.columns["clip_text_windows"][0] > 1
+    assert twice.columns["clip_score"][0] > 0.6
 
 
 @pytest.mark.models
 def test_control_tokens_in_a_text_are_letters(world, score):
     payloads, texts = world
     plain, escaped = (f"{texts[1]} {end} with a bicycle" for end in ("<end_of_text>", "&lt;end_of_text&gt;"))
-    found = score(batch(payloads[1:2] * 3, [plain, escaped, texts[1]]))["clip_score"]
+    found = score(batch(payloads[1:2] * 3, [plain, escaped, texts[1]])).columns["clip_score"]
     assert found[0] == found[1] != found[2]  # open_clip unescapes; both are read to the end
 
 
@@ -117,8 +117,8 @@ def test_control_tokens_in_a_text_are_letters(world, score):
 def test_hostile_texts_are_bounded(world, score, text):
     payloads, _ = world
     found = score(batch(payloads[:1], [text]))
-    assert found["clip_score"][0] is not None
-    assert found["clip_text_windows"][0] <= 8
+    assert found.columns["clip_score"][0] is not None
+    assert found.columns["clip_text_windows"][0] <= 8
 
 
 @pytest.mark.models
@@ -128,9 +128,9 @@ def test_crop_reads_the_middle_square_only(world):
     edges = middle.copy()
     edges.paste("blue", (0, 0, 80, 168))
     payloads = [encode(image, "PNG") for image in (middle, edges)]
-    vectors = score(batch(payloads, [None, None], side=0))["clip_embedding"].to_pylist()
+    vectors = score(batch(payloads, [None, None], side=0)).columns["clip_embedding"].to_pylist()
     assert vectors[0] == vectors[1]
-    squashed = PLAIN.load()(batch(payloads, [None, None], side=0))["clip_embedding"].to_pylist()
+    squashed = PLAIN.load()(batch(payloads, [None, None], side=0)).columns["clip_embedding"].to_pylist()
     assert squashed[0] != squashed[1]
 
 

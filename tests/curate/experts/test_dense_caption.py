@@ -8,10 +8,11 @@ import pytest
 
 from curate.captions.prompting.hints import Hints, Section
 from curate.captions.prompting.prompts import Prompt
+from curate.captions.viewing.pixel_budget import fit_budget
 from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError, SampleError
-from curate.experts.dense_caption import DenseCaption, fit_budget
+from curate.experts.dense_caption import DenseCaption
 from curate.models.weights import Weights
 from curate.run.scoring import DecodedImages, score
 from curate.stages import Batch, Expert, Resources, stage_id
@@ -73,18 +74,18 @@ def test_bad_settings_are_named():
 
 def test_every_column_comes_back_in_the_order_of_the_rows():
     result = CAPTION_EXPERT.load()(batch((560, 420), (420, 560), (30, 30)))
-    assert result["caption"] == [
+    assert result.columns["caption"] == [
         "A description of 448 by 336 px for u0.",
         "A description of 336 by 448 px for u1.",
         "A description of 28 by 28 px for u2.",
     ]
-    assert result["caption_words"] == [9, 9, 9]
-    assert result["caption_marks"] == [["too_short"]] * 3
-    assert result["caption_hints"] == ['World knowledge (text of the web page):\n"text"'] * 3
-    assert result["caption_model"] == ["echo"] * 3
-    table = pa.table({f.name: pa.array(result[f.name], f.type) for f in CAPTION}, schema=CAPTION)
+    assert result.columns["caption_words"] == [9, 9, 9]
+    assert result.columns["caption_marks"] == [["too_short"]] * 3
+    assert result.columns["caption_hints"] == ['World knowledge (text of the web page):\n"text"'] * 3
+    assert result.columns["caption_model"] == ["echo"] * 3
+    table = pa.table({f.name: pa.array(result.columns[f.name], f.type) for f in CAPTION}, schema=CAPTION)
     assert table.num_rows == 3
-    assert all(seconds >= 0 for seconds in result["latency_seconds"])
+    assert all(seconds >= 0 for seconds in result.seconds)
 
 
 def test_a_refused_row_is_an_error_and_its_neighbours_are_captioned():
@@ -102,7 +103,7 @@ def test_rows_are_joined_by_uid_not_by_position():
     SEEN.clear()
     straight, mixed = CAPTION_EXPERT.load()(given), CAPTION_EXPERT.load()(turned)
     for name in CAPTION.names:
-        assert [straight[name][i] for i in order] == mixed[name]
+        assert [straight.columns[name][i] for i in order] == mixed.columns[name]
     seeds = [request.seed for request in SEEN]
     assert [seeds[i] for i in order] == seeds[3:]
     assert len(set(seeds)) == 3
@@ -110,7 +111,7 @@ def test_rows_are_joined_by_uid_not_by_position():
 
 def test_no_rows_give_no_values():
     empty = Batch(rows(alt_text=[]), (), [])
-    assert all(len(values) == 0 for values in CAPTION_EXPERT.load()(empty).values())
+    assert all(len(values) == 0 for values in CAPTION_EXPERT.load()(empty).columns.values())
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,7 @@ def test_images_fit_the_budget_in_whole_patches(size, longest, expected):
     assert (width, height) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.timeout(600)
 def test_true_hints_bring_positions_and_sign_text_into_the_captions():
@@ -145,13 +147,13 @@ def test_true_hints_bring_positions_and_sign_text_into_the_captions():
     pictures, scenes = zip(*(make_scene(4_000_000_000_000 + i) for i in range(64)), strict=True)
     table = rows(objects=[true_objects(s) for s in scenes], ocr_lines=[true_lines(s) for s in scenes])
     fused = expert.load()(Batch(table, (), [np.asarray(p) for p in pictures]))
-    assert not any(fused["error"])
-    metrics = caption_metrics(dict(enumerate(fused["caption"])), dict(enumerate(scenes)))
+    assert not any(fused.errors)
+    metrics = caption_metrics(dict(enumerate(fused.columns["caption"])), dict(enumerate(scenes)))
     assert metrics.object_recall >= 0.98
     assert metrics.hallucination_rate <= 0.02
     assert metrics.position_accuracy >= 0.90
     assert metrics.sign_text_recall >= 0.68
-    assert {mark for marks in fused["caption_marks"] for mark in marks} <= {"stock_opener", "repeated_sentence"}
+    assert {mark for marks in fused.columns["caption_marks"] for mark in marks} <= {"stock_opener", "repeated_sentence"}
 
 
 def true_objects(scene):

@@ -15,7 +15,7 @@ ECHO = Description(FakeEngine(lambda request: request.prompt, "echo"), longest_s
 def described(expert, order=range(64)):
     shown = images(64)
     table = pa.table({"uid": [f"u{i}" for i in order]})
-    return expert.load()(Batch(table, (), [shown[i] for i in order]))
+    return expert.load()(Batch(table, (), [shown[i] for i in order])).columns
 
 
 def test_the_prompt_that_made_a_description_is_recorded():

@@ -14,7 +14,7 @@ def measure(captions, objects, column="caption"):
     uids = [str(i) for i in range(len(captions))]
     table = pa.table({"uid": uids, column: pa.array(captions, pa.string()), "objects": objects})
     measured = expert.load()(Batch(table))
-    return pa.table({field.name: pa.array(measured[field.name], field.type) for field in expert.adds})
+    return pa.table({field.name: pa.array(measured.columns[field.name], field.type) for field in expert.adds})
 
 
 def test_phrases_become_rows_of_words_and_boxes():

@@ -10,7 +10,7 @@ from curate.captions.prompting.hints import Hints
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError
 from curate.experts.drawn_caption import DrawnCaption
-from curate.experts.human_attributes import HumanAttributes, crop
+from curate.experts.human_attributes import HumanAttributes
 from curate.experts.main_face import MainFace
 from curate.stages import Batch, Expert, stage_id
 from filters.min_attributes import MinAttributes
@@ -33,8 +33,8 @@ def find(objects, width=1000, height=500, **settings):
             "image_height_px": pa.array([height], pa.int32()),
         }
     )
-    found = MainFace(**settings).load()(Batch(table))
-    columns = {field.name: pa.array(found[field.name], field.type) for field in MAIN_FACE}
+    measured = MainFace(**settings).load()(Batch(table))
+    columns = {field.name: pa.array(measured.columns[field.name], field.type) for field in MAIN_FACE}
     return pa.table(columns, schema=MAIN_FACE)
 
 
@@ -141,32 +141,32 @@ def test_each_question_is_asked_of_the_part_that_it_is_about():
 
 def test_answers_are_kept_with_their_probabilities():
     result = ASK.load()(people(["bright"], [FACE_BOX], [BODY_BOX]))
-    told = {(each["part"], each["name"]): each for each in result["human_attributes"][0]}
+    told = {(each["part"], each["name"]): each for each in result.columns["human_attributes"][0]}
     assert told["face", "smiling"] == {"part": "face", "name": "smiling", "present": True, "probability": 0.95}
     assert told["face", "a beard"]["probability"] == 0.6
     assert not told["face", "bangs over the forehead"]["present"]
-    pa.array(result["human_attributes"], HUMAN_ATTRIBUTES.field(0).type)
+    pa.array(result.columns["human_attributes"], HUMAN_ATTRIBUTES.field(0).type)
 
 
 def test_without_a_face_nothing_is_asked_and_without_a_person_nothing_about_the_body():
     result = ASK.load()(people(["none", "face"], [None, FACE_BOX], [None, None]))
-    nothing, some = result["human_attributes"]
+    nothing, some = result.columns["human_attributes"]
     assert nothing is None
     assert {each["part"] for each in some} == {"face", "background"}
     assert len(some) == len(FACE) + len(BACKGROUND)
-    assert result["error"] == [None, None]
-    assert result["latency_seconds"][0] is None
+    assert result.errors == [None, None]
+    assert result.seconds[0] is None
 
 
 def test_an_engine_that_fails_is_an_error_of_its_sample_alone():
     result = ASK.load()(people(["bad", "good"], [FACE_BOX] * 2, [None] * 2))
-    assert [error and error.code for error in result["error"]] == ["engine_rejected", None]
-    assert [attributes is None for attributes in result["human_attributes"]] == [True, False]
+    assert [error and error.code for error in result.errors] == ["engine_rejected", None]
+    assert [attributes is None for attributes in result.columns["human_attributes"]] == [True, False]
 
 
 def test_an_answer_that_is_neither_is_no_answer():
     odd = HumanAttributes(FakeEngine(lambda _: ("maybe", 0.99), "odd"), (FACE[0],), longest_side_px=56)
-    told = odd.load()(people(["u"], [FACE_BOX], [None]))["human_attributes"][0][0]
+    told = odd.load()(people(["u"], [FACE_BOX], [None])).columns["human_attributes"][0][0]
     assert told["present"] is told["probability"] is None
 
 
@@ -181,20 +181,6 @@ def test_more_than_five_attributes_must_be_sure(sure, doubtful, absent, kept):
     table = pa.table({"human_attributes": pa.array([told, None], HUMAN_ATTRIBUTES.field(0).type)})
     assert MinAttributes().keep(table).to_pylist() == [kept, None]
     assert MinAttributes(part="").keep(table).to_pylist() == [True, None]
-
-
-@pytest.mark.parametrize(
-    ("box", "margin", "shape"),
-    [
-        ([0.0, 0.0, 1.0, 1.0], 0.3, (100, 200, 3)),
-        ([0.25, 0.25, 0.75, 0.75], 0.0, (50, 100, 3)),
-        ([0.25, 0.25, 0.75, 0.75], 0.5, (100, 200, 3)),
-        ([0.5, 0.5, 0.5, 0.5], 0.0, (1, 1, 3)),
-        ([1.0, 1.0, 1.0, 1.0], 0.0, (1, 1, 3)),
-    ],
-)
-def test_a_crop_stays_within_the_image_and_is_never_empty(box, margin, shape):
-    assert crop(np.zeros((100, 200, 3), np.uint8), box, margin).shape == shape
 
 
 def test_bad_settings_are_named():
@@ -242,14 +228,14 @@ def test_the_stages_of_the_recipe_work_on_one_another():
     for expert in (face, dataclasses.replace(attributes, engine=engine), dataclasses.replace(kinds, engine=engine)):
         measured = expert.load()(Batch(table, (), [np.zeros((448, 448, 3), np.uint8)]))
         for field in expert.adds:
-            table = table.append_column(field, pa.array(measured[field.name], field.type))
+            table = table.append_column(field, pa.array(measured.columns[field.name], field.type))
     assert [stages[i].keep(table).to_pylist() for i in (5, 7)] == [[True], [True]]
     texts = {text["kind"]: text for text in table["captions"][0].as_py()}
     assert list(texts) == list(LENGTHS)
     assert texts["human_full"]["marks"] == ["repeated_sentence"]  # 480 words are not too long, 501 would be
     assert texts["human_full"]["words"] == 480
     assert [kind.guards.max_words for kind in kinds.kinds] == [70, 400, 500]
-    assert DrawnCaption().load()(Batch(table))["drawn_kind"][0] in ("human_short", "human_detail")
+    assert DrawnCaption().load()(Batch(table)).columns["drawn_kind"][0] in ("human_short", "human_detail")
 
 
 def test_attributes_that_are_sure_are_hints_of_the_texts():

@@ -25,29 +25,36 @@ def scenes(count):
 
 
 def bits_apart(one, other):
-    return [int(a ^ b).bit_count() for a, b in zip(one["image_phash"], other["image_phash"], strict=True)]
+    return [int(a ^ b).bit_count() for a, b in zip(hashes(one), hashes(other), strict=True)]
+
+
+def hashes(facts):
+    return facts.columns["image_phash"]
 
 
 def test_facts_of_the_stored_bytes():
     payload = jpeg(320, 240)
     facts = measure(payload, animation(3), turned(6), encode(picture(), "PNG"))
-    assert facts["image_format"] == ["jpeg", "gif", "jpeg", "png"]
-    assert facts["image_frames"] == [1, 3, 1, 1]
-    assert (facts["image_width_px"][0], facts["image_height_px"][0]) == (320, 240)
-    assert (facts["image_width_px"][2], facts["image_height_px"][2]) == (48, 64)  # after the EXIF rotation
-    assert facts["image_sha256"][0] == hashlib.sha256(payload).hexdigest()
-    assert facts["error"] == [None] * 4
+    assert facts.columns["image_format"] == ["jpeg", "gif", "jpeg", "png"]
+    assert facts.columns["image_frames"] == [1, 3, 1, 1]
+    assert (facts.columns["image_width_px"][0], facts.columns["image_height_px"][0]) == (320, 240)
+    assert (facts.columns["image_width_px"][2], facts.columns["image_height_px"][2]) == (
+        48,
+        64,
+    )  # after the EXIF rotation
+    assert facts.columns["image_sha256"][0] == hashlib.sha256(payload).hexdigest()
+    assert facts.errors == [None] * 4
 
 
 def test_a_broken_header_is_one_error_row():
     good = jpeg()
     table = pa.table({"uid": ["a", "b", "c"]})
     facts = SCORE(Batch(table, [good, b"not an image", good], [decode(good, 256)] * 3))
-    assert [error and error.code for error in facts["error"]] == [None, "image_undecodable", None]
+    assert [error and error.code for error in facts.errors] == [None, "image_undecodable", None]
     for name in ImageFacts.adds.names:
-        assert facts[name][1] is None
-        assert facts[name][0] == facts[name][2]
-        assert facts[name][0] is not None
+        assert facts.columns[name][1] is None
+        assert facts.columns[name][0] == facts.columns[name][2]
+        assert facts.columns[name][0] is not None
 
 
 def test_near_duplicates_differ_in_few_bits_and_others_in_many():
@@ -57,7 +64,11 @@ def test_near_duplicates_differ_in_few_bits_and_others_in_many():
     half = measure(*[encode(image.resize((image.width // 2, image.height // 2)), "PNG") for image in originals])
     assert max(bits_apart(base, worse)) <= 8
     assert max(bits_apart(base, half)) <= 12
-    others = [int(a ^ b).bit_count() for i, a in enumerate(base["image_phash"]) for b in base["image_phash"][:i]]
+    others = [
+        int(a ^ b).bit_count()
+        for i, a in enumerate(base.columns["image_phash"])
+        for b in base.columns["image_phash"][:i]
+    ]
     assert np.median(others) >= 28
     assert np.percentile(others, 1) > 12
 
@@ -69,15 +80,15 @@ def test_a_larger_decode_hardly_moves_the_hash():
 
 def test_one_colour_gives_hash_0_blur_0_and_no_entropy():
     facts = measure(*[encode(Image.new("RGB", (300, 280), tone), "PNG") for tone in ("black", "white", "#7f1234")])
-    assert facts["image_phash"] == [0, 0, 0]
-    assert facts["image_blur"] == [0, 0, 0]
-    assert facts["image_entropy_bits"] == [0, 0, 0]
+    assert facts.columns["image_phash"] == [0, 0, 0]
+    assert facts.columns["image_blur"] == [0, 0, 0]
+    assert facts.columns["image_entropy_bits"] == [0, 0, 0]
 
 
 def test_blurring_lowers_blur():
     sharp = scenes(10)
     soft = [image.filter(ImageFilter.GaussianBlur(2)) for image in sharp]
-    facts = [measure(*[encode(image, "PNG") for image in images])["image_blur"] for images in (sharp, soft)]
+    facts = [measure(*[encode(image, "PNG") for image in images]).columns["image_blur"] for images in (sharp, soft)]
     assert all(low < high for high, low in zip(*facts, strict=True))
 
 
@@ -102,8 +113,8 @@ def test_hash_bits_split_at_their_median():
 
 def test_a_image_of_one_pixel_is_measured():
     facts = measure(encode(Image.new("RGB", (1, 1)), "PNG"))
-    assert facts["image_blur"] == [None]
-    assert facts["error"] == [None]
+    assert facts.columns["image_blur"] == [None]
+    assert facts.errors == [None]
 
 
 def test_same_bytes_same_facts_in_any_batch():
@@ -111,7 +122,9 @@ def test_same_bytes_same_facts_in_any_batch():
     together = measure(*payloads)
     for i, payload in enumerate(payloads):
         alone = measure(payload)
-        assert {name: values[0] for name, values in alone.items()} == {name: v[i] for name, v in together.items()}
+        assert {name: values[0] for name, values in alone.columns.items()} == {
+            name: values[i] for name, values in together.columns.items()
+        }
 
 
 def test_facts_hardly_differ_without_colours():
@@ -120,6 +133,6 @@ def test_facts_hardly_differ_without_colours():
     light = SCORE(Batch(table, payloads, [decode(payload, 256, luma=True) for payload in payloads]))
     colours = measure(*payloads)
     assert max(bits_apart(light, colours)) <= 2
-    assert np.allclose(np.median(np.divide(light["image_blur"], colours["image_blur"])), 1, atol=0.01)
-    assert np.allclose(light["image_blur"], colours["image_blur"], rtol=0.15)
-    assert np.allclose(light["image_entropy_bits"], colours["image_entropy_bits"], atol=0.2)
+    assert np.allclose(np.median(np.divide(light.columns["image_blur"], colours.columns["image_blur"])), 1, atol=0.01)
+    assert np.allclose(light.columns["image_blur"], colours.columns["image_blur"], rtol=0.15)
+    assert np.allclose(light.columns["image_entropy_bits"], colours.columns["image_entropy_bits"], atol=0.2)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from curate.captions.questioning.labelled import LabelPrompt, read_field
-from curate.captions.questioning.verifiers import Count, Number, Words
+from curate.captions.questioning.verifiers import Count, Words
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError, SampleError
 from curate.experts.label_verified import LabelVerified
@@ -45,7 +45,10 @@ def measure(*kinds, expert=EXPERT, labels=None):
         {"uid": [f"{kind}-{i}" for i, kind in enumerate(kinds)], "metadata": pa.array(labels, pa.string())}
     )
     result = expert.load()(Batch(table, (), [np.zeros((56, 56, 3), np.uint8)] * len(kinds)))
-    pa.table({field.name: pa.array(result[field.name], field.type) for field in LABEL_VERIFIED}, schema=LABEL_VERIFIED)
+    pa.table(
+        {field.name: pa.array(result.columns[field.name], field.type) for field in LABEL_VERIFIED},
+        schema=LABEL_VERIFIED,
+    )
     return result
 
 
@@ -57,42 +60,42 @@ def test_it_is_an_expert_that_can_be_sent():
 
 def test_answers_are_direct_rationalised_or_failed():
     result = measure("dog", "cat", "bird", "cow", "fish", "noise")
-    assert result["labelled_outcome"] == ["direct", "rationalised", *["failed"] * 4]
-    assert set(result["labelled_outcome"]) == set(LABEL_OUTCOMES)
-    assert result["labelled_answer"][:3] == ["a dog", "a cat", "a horse"]
-    assert result["labelled_first_answer"][:3] == [None, "a horse", "a horse"]
-    assert result["labelled_rationale"][0] == "It has a tail."
-    assert result["labelled_rationale"][5] is None
-    assert result["error"] == [None] * 6
+    assert result.columns["labelled_outcome"] == ["direct", "rationalised", *["failed"] * 4]
+    assert set(result.columns["labelled_outcome"]) == set(LABEL_OUTCOMES)
+    assert result.columns["labelled_answer"][:3] == ["a dog", "a cat", "a horse"]
+    assert result.columns["labelled_first_answer"][:3] == [None, "a horse", "a horse"]
+    assert result.columns["labelled_rationale"][0] == "It has a tail."
+    assert result.columns["labelled_rationale"][5] is None
+    assert result.errors == [None] * 6
 
 
 def test_a_sample_without_a_label_is_null_and_asks_nothing():
     silent = LabelVerified(FakeEngine(lambda request: 1 / 0, "silent"))
     result = measure("dog", "dog", "dog", expert=silent, labels=[None, "{}", '{"label": null}'])
-    assert all(set(result[name]) == {None} for name in LABEL_VERIFIED.names)
-    assert result["error"] == [None] * 3
+    assert all(set(result.columns[name]) == {None} for name in LABEL_VERIFIED.names)
+    assert result.errors == [None] * 3
 
 
 def test_a_label_that_the_verifier_cannot_read_has_no_outcome():
     result = measure("dog", expert=dataclasses.replace(EXPERT, verifier=Count()))
-    assert result["labelled_outcome"] == [None]
-    assert result["labelled_answer"] == ["a dog"]
+    assert result.columns["labelled_outcome"] == [None]
+    assert result.columns["labelled_answer"] == ["a dog"]
 
 
 def test_a_failed_request_is_the_error_of_its_row_alone():
     result = measure("dog", "bad", "cat")
-    assert [error and error.code for error in result["error"]] == [None, "engine_rejected", None]
-    assert result["labelled_outcome"] == ["direct", None, "rationalised"]
+    assert [error and error.code for error in result.errors] == [None, "engine_rejected", None]
+    assert result.columns["labelled_outcome"] == ["direct", None, "rationalised"]
 
 
-def test_trap_5_the_margin_is_that_of_this_expert():
+def test_trap_5_the_settings_of_the_verifier_are_those_of_this_expert():
     def guess(request):
-        return said("108")
+        return said("cart")
 
-    labels = [json.dumps({"label": 100})]
-    for margin, outcome in ((0.05, "failed"), (0.1, "direct")):
-        expert = LabelVerified(FakeEngine(guess, "guess"), verifier=Number(margin))
-        assert measure("x", expert=expert, labels=labels)["labelled_outcome"] == [outcome]
+    labels = [json.dumps({"label": "car"})]
+    for above, outcome in ((90.0, "failed"), (85.0, "direct")):
+        expert = LabelVerified(FakeEngine(guess, "guess"), verifier=Words(above))
+        assert measure("x", expert=expert, labels=labels).columns["labelled_outcome"] == [outcome]
 
 
 def test_the_label_is_quoted_as_data_and_told_only_after_a_wrong_answer():
@@ -120,8 +123,8 @@ def test_the_question_may_be_a_column_and_the_reply_plain_text():
     )
     labels = [json.dumps({"question": "Which word is last? dog", "answer": "dog"}), json.dumps({"answer": "dog"})]
     result = measure("a", "b", expert=plain, labels=labels)
-    assert result["labelled_outcome"] == ["direct", None]
-    assert result["labelled_rationale"] == [None, None]
+    assert result.columns["labelled_outcome"] == ["direct", None]
+    assert result.columns["labelled_rationale"] == [None, None]
     assert plain.needs == ("metadata",)
 
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curate.captions.boxes import overlap
 from curate.errors import PlanError
-from curate.experts.objects import Detection, Objects, choose, overlap, without_doubles
+from curate.experts.objects import Detection, Objects, choose, without_doubles
 from curate.models.weights import Weights
 from curate.pixels import decode
 from curate.stages import Batch
@@ -47,7 +48,7 @@ def batch(images):
 
 @pytest.mark.models
 def test_objects_are_found_and_boxed(score, drawn):
-    found = score(batch([image for image, _ in drawn]))["objects"]
+    found = score(batch([image for image, _ in drawn])).columns["objects"]
     wanted = right = said = 0
     for objects, (_, scene) in zip(found, drawn, strict=True):
         truth = [(o.name, o.box) for o in scene.objects] + ([("sign", scene.sign.box)] if scene.sign else [])
@@ -56,8 +57,8 @@ def test_objects_are_found_and_boxed(score, drawn):
             assert all(0 <= edge <= 1 for edge in one["box"])
             size = (scene.width, scene.height) * 2
             for name, box in left:
-                real = Detection(name, tuple(edge / side for edge, side in zip(box, size, strict=True)), 1.0)
-                if name == one["label"] and overlap(real, Detection(name, tuple(one["box"]), 1.0)) > 0.5:
+                real = [edge / side for edge, side in zip(box, size, strict=True)]
+                if name == one["label"] and overlap(real, one["box"]) > 0.5:
                     left.remove((name, box))
                     break
         wanted, right, said = wanted + len(truth), right + len(truth) - len(left), said + len(objects)
@@ -68,9 +69,9 @@ def test_objects_are_found_and_boxed(score, drawn):
 @pytest.mark.models
 def test_a_result_does_not_depend_on_its_batch(score, drawn):
     images = [image for image, _ in drawn[:5]]
-    together = score(batch(images))["objects"]
+    together = score(batch(images)).columns["objects"]
     for image, objects in zip(images, together, strict=True):
-        (alone,) = score(batch([image]))["objects"]
+        (alone,) = score(batch([image])).columns["objects"]
         assert [one["label"] for one in alone] == [one["label"] for one in objects]
         for one, other in zip(alone, objects, strict=True):
             assert one["box"] == pytest.approx(other["box"], abs=1e-4)
@@ -90,7 +91,7 @@ def box(x0, y0, x1, y1, label="a", score=0.5):
 
 def test_doubles_of_one_label_leave_the_best():
     best, double, other_label = box(0, 0, 1, 1, score=0.9), box(0, 0, 1, 0.8, score=0.8), box(0, 0, 1, 1, "b")
-    assert overlap(best, double) == pytest.approx(0.8)
+    assert overlap(best.box, double.box) == pytest.approx(0.8)
     assert without_doubles([double, other_label, best], 0.6) == [best, other_label]
     assert without_doubles([double, best], 0.9) == [best, double]
     edge = box(0, 0, 1, 0.6, score=0.8)
@@ -120,7 +121,7 @@ def test_choice_is_bounded_ordered_and_independent_of_order(found, limit, rng):
 def test_no_two_kept_boxes_of_a_label_overlap_too_much(found, rng):
     kept = without_doubles(found, 0.6)
     pairs = [(a, b) for i, a in enumerate(kept) for b in kept[:i] if a.label == b.label]
-    assert all(overlap(a, b) < 0.6 for a, b in pairs)
+    assert all(overlap(a.box, b.box) < 0.6 for a, b in pairs)
     mixed = list(found)
     rng.shuffle(mixed)
     assert without_doubles(mixed, 0.6) == kept

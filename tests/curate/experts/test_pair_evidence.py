@@ -18,8 +18,7 @@ def measured(chosen, rejected, objects, lines):
             "ocr_lines": pa.array([lines], OCR.field("ocr_lines").type),
         }
     )
-    found = PairEvidence().load()(Batch(table))
-    return {name: values[0] for name, values in found.items()}
+    return {name: values[0] for name, values in PairEvidence().load()(Batch(table)).columns.items()}
 
 
 def test_what_is_wrong_lowers_the_score_and_makes_the_margin():

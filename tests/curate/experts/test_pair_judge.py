@@ -35,24 +35,24 @@ def judged(judge, pairs=PAIRS):
 
 
 def test_both_orders_are_asked_and_told_apart():
-    found = judged(JUDGE)
-    assert found["pair_judge_preference"] == ["chosen", "rejected", "tie", "unparsed", None]
-    assert found["pair_judge_answer"] == ["1", "2", "tie", "unparsed", None]
-    assert found["pair_judge_answer_swapped"] == ["2", "1", "tie", "unparsed", None]
-    assert found["pair_judge_agreement"] == [True, True, True, None, None]
-    assert found["pair_judge_reasons"][0] == ["dogs", "dogs"]
-    assert not any(found["error"])
+    judgement = judged(JUDGE)
+    assert judgement.columns["pair_judge_preference"] == ["chosen", "rejected", "tie", "unparsed", None]
+    assert judgement.columns["pair_judge_answer"] == ["1", "2", "tie", "unparsed", None]
+    assert judgement.columns["pair_judge_answer_swapped"] == ["2", "1", "tie", "unparsed", None]
+    assert judgement.columns["pair_judge_agreement"] == [True, True, True, None, None]
+    assert judgement.columns["pair_judge_reasons"][0] == ["dogs", "dogs"]
+    assert not any(judgement.errors)
 
 
 def test_swapping_the_sides_swaps_the_preference():
-    swapped = judged(JUDGE, [(b, a) for a, b in PAIRS])["pair_judge_preference"]
+    swapped = judged(JUDGE, [(b, a) for a, b in PAIRS]).columns["pair_judge_preference"]
     other = {"chosen": "rejected", "rejected": "chosen"}
-    assert swapped == [other.get(said, said) for said in judged(JUDGE)["pair_judge_preference"]]
+    assert swapped == [other.get(said, said) for said in judged(JUDGE).columns["pair_judge_preference"]]
 
 
 def test_a_judge_that_looks_at_the_place_only_is_inconsistent():
     first = dataclasses.replace(JUDGE, engine=FakeEngine(lambda request: "1", "first"))
-    assert set(judged(first)["pair_judge_preference"][:4]) == {"inconsistent"}
+    assert set(judged(first).columns["pair_judge_preference"][:4]) == {"inconsistent"}
 
 
 def test_the_image_and_guided_decoding_are_options():
@@ -71,9 +71,9 @@ def test_the_image_and_guided_decoding_are_options():
 
 
 def test_a_refused_request_is_an_error_of_its_row_alone():
-    found = judged(JUDGE, [("a dog", "a cat"), ("an owl", "a dog")])
-    assert [error and error.code for error in found["error"]] == [None, "engine_rejected"]
-    assert found["pair_judge_preference"] == ["chosen", None]
+    judgement = judged(JUDGE, [("a dog", "a cat"), ("an owl", "a dog")])
+    assert [error and error.code for error in judgement.errors] == [None, "engine_rejected"]
+    assert judgement.columns["pair_judge_preference"] == ["chosen", None]
 
 
 def test_bad_settings_are_named():

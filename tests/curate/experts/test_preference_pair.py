@@ -12,11 +12,11 @@ from curate.captions.pairing.change import Change, apply
 from curate.captions.prompting.prompts import Prompt
 from curate.captions.viewing.corrupt import color_jitter, low_resolution, pixels_sha256
 from curate.captions.viewing.corruptions import CORRUPTIONS, Corruptions, corrupt_again
+from curate.captions.viewing.pixel_budget import fit_budget
 from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError, SampleError
 from curate.experts.caption_judge import CaptionJudge
-from curate.experts.dense_caption import fit_budget
 from curate.experts.pair_judge import PairJudge
 from curate.experts.preference_pair import STIC, PreferencePair
 from curate.models.weights import Weights
@@ -48,8 +48,8 @@ def batch(n=64, uids=None):
 
 
 def by_row(result):
-    n = len(result["pair_kind"])
-    return [{name: result[name][i] for name in PREFERENCE.names} for i in range(n)]
+    n = len(result.columns["pair_kind"])
+    return [{name: result.columns[name][i] for name in PREFERENCE.names} for i in range(n)]
 
 
 def test_it_is_an_expert_that_can_be_sent():
@@ -128,25 +128,25 @@ def test_a_image_that_no_corruption_changes_gets_a_misleading_prompt():
 
 def test_a_share_gets_pairs_and_the_others_null_without_error():
     some = dataclasses.replace(PAIR, share=0.25).load()(batch(400))
-    made = [kind is not None for kind in some["pair_kind"]]
+    made = [kind is not None for kind in some.columns["pair_kind"]]
     assert 0.18 < sum(made) / 400 < 0.32
-    assert not any(some["error"])
+    assert not any(some.errors)
     for row, is_made in zip(by_row(some), made, strict=True):
         assert (row["pair_chosen"] is not None) == is_made
         assert is_made or not any(row.values())
-    assert [seconds is not None for seconds in some["latency_seconds"]] == made
-    pa.table({f.name: pa.array(some[f.name], f.type) for f in PREFERENCE}, schema=PREFERENCE)
+    assert [seconds is not None for seconds in some.seconds] == made
+    pa.table({f.name: pa.array(some.columns[f.name], f.type) for f in PREFERENCE}, schema=PREFERENCE)
 
 
 def test_no_share_asks_nothing():
     nothing = dataclasses.replace(PAIR, share=0.0).load()(batch())
-    assert set(nothing["pair_kind"]) == {None}
+    assert set(nothing.columns["pair_kind"]) == {None}
 
 
 def test_a_side_that_fails_is_an_error_of_its_row_alone():
     result = PAIR.load()(batch(3, ["good1", "bad", "good2"]))
-    assert [error and error.code for error in result["error"]] == [None, "engine_rejected", None]
-    assert [text is None for text in result["pair_chosen"]] == [False, True, False]
+    assert [error and error.code for error in result.errors] == [None, "engine_rejected", None]
+    assert [text is None for text in result.columns["pair_chosen"]] == [False, True, False]
 
 
 def test_another_seed_makes_other_pairs():
@@ -157,6 +157,7 @@ def test_another_seed_makes_other_pairs():
 NANO = Vllm(Weights(str(VLM)), "bfloat16", 2048, max_num_seqs=32, enforce_eager=True, kv_cache_gib=1, gpus=0)
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.timeout(600)
 def test_rejected_texts_of_a_real_model_name_more_that_is_not_there():
@@ -173,7 +174,9 @@ def test_rejected_texts_of_a_real_model_name_more_that_is_not_there():
     table = pa.table({"uid": [f"u{i}" for i in range(48)]})
     result = pair.load()(Batch(table, (), [np.asarray(image) for image in images]))
     truth = dict(enumerate(scenes))
-    better, worse = (caption_metrics(dict(enumerate(result[f"pair_{side}"])), truth) for side in ("chosen", "rejected"))
+    better, worse = (
+        caption_metrics(dict(enumerate(result.columns[f"pair_{side}"])), truth) for side in ("chosen", "rejected")
+    )
     assert better.hallucination_rate < 0.05
     assert worse.hallucination_rate > better.hallucination_rate + 0.1
 
@@ -189,8 +192,8 @@ def test_guided_judges_of_a_real_model_can_always_be_read():
     table = pa.table({"uid": [f"u{i}" for i in range(6)], "caption": texts["pair_chosen"]} | texts)
     pairs = PairJudge(NANO, longest_side_px=336).load()(Batch(table, (), images))
     captions = CaptionJudge(NANO, longest_side_px=336).load()(Batch(table, (), images))
-    assert "unparsed" not in pairs["pair_judge_answer"] + pairs["pair_judge_answer_swapped"]
-    assert captions["caption_judge_parsed"] == [True] * 6
+    assert "unparsed" not in pairs.columns["pair_judge_answer"] + pairs.columns["pair_judge_answer_swapped"]
+    assert captions.columns["caption_judge_parsed"] == [True] * 6
 
 
 def test_which_of_the_eight_misleading_kinds_is_recorded():
@@ -246,8 +249,8 @@ def test_a_kind_that_is_impossible_gives_way_to_the_next():
     rows = by_row(PreferencePair(None, kinds=kinds).load()(facts_batch(8, bare)))
     assert {row["pair_kind"] for row in rows} == {"added_object"}
     nothing = PreferencePair(None, kinds=kinds[:2]).load()(facts_batch(8, bare))
-    assert set(nothing["pair_kind"]) == {None}
-    assert not any(nothing["error"])
+    assert set(nothing.columns["pair_kind"]) == {None}
+    assert not any(nothing.errors)
 
 
 def test_kinds_come_in_the_share_of_their_weights():
@@ -283,7 +286,7 @@ def test_samples_that_are_all_the_same_text_are_no_pair():
     facts = {name: FACTS[name] for name in ("objects", "ocr_lines")}
     table = facts_batch(4, facts).table
     alone = ranked(lambda request: "A dog.")
-    assert set(alone.load()(Batch(table, (), pictures(4)))["pair_kind"]) == {None}
+    assert set(alone.load()(Batch(table, (), pictures(4))).columns["pair_kind"]) == {None}
     other = dataclasses.replace(alone, kinds=(("ranked_samples", 1), ("misleading_prompt", 1e-9)))
     rows = by_row(other.load()(Batch(table, (), pictures(4))))
     assert {row["pair_kind"] for row in rows} == {"misleading_prompt"}

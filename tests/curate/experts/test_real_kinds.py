@@ -56,7 +56,7 @@ def test_a_model_writes_each_kind_and_sees_past_a_wrong_alt_text(engine):
     found = {"uid": [f"u{i}" for i in range(16)], "alt_text": [f"a photo of {article(name)}" for name in absent]}
     found |= {name: [line[name] for line in lines] for name in HINTS.needs}
     written = CaptionKinds(engine, KINDS, longest_side_px=336).load()(Batch(pa.table(found), (), images))
-    texts = {kind.name: [each[i]["text"] for each in written["captions"]] for i, kind in enumerate(KINDS)}
+    texts = {kind.name: [each[i]["text"] for each in written.columns["captions"]] for i, kind in enumerate(KINDS)}
     words = {kind: sum(len(text.split()) for text in texts[kind]) / 16 for kind in texts}
     assert words["dense"] > 50
     assert words["short"] < 25
@@ -75,7 +75,7 @@ def test_the_probability_of_an_attribute_says_how_sure_the_model_is(engine):
     expert = HumanAttributes(engine, asked, longest_side_px=336)
     boxes = pa.array([[0.0, 0.0, 1.0, 1.0]] * 12, pa.list_(pa.float32()))
     table = pa.table({"uid": [f"u{i}" for i in range(12)], "face_box": boxes, "body_box": boxes})
-    told = expert.load()(Batch(table, (), images))["human_attributes"]
+    told = expert.load()(Batch(table, (), images)).columns["human_attributes"]
     pairs = [
         (each["probability"], each["present"] == (each["name"] in scene.counts()))
         for answers, scene in zip(told, scenes, strict=True)

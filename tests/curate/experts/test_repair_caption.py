@@ -46,8 +46,8 @@ def repair(captions, expert=REPAIR, reasons=None, **columns):
     }
     table = pa.table(given | {name: pa.array(values, pa.list_(pa.string())) for name, values in columns.items()})
     measured = expert.load()(Batch(table, (), [np.zeros((112, 112, 3), np.uint8)] * n))
-    made = pa.table({field.name: pa.array(measured[field.name], field.type) for field in REPAIR_CAPTION})
-    return made, measured["error"]
+    made = pa.table({field.name: pa.array(measured.columns[field.name], field.type) for field in REPAIR_CAPTION})
+    return made, measured.errors
 
 
 def test_a_good_caption_is_left_alone_and_costs_nothing():
@@ -119,7 +119,7 @@ def test_the_model_gets_caption_faults_and_hints_as_data():
     assert request.prompt.count("dog") >= 2
 
 
-def test_what_strangers_wrote_is_kept_away_where_it_may_have_led_the_first_caption_astray():
+def test_untrusted_text_is_left_out_where_it_may_have_been_obeyed_the_first_time():
     asked = []
     engine = FakeEngine(lambda request: asked.append(request.prompt) or GOOD)
     expert = dataclasses.replace(REPAIR, engine=engine, hints=Hints(blocks=("objects", "ocr")))

@@ -24,7 +24,7 @@ def measure(*texts):
 
 def test_no_text_counts_0_and_is_null_elsewhere():
     facts = measure(None)
-    assert [facts[name][0] for name in TEXT_FACTS.names] == [0, 0, 0, None, None, None, None]
+    assert [facts.columns[name][0] for name in TEXT_FACTS.names] == [0, 0, 0, None, None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -41,19 +41,19 @@ def test_no_text_counts_0_and_is_null_elsewhere():
 )
 def test_words_are_pieces_between_white_space_and_each_han_or_kana_letter(text, words, spaced):
     facts = measure(text)
-    assert facts["text_characters"] == [len(text)]
-    assert facts["text_words"] == [words]
-    assert facts["text_spaced_words"] == [spaced]
+    assert facts.columns["text_characters"] == [len(text)]
+    assert facts.columns["text_words"] == [words]
+    assert facts.columns["text_spaced_words"] == [spaced]
 
 
 @given(st.text(max_size=60))
 @settings(deadline=None)
 def test_spaced_words_are_datacomp_s(text):
     facts = measure(text)
-    assert facts["text_spaced_words"] == [len(text.split())]
-    assert facts["text_characters"] == [len(text)]
-    assert facts["text_words"][0] >= facts["text_spaced_words"][0]
-    assert set(facts["text_marks"][0]) <= set(TEXT_MARKS)
+    assert facts.columns["text_spaced_words"] == [len(text.split())]
+    assert facts.columns["text_characters"] == [len(text)]
+    assert facts.columns["text_words"][0] >= facts.columns["text_spaced_words"][0]
+    assert set(facts.columns["text_marks"][0]) <= set(TEXT_MARKS)
 
 
 @pytest.mark.parametrize(
@@ -71,15 +71,15 @@ def test_languages_are_told_with_confidence():
         "FRESH APPLES FROM OUR OWN GARDEN",
         " ",
     )
-    assert facts["text_language"] == ["en", "de", "fr", "en", None]
-    assert all(0.3 < confidence <= 1 for confidence in facts["text_language_confidence"][:4])
-    assert facts["text_language_confidence"][4] is None
+    assert facts.columns["text_language"] == ["en", "de", "fr", "en", None]
+    assert all(0.3 < confidence <= 1 for confidence in facts.columns["text_language_confidence"][:4])
+    assert facts.columns["text_language_confidence"][4] is None
 
 
 def test_the_plain_model_sees_capitals_as_datacomp_shows_them():
     text = pa.table({"alt_text": ["FRESH APPLES FROM OUR OWN GARDEN"]})
     lowered, plain = (TextFacts(lower_capitals=flag).load()(Batch(text)) for flag in (True, False))
-    assert lowered["text_language_confidence"] != plain["text_language_confidence"]
+    assert lowered.columns["text_language_confidence"] != plain.columns["text_language_confidence"]
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_marks_tell_junk_from_captions_in_the_nano_world():
 
 @pytest.mark.parametrize("piece", ["a", "<", "1 ", "a@", "a.", "(", "<a ", "&a", "+1 (22) ", ".jpg", "a-", "日", "| "])
 def test_hostile_texts_take_no_longer_than_their_length(piece):
-    start = time.perf_counter()
+    start = time.thread_time()
     measure((piece * 65_536)[:65_536])
-    assert time.perf_counter() - start < 3
+    assert time.thread_time() - start < 3
 
 
 def test_a_missing_language_model_is_named():

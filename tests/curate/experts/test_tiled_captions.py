@@ -1,5 +1,6 @@
 import dataclasses
 import pickle
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -77,11 +78,13 @@ def test_a_plain_image_is_one_request_and_a_crowded_one_its_global_view_and_tile
     assert [request.id for request in SEEN] == ["plain", "crowd", "crowd-tile-1-1", "crowd-tile-1-2"]
     assert [request.image.shape for request in SEEN[:2]] == [(56, 112, 3)] * 2
     assert [request.image.shape for request in SEEN[2:]] == [(112, 112, 3)] * 2
-    assert result["caption_tiles"] == [0, 2]
-    assert result["caption_pixels_reason"] == ["plain", "small_objects"]
-    assert result["caption_tier_px"] == result["caption_longest_side_px"] == [112, 224]
-    assert result["caption"][0] == "A beach."
-    assert result["caption"][1] == ("A beach. In the middle left part: A kite. In the middle right part: A crab.")
+    assert result.columns["caption_tiles"] == [0, 2]
+    assert result.columns["caption_pixels_reason"] == ["plain", "small_objects"]
+    assert result.columns["caption_tier_px"] == result.columns["caption_longest_side_px"] == [112, 224]
+    assert result.columns["caption"][0] == "A beach."
+    assert result.columns["caption"][1] == (
+        "A beach. In the middle left part: A kite. In the middle right part: A crab."
+    )
 
 
 def test_a_tile_shows_its_part_of_the_original_with_its_tag_and_its_own_hints():
@@ -100,15 +103,19 @@ def test_a_tile_shows_its_part_of_the_original_with_its_tag_and_its_own_hints():
 
 def test_all_answers_are_kept_and_all_tokens_counted():
     result = run(EXPERT, batch("u"))
-    assert [(part["grid"], part["text"]) for part in result["caption_parts"][0]] == [
+    assert [(part["grid"], part["text"]) for part in result.columns["caption_parts"][0]] == [
         (0, "A beach."),
         (1, "A kite."),
         (1, "A crab."),
     ]
-    assert [part["box"] for part in result["caption_parts"][0]] == [[0, 0, 1, 1], [0, 0, 0.5, 1], [0.5, 0, 1, 1]]
-    assert result["caption_prompt_tokens"] == [sum(len(request.prompt.split()) for request in SEEN)]
-    assert result["caption_completion_tokens"] == [6]
-    table = pa.table({f.name: pa.array(result[f.name], f.type) for f in CAPTION}, schema=CAPTION)
+    assert [part["box"] for part in result.columns["caption_parts"][0]] == [
+        [0, 0, 1, 1],
+        [0, 0, 0.5, 1],
+        [0.5, 0, 1, 1],
+    ]
+    assert result.columns["caption_prompt_tokens"] == [sum(len(request.prompt.split()) for request in SEEN)]
+    assert result.columns["caption_completion_tokens"] == [6]
+    table = pa.table({f.name: pa.array(result.columns[f.name], f.type) for f in CAPTION}, schema=CAPTION)
     assert table.num_rows == 1
 
 
@@ -125,27 +132,27 @@ def test_a_model_merges_from_the_global_view_and_quoted_captions():
     assert last.prompt.endswith(
         'Close-ups of parts:\n- part 1 of 2 (middle left): "A kite."\n- part 2 of 2 (middle right): "A crab."'
     )
-    assert result["caption"] == ["A beach.", "A beach with a kite and a crab on it."]
-    assert result["caption_prompt_id"] == ["p1", "p1+m1"]
-    assert result["caption_completion_tokens"] == [2, 16]
+    assert result.columns["caption"] == ["A beach.", "A beach with a kite and a crab on it."]
+    assert result.columns["caption_prompt_id"] == ["p1", "p1+m1"]
+    assert result.columns["caption_completion_tokens"] == [2, 16]
 
 
 def test_a_second_grid_cuts_elsewhere_and_agreement_needs_it():
     result = run(second_grid(), batch("u"))
     assert [request.id for request in SEEN[3:]] == ["u-tile-2-1", "u-tile-2-2", "u-tile-2-3"]
-    assert result["caption_tiles"] == [5]
+    assert result.columns["caption_tiles"] == [5]
     agreed = run(second_grid(agreed=True), batch("u", objects=([KITE],)))
-    assert agreed["caption"] == ["A beach. In the middle left part: A kite. In the middle right part: A crab."]
+    assert agreed.columns["caption"] == ["A beach. In the middle left part: A kite. In the middle right part: A crab."]
     alone = dataclasses.replace(BUDGET, tiles=dataclasses.replace(TILES, agreed=True))
-    assert run(dataclasses.replace(EXPERT, budget=alone), batch("u"))["caption"] == ["A beach."]
+    assert run(dataclasses.replace(EXPERT, budget=alone), batch("u")).columns["caption"] == ["A beach."]
 
 
 def test_a_tile_that_fails_fails_its_sample_alone_and_is_not_merged():
     tiles = dataclasses.replace(TILES, merge=Prompt("m1", "Make one of it."))
     expert = dataclasses.replace(EXPERT, budget=dataclasses.replace(BUDGET, tiles=tiles))
     result = run(expert, batch("good", "broken"))
-    assert [error and error.code for error in result["error"]] == [None, "engine_rejected"]
-    assert [text is None for text in result["caption"]] == [False, True]
+    assert [error and error.code for error in result.errors] == [None, "engine_rejected"]
+    assert [text is None for text in result.columns["caption"]] == [False, True]
     assert [request.id for request in SEEN if request.id.endswith("merge")] == ["good-merge"]
 
 
@@ -160,14 +167,26 @@ def test_a_tag_that_comes_back_is_a_leaked_prompt():
         hints=Hints(blocks=()),
         budget=dataclasses.replace(BUDGET, tiles=long),
     )
-    assert "leaked_prompt" in expert.load()(batch("u"))["caption_marks"][0]
+    assert "leaked_prompt" in expert.load()(batch("u")).columns["caption_marks"][0]
+
+
+def test_a_tile_is_made_when_the_engine_takes_it_and_not_kept():
+    images = []
+
+    def weigh(request):
+        images.append(weakref.ref(request.image))
+        assert all(image() is None for image in images[:-1])
+        return "A beach."
+
+    dataclasses.replace(EXPERT, engine=FakeEngine(weigh)).load()(batch("u", "v", shape=(224, 448, 3)))
+    assert len(images) == 6
 
 
 def test_sizes_come_from_the_original_not_from_the_decoded_image():
     small = batch("u")
     shrunk = Batch(small.table, (), [small.images[0][::2, ::2]])
     result = run(EXPERT, shrunk)
-    assert result["caption_tiles"] == [2]
+    assert result.columns["caption_tiles"] == [2]
     assert SEEN[1].image.shape == (56, 56, 3)  # what is left of it: nothing is enlarged
 
 
@@ -176,7 +195,7 @@ def test_without_sizes_the_decoded_image_counts():
     gone = pa.nulls(1, pa.int32())
     table = given.table.drop_columns(["image_width_px", "image_height_px"])
     table = table.append_column("image_width_px", gone).append_column("image_height_px", gone)
-    assert run(EXPERT, Batch(table, (), given.images))["caption_tier_px"] == [224]
+    assert run(EXPERT, Batch(table, (), given.images)).columns["caption_tier_px"] == [224]
 
 
 def test_needs_pixels_and_identity_follow_the_budget():
@@ -191,8 +210,8 @@ def test_needs_pixels_and_identity_follow_the_budget():
 
 def test_without_a_budget_the_reason_is_fixed():
     result = run(dataclasses.replace(EXPERT, budget=None, longest_side_px=112), batch("u"))
-    assert (result["caption_pixels_reason"], result["caption_longest_side_px"]) == (["fixed"], [112])
-    assert (result["caption_tiles"], result["caption_parts"]) == ([0], [[]])
+    assert (result.columns["caption_pixels_reason"], result.columns["caption_longest_side_px"]) == (["fixed"], [112])
+    assert (result.columns["caption_tiles"], result.columns["caption_parts"]) == ([0], [[]])
 
 
 def test_how_many_pixels_an_engine_takes_is_identity():
@@ -223,9 +242,9 @@ def test_a_real_model_finds_in_tiles_what_it_misses_in_one_piece():
     expert = DenseCaption(vllm(str(VLM)), prompt=DESCRIBE, hints=HINTS, longest_side_px=336, max_tokens=220)
     tiled = dataclasses.replace(expert, budget=PixelBudget(sides_px=(336,), tiles=Tiling(336, 9, merge=None)))
     plain, close = (each.load()(given) for each in (expert, tiled))
-    assert not any(plain["error"] + close["error"])
-    assert min(close["caption_tiles"]) >= 4
-    before, after = (score_captions(result["caption"], pages) for result in (plain, close))
+    assert not any(plain.errors + close.errors)
+    assert min(close.columns["caption_tiles"]) >= 4
+    before, after = (score_captions(result.columns["caption"], pages) for result in (plain, close))
     assert after.object_recall > before.object_recall + 0.3
     assert after.text_recall > before.text_recall + 0.3
 

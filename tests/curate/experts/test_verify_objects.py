@@ -46,8 +46,8 @@ def verify(captions, objects, expert=VERIFY):
         }
     )
     measured = expert.load()(Batch(table, (), [scene()] * len(captions)))
-    columns = {field.name: pa.array(measured[field.name], field.type) for field in VERIFY_OBJECTS}
-    return pa.table(columns).to_pylist(), measured["error"]
+    columns = {field.name: pa.array(measured.columns[field.name], field.type) for field in VERIFY_OBJECTS}
+    return pa.table(columns).to_pylist(), measured.errors
 
 
 def test_an_object_seen_at_one_scale_only_is_flagged():

@@ -9,6 +9,7 @@ import pytest
 from curate.errors import ContractError, EngineError, SampleError
 from curate.pixels import encode_png
 from curate.run.scoring import DecodedImages, score
+from curate.stages import Measurement
 from tests.support.stages import Brightness, TextLength
 
 
@@ -37,7 +38,7 @@ def test_an_error_entry_nulls_its_row():
 
 
 def test_a_nan_is_an_error_not_a_value():
-    result = measure(TextLength(), ["a", "b"], lambda batch: {"text_length": [float("nan"), 1.0]})
+    result = measure(TextLength(), ["a", "b"], lambda batch: Measurement({"text_length": [float("nan"), 1.0]}))
 
     assert result.columns["text_length"].to_pylist() == [None, 1]
     assert result.errors[0].code == "not_a_number"
@@ -61,7 +62,12 @@ def test_a_bad_system_is_not_a_bad_sample():
 )
 def test_a_broken_contract_names_the_column(answer, message):
     with pytest.raises(ContractError, match=message):
-        measure(TextLength(), ["a", "b"], lambda batch: answer)
+        measure(TextLength(), ["a", "b"], lambda batch: Measurement(answer))
+
+
+def test_a_scorer_that_returns_no_measurement_is_named():
+    with pytest.raises(ContractError, match="text_length returned a dict, not a Measurement"):
+        measure(TextLength(), ["a", "b"], lambda batch: {"text_length": [1.0, 2.0]})
 
 
 def test_an_undecodable_image_never_reaches_the_scorer():
@@ -85,5 +91,5 @@ def test_latency_comes_back_in_row_order():
     class Timed(TextLength):
         pass
 
-    scorer = lambda batch: {"text_length": [1.0, 2.0], "latency_seconds": [0.5, None]}  # noqa: E731
+    scorer = lambda batch: Measurement({"text_length": [1.0, 2.0]}, seconds=[0.5, None])  # noqa: E731
     assert measure(Timed(), ["a", "b"], scorer).latency_seconds == [0.5, None]

@@ -4,14 +4,14 @@ import pytest
 from curate.errors import PlanError
 from curate.sources import count, fetch, find_shards, scan
 from tests.support.images import encode, jpeg
-from tests.support.images import image as picture
+from tests.support.images import image as rgb
 
-JPEG, PNG = jpeg(), encode(picture(), "PNG")
+JPEG, PNG = jpeg(), encode(rgb(), "PNG")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    root = tmp_path / "pictures"
+    root = tmp_path / "images"
 
     def write(files):
         for name, content in files.items():
@@ -37,7 +37,7 @@ def read(root):
 
 def test_images_with_text_and_metadata_beside_them(folder):
     files = {"b/two.v1.PNG": PNG, "one.jpg": JPEG, "one.txt": b"a cat", "one.json": b'{"x": 1}', "notes.md": b"-"}
-    files |= {"b/two.v1.json": b'{"caption": "two"}', "orphan.txt": b"no picture"}
+    files |= {"b/two.v1.json": b'{"caption": "two"}', "orphan.txt": b"no image"}
     two, one = read(folder(files))
     assert (one.key, one.image_member, one.image, one.alt_text, one.metadata) == (
         "one",
@@ -56,11 +56,11 @@ def test_images_that_differ_only_in_extension_are_one_sample(folder):
     assert [m.name for m in two.members] == ["a.jpg", "a.png"]
 
 
-def test_an_empty_image_is_a_trouble_and_a_vanished_one_too(folder):
+def test_an_empty_image_is_an_error_and_a_vanished_one_too(folder):
     root = folder({"a.jpg": b"", "b.jpg": JPEG, "c.jpg": JPEG})
     (shard,) = find_shards([str(root)])
     (root / "b.jpg").unlink()
-    assert [s.trouble and s.trouble.code for s in scan(shard)] == ["empty_image", "missing_image", None]
+    assert [s.error and s.error.code for s in scan(shard)] == ["empty_image", "missing_image", None]
 
 
 def test_hidden_files_and_links_out_of_the_folder_are_left_out(folder, tmp_path):
@@ -81,7 +81,7 @@ def test_a_large_folder_is_cut_into_chunks_of_a_thousand_samples(folder):
     shards = find_shards([str(root)])
     assert [count(s) for s in shards] == [1_000, 1_000, 1]
     assert [len(s.files) for s in shards] == [1_001, 1_000, 1]
-    assert [s.name.rpartition("-")[0] for s in shards] == [f"pictures.{i:05}" for i in range(3)]
+    assert [s.name.rpartition("-")[0] for s in shards] == [f"images.{i:05}" for i in range(3)]
     names = [s.name for s in shards]
     (root / "2000.jpg").write_bytes(b"longer")
     after = [s.name for s in find_shards([str(root)])]

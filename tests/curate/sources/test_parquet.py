@@ -10,7 +10,7 @@ import pytest
 from curate.errors import PlanError, SourceError
 from curate.sources import Shard, count, fetch, scan
 from tests.support.images import encode, jpeg
-from tests.support.images import image as picture
+from tests.support.images import image as rgb
 
 JPEG = jpeg()
 HF = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -37,12 +37,12 @@ def test_hugging_face_layout(shard):
     one, two = read(shard({"image": images, "text": ["a cat", None], "label": [3, 4]}))
     assert (one.key, one.image_member, one.image, one.alt_text) == ("000000000", "cat.jpg", JPEG, "a cat")
     assert (one.members[0].offset, one.members[0].size_bytes) == (-1, len(JPEG))
-    assert (two.image_member, two.alt_text, two.trouble) == ("000000001.jpeg", None, None)
+    assert (two.image_member, two.alt_text, two.error) == ("000000001.jpeg", None, None)
     assert json.loads(two.metadata) == {"label": 4}
 
 
 def test_plain_binary_layout_with_keys(shard):
-    images = pa.array([encode(picture(), "PNG"), b"junk"], pa.large_binary())
+    images = pa.array([encode(rgb(), "PNG"), b"junk"], pa.large_binary())
     samples = read(shard({"pixels": images, "id": [17, None], "caption": pa.array(["x", "y"]).dictionary_encode()}))
     assert [(s.key, s.image_member, s.alt_text) for s in samples] == [
         ("17", "17.png", "x"),
@@ -51,12 +51,12 @@ def test_plain_binary_layout_with_keys(shard):
     assert samples[0].metadata is None
 
 
-def test_troubles_are_per_row_and_neighbours_are_intact(shard):
+def test_errors_are_per_row_and_neighbours_are_intact(shard):
     images = pa.array(
         [{"bytes": JPEG}, {"bytes": None, "path": "/etc/passwd"}, None, {"bytes": b""}, {"bytes": JPEG}], HF
     )
     samples = read(shard({"image": images, "key": ["a", "b", "c", "d", "a"]}))
-    codes = [s.trouble and s.trouble.code for s in samples]
+    codes = [s.error and s.error.code for s in samples]
     assert codes == [None, "missing_image", "missing_image", "empty_image", None]
     assert [s.image for s in samples] == [JPEG, None, None, None, JPEG]
 
@@ -136,8 +136,8 @@ def test_limit_and_an_empty_file(shard):
 def test_fetch_reads_only_the_row_groups_asked_for(shard):
     payloads = [JPEG + bytes([i]) for i in range(50)]
     target = shard({"image": pa.array([{"bytes": p} for p in payloads], HF)}, row_group_size=7)
-    for wanted in ([0, 1, 6, 7, 30, 49], [], [48]):
-        assert list(fetch(target, pa.table({"row": pa.array(wanted, pa.int32())}))) == [payloads[i] for i in wanted]
+    for numbers in ([0, 1, 6, 7, 30, 49], [], [48]):
+        assert list(fetch(target, pa.table({"row": pa.array(numbers, pa.int32())}))) == [payloads[i] for i in numbers]
     lost = list(fetch(target, pa.table({"row": pa.array([49, 50], pa.int32())})))
     assert (lost[0], lost[1].code) == (payloads[49], "missing_image")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from curate.errors import SampleError, SourceError
 from curate.sources import Shard, count, fetch, scan
-from curate.sources.tar import split_name
+from curate.sources.member_names import split_name
 from tests.support.images import jpeg, tar_bytes
 
 JPEG = jpeg()
@@ -57,8 +57,8 @@ def rows(samples):
     )
 
 
-def troubles(samples):
-    return [s.trouble and s.trouble.code for s in samples]
+def error_codes(samples):
+    return [s.error and s.error.code for s in samples]
 
 
 def sample(key, image=JPEG, text="a text", metadata=None):
@@ -72,7 +72,7 @@ def test_img2dataset_layout(shard):
     assert (one.key, one.image_member, one.image, one.alt_text) == ("000000001", "000000001.jpg", JPEG, "a cat")
     assert json.loads(one.metadata) == {"url": "u", "caption": "other"}
     assert [m.name for m in one.members] == ["000000001.jpg", "000000001.txt", "000000001.json"]
-    assert (two.metadata, two.trouble) == (None, None)
+    assert (two.metadata, two.error) == (None, None)
 
 
 def test_other_members_are_kept_by_name_and_never_taken_for_the_image(shard):
@@ -92,15 +92,15 @@ def test_alt_text_comes_from_the_json_when_there_is_no_txt(shard):
     assert [s.alt_text for s in read(shard(tar_bytes(members)))] == ["c", "t", "", None]
 
 
-def test_missing_text_is_no_trouble(shard):
+def test_missing_text_is_no_error(shard):
     (one,) = read(shard(tar_bytes({"a.jpg": JPEG})))
-    assert (one.alt_text, one.alt_text_cut, one.metadata, one.trouble) == (None, False, None, None)
+    assert (one.alt_text, one.alt_text_cut, one.metadata, one.error) == (None, False, None, None)
 
 
-def test_missing_and_empty_images_are_troubles_and_neighbours_are_intact(shard):
+def test_missing_and_empty_images_are_errors_and_neighbours_are_intact(shard):
     members = sample("a") | {"b.txt": b"no image"} | {"c.jpg": b"", "c.txt": b""} | sample("d")
     samples = read(shard(tar_bytes(members)))
-    assert troubles(samples) == [None, "missing_image", "empty_image", None]
+    assert error_codes(samples) == [None, "missing_image", "empty_image", None]
     assert samples[1].alt_text == "no image"
     assert [s.image for s in samples] == [JPEG, None, None, JPEG]
 
@@ -122,7 +122,7 @@ def test_lone_surrogates_from_json_become_replacement_characters(shard):
 )
 def test_metadata_that_is_broken_deep_or_long_is_null(shard, raw):
     (one,) = read(shard(tar_bytes({"a.jpg": JPEG, "a.json": raw})))
-    assert (one.metadata, one.alt_text, one.trouble) == (None, None, None)
+    assert (one.metadata, one.alt_text, one.error) == (None, None, None)
 
 
 def test_nan_in_metadata_becomes_null(shard):
@@ -156,7 +156,7 @@ def test_an_image_over_the_limit_is_not_read(shard, tmp_path):
     one, two = read(Shard("s", "tar", str(path), target.size_bytes))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert (one.trouble.code, one.image, two.trouble, two.image) == ("image_too_long", None, None, JPEG)
+    assert (one.error.code, one.image, two.error, two.image) == ("image_too_long", None, None, JPEG)
     assert peak < 16_000_000
 
 
@@ -165,7 +165,7 @@ def test_a_repeated_key_keeps_the_first_sample_intact(shard):
     pairs += [("c.jpg", JPEG), ("c.jpg", b"again"), ("c.txt", b"x")]
     samples = read(shard(tar_bytes(pairs)))
     assert [s.key for s in samples] == ["a", "b", "a", "c", "c"]
-    assert troubles(samples) == [None, None, "duplicate_key", None, "duplicate_key"]
+    assert error_codes(samples) == [None, None, "duplicate_key", None, "duplicate_key"]
     assert (samples[0].alt_text, samples[0].image, samples[2].image) == ("first", JPEG, None)
 
 
@@ -181,7 +181,7 @@ def test_a_cut_tar_gives_every_sample_before_the_cut(shard, pack):
         (image.offset - 512 + 100, [None, "truncated_member"]),  # inside a header: an extra sample marks the place
     ):
         samples = read(shard(pack(whole[:end])))
-        assert troubles(samples) == expected
+        assert error_codes(samples) == expected
         assert samples[0].image == JPEG
     packed = pack(whole)
     if pack is gzip.compress:  # cut in the compressed stream
@@ -195,7 +195,7 @@ def test_no_cut_anywhere_harms_a_whole_sample_or_stops_the_scan(tmp_path_factory
     whole = tar_bytes(sample("a") | sample("b") | sample("c"))
     path = tmp_path_factory.mktemp("cut") / "x.tar"
     path.write_bytes(whole[: max(512, len(whole) - cut)])
-    good = [s for s in scan(Shard("s", "tar", str(path), 0)) if s.trouble is None]
+    good = [s for s in scan(Shard("s", "tar", str(path), 0)) if s.error is None]
     assert all(s.image == JPEG and s.alt_text in ("a text", None) for s in good)
     assert [s.key for s in good] == ["a", "b", "c"][: len(good)]
 
@@ -206,14 +206,14 @@ def test_a_damaged_header_is_one_marked_sample_and_the_walk_goes_on(shard):
     whole[header + 3 : header + 40] = b"\xa5" * 37
     samples = read(shard(bytes(whole)))
     assert [s.key for s in samples] == ["a", f"a#damaged@{header}", "b", "c"]
-    assert troubles(samples) == [None, "tar_damaged", "missing_image", None]
+    assert error_codes(samples) == [None, "tar_damaged", "missing_image", None]
     assert samples[0].image == samples[3].image == JPEG
 
 
 def test_damage_to_the_end_of_the_tar_ends_the_scan(shard):
     whole = tar_bytes(sample("a"))
     end = max(m.offset for m in read(shard(whole))[0].members) + 512
-    assert troubles(read(shard(whole[:end] + b"\xa5" * 5_120))) == [None, "tar_damaged"]
+    assert error_codes(read(shard(whole[:end] + b"\xa5" * 5_120))) == [None, "tar_damaged"]
 
 
 def test_an_empty_tar_has_no_samples(shard):

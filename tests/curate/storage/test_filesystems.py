@@ -1,4 +1,4 @@
-"""Web servers that stumble are asked again, and then no more."""
+"""Requests to a web server that fails for a moment are repeated, a limited number of times."""
 
 import time
 
@@ -23,9 +23,9 @@ def address(bucket):
     return f"{ENVIRONMENT['AWS_ENDPOINT_URL']}/{root}/00000.tar"
 
 
-@pytest.mark.parametrize("trouble", ["busy", "reset", "cut"])
-def test_passing_troubles_of_a_web_server_leave_no_trace(address, s3, trouble):
-    s3.trouble, s3.every = trouble, 3
+@pytest.mark.parametrize("failure", ["busy", "reset", "cut"])
+def test_passing_failures_of_a_web_server_leave_no_trace(address, s3, failure):
+    s3.failure, s3.every = failure, 3
     (shard,) = find_shards([address])
     samples = list(scan(shard))
 
@@ -37,19 +37,19 @@ def test_passing_troubles_of_a_web_server_leave_no_trace(address, s3, trouble):
 @pytest.mark.slow
 def test_a_web_server_that_stays_down_is_one_sentence_after_some_tries(address, s3):
     (shard,) = find_shards([address])
-    s3.trouble, s3.every, s3.asked = "busy", 1, 0
+    s3.failure, s3.every, s3.requests = "busy", 1, 0
     start = time.monotonic()
     with pytest.raises(SourceError, match=r"^cannot read http://.*/00000\.tar: .*503") as caught:
         list(scan(shard))
 
     assert "\n" not in str(caught.value)
-    assert TRIES <= s3.asked <= 2 * TRIES
+    assert TRIES <= s3.requests <= 2 * TRIES
     assert time.monotonic() - start < 20
 
 
-def test_what_does_not_pass_is_not_asked_again(address, s3):
-    s3.asked = 0
+def test_a_missing_file_is_requested_once(address, s3):
+    s3.requests = 0
     with pytest.raises(PlanError, match="does not exist"):
         find_shards([address.replace("00000", "none")])
 
-    assert s3.asked <= 2
+    assert s3.requests <= 2

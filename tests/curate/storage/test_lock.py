@@ -10,7 +10,7 @@ import uuid
 import pytest
 
 from curate.errors import StoreError
-from curate.storage import lock
+from curate.storage import lease, lock
 from curate.storage.lock import fenced, lock_dataset, lock_owner
 from curate.storage.store import Store, remove_orphans
 
@@ -19,8 +19,8 @@ HOLD = "import sys, time; from curate.storage.lock import lock_dataset; from cur
 
 @pytest.fixture(params=["local", "memory"])
 def store(request, tmp_path, monkeypatch):
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.1)
-    monkeypatch.setattr(lock, "STALE_SECONDS", 0.5)
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(lease, "STALE_SECONDS", 0.5)
     return Store(str(tmp_path / "out") if request.param == "local" else f"memory://lock-{uuid.uuid4().hex}")
 
 
@@ -32,7 +32,8 @@ def other_process(store, block):
     """Start a process that enters `block` (with `store`) and then says so; return it."""
     code = f"{HOLD}store = Store({store.root!r})\nwith {block}:\n    print('in', flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "in\n"
+    with process.stdout as lines:
+        assert lines.readline() == "in\n"
     return process
 
 
@@ -59,8 +60,8 @@ def test_a_killed_driver_leaves_no_lock(tmp_path):
 
 
 def test_a_lease_is_taken_over_only_when_its_counter_stands_still(monkeypatch):
-    monkeypatch.setattr(lock, "STALE_SECONDS", 0.5)
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(lease, "STALE_SECONDS", 0.5)
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.1)
     store, heard = Store(f"memory://lease-{uuid.uuid4().hex}"), []
     store.write_bytes("lock", b'{"token": "x", "host": "gone", "pid": 1, "run": "r", "beat": 3}')
 

@@ -2,6 +2,8 @@
 
 import io
 import os
+import threading
+import time
 from dataclasses import replace
 
 import pyarrow as pa
@@ -9,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from curate.errors import StoreError
-from curate.exports import export
+from curate.exports.export import export
+from curate.exports.formats.webdataset import WebDataset
 from curate.inspect.funnel import status_report
 from curate.inspect.query import query
 from curate.inspect.show import image_bytes
@@ -18,6 +21,7 @@ from curate.run.planner import make_plan
 from curate.run.runner import RunRequest, prepare, run
 from curate.run.spec import RunSpec
 from curate.sources.shard import Shard
+from curate.storage import lease
 from curate.storage.filesystems import TRIES, open_filesystem
 from curate.storage.store import Store
 from tests.support.shards import write_shard, write_tar
@@ -48,10 +52,10 @@ def quiet():
 def files(root, folders=("columns", "errors")):
     """Return path -> bytes of some folders of a dataset, or of all there is."""
     filesystem, path = open_filesystem(root)
-    found = filesystem.find(path)
+    paths = filesystem.find(path)
     return {
         os.path.relpath(file, path): filesystem.cat_file(file)
-        for file in found
+        for file in paths
         if not folders or os.path.relpath(file, path).split("/")[0] in folders
     }
 
@@ -83,8 +87,8 @@ def test_every_verb_works_on_s3_and_reads_ranges(twins, tmp_path, bucket, s3):
     run(replace(here, retry=frozenset({"bad_text"})), quiet())
     sql = "SELECT * FROM samples ORDER BY shard, row"
     assert query(store, sql).equals(query(local, sql))
-    export(local, "webdataset", f"{tmp_path}/export")
-    export(store, "webdataset", f"{bucket}/export")
+    export(local, WebDataset(), f"{tmp_path}/export")
+    export(store, WebDataset(), f"{bucket}/export")
     exported = files(f"{bucket}/export", None)
     assert exported == files(f"{tmp_path}/export", None)
     assert len(exported) == 5
@@ -114,11 +118,11 @@ def test_a_query_of_one_column_leaves_the_others_unread(tmp_path, bucket, s3):
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
-@pytest.mark.parametrize("trouble", ["busy", "reset", "cut"])
-def test_passing_troubles_of_the_server_leave_no_trace(twins, s3, trouble):
+@pytest.mark.parametrize("failure", ["busy", "reset", "cut"])
+def test_passing_failures_of_the_server_leave_no_trace(twins, s3, failure):
     here, there = twins
     run(here, quiet())
-    s3.trouble, s3.every = trouble, 9
+    s3.failure, s3.every = failure, 9
     run(there, quiet())
     s3.be_well()
 
@@ -126,12 +130,40 @@ def test_passing_troubles_of_the_server_leave_no_trace(twins, s3, trouble):
 
 
 @pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_run_that_loses_its_lease_stops_while_its_workers_are_busy(tmp_path, bucket, monkeypatch):
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.2)
+    write_shard(tmp_path / "in" / "0.tar", ["a"])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # the stage writes to it, and waits for a reader that does not come
+    store = Store(f"{bucket}/out")
+    request = RunRequest(Pipeline((TextLength(log=str(pipe)),)), [str(tmp_path / "in")], store.root, recipe="test")
+    times = []
+
+    def another_driver():
+        while not store.list("runs"):
+            time.sleep(0.1)
+        time.sleep(8)
+        store.write_bytes("lock", b'{"token": "x", "host": "other", "pid": 1, "run": "r"}')
+        times.append(time.monotonic())
+
+    thread = threading.Thread(target=another_driver)
+    thread.start()
+    with pytest.raises(StoreError, match=r"was taken over by run r \(pid 1 on other\) while this run could not renew"):
+        run(request, quiet())
+    assert time.monotonic() - times[0] < 20
+    thread.join()
+    os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+
+
+@pytest.mark.slow
 def test_a_server_that_stays_down_is_one_sentence(bucket, s3):
     store = Store(f"{bucket}/out")
-    s3.trouble, s3.every = "busy", 1
+    s3.failure, s3.every = "busy", 1
     with pytest.raises(StoreError, match=rf"^cannot read {bucket}/out/x: Service Unavailable") as caught:
         store.read_bytes("x")
-    assert s3.asked == TRIES
+    assert s3.requests == TRIES
     assert "\n" not in str(caught.value)
 
 

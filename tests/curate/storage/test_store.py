@@ -1,9 +1,16 @@
 """Files appear whole or not at all."""
 
+import contextlib
+import importlib
+
+import fsspec
 import pyarrow as pa
 import pytest
 
 from curate.errors import StoreError
+from curate.storage.backend_errors import ERRORS, backend_errors
+from curate.storage.local_files import LocalFiles
+from curate.storage.object_files import ObjectFiles
 from curate.storage.store import Store
 
 
@@ -78,3 +85,43 @@ def test_removing_twice_is_fine(store):
     store.remove("f")
 
     assert not store.exists("f")
+
+
+@pytest.mark.parametrize("bug", [TypeError("a bug"), IndexError("a bug"), KeyError("a bug")])
+def test_a_bug_in_the_store_surfaces_as_itself(store, monkeypatch, bug):
+    def fail(*_):
+        raise bug
+
+    for files in (LocalFiles, ObjectFiles):
+        monkeypatch.setattr(files, "read_bytes", fail)
+        monkeypatch.setattr(files, "list", fail)
+    with pytest.raises(type(bug), match="a bug"):
+        store.read_bytes("f")
+    with pytest.raises(type(bug), match="a bug"):
+        store.list("")
+
+
+def test_an_error_of_the_caller_inside_a_write_stays_what_it_is(store):
+    def write():
+        with store.open_write("f"):
+            raise ValueError("of the caller")
+
+    with pytest.raises(ValueError, match="of the caller"):
+        write()
+    assert not store.exists("f")
+
+
+def test_the_listed_backend_errors_exist_where_their_backend_is_installed():
+    for module, names in ERRORS.items():
+        with contextlib.suppress(ModuleNotFoundError):
+            loaded = importlib.import_module(module)
+            assert all(issubclass(getattr(loaded, name), Exception) for name in names), module
+    assert OSError in backend_errors()
+    assert not {TypeError, IndexError, KeyError, ValueError, AttributeError} & set(backend_errors())
+
+
+def test_a_bad_address_of_a_server_is_one_sentence(monkeypatch, bucket):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "not an address")
+    monkeypatch.setattr(fsspec.get_filesystem_class("s3"), "_cache", {})
+    with pytest.raises(StoreError, match=r"cannot read s3://elsewhere/x: .*not an address"):
+        Store("s3://elsewhere").read_bytes("x")

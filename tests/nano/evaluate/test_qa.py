@@ -119,6 +119,8 @@ class TestNanoVlm:
             temperature=0.0,
         )
         table = pa.table({"uid": [f"u{i}" for i in range(24)], "metadata": rows})
-        outcomes = expert.load()(Batch(table, (), [np.asarray(image) for image, _ in drawn]))["labelled_outcome"]
+        outcomes = expert.load()(Batch(table, (), [np.asarray(image) for image, _ in drawn])).columns[
+            "labelled_outcome"
+        ]
         assert outcomes[::2].count("direct") >= 11
         assert "direct" not in outcomes[1::2]

@@ -9,15 +9,15 @@ import pytest
 from curate.errors import SampleError
 from curate.pixels import decode
 from curate.sources import find_shards, scan
+from nano.evaluate.defects import tar_name
 from nano.evaluate.run import SHARDS, read_truth, scenes, truths
-from nano.shards.defects import tar_name
 from nano.shards.make import draw_clean, make_samples, scene_seed, write_shards
 from nano.shards.planting import PLANTS
 
 
 def test_equal_arguments_give_equal_bytes(tmp_path):
     for name in ("first", "second"):
-        write_shards(tmp_path / name, make_samples(60, 3))
+        write_shards(tmp_path / name, make_samples(20, 3))
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert files == ["truth.jsonl", "world-000000.tar"]
     for file in files:
@@ -57,31 +57,31 @@ def test_a_clean_held_out_alt_text_tells_neither_sign_nor_place():
 
 
 @pytest.fixture(scope="module")
-def troubles():
-    """Map (tar, row) of the committed shards to the code of its first trouble, None for a readable image."""
-    found = {}
+def error_codes():
+    """Map (tar, row) of the committed shards to its first error code, None for a readable image."""
+    codes = {}
     for shard in find_shards([str(SHARDS / "*.tar")]):
         for row, sample in enumerate(scan(shard)):
-            trouble = sample.trouble
-            if trouble is None:
+            error = sample.error
+            if error is None:
                 try:
                     decode(sample.image, 112)
-                except SampleError as error:
-                    trouble = error
-            found[tar_name(shard.name), row] = trouble and trouble.code
-    return found
+                except SampleError as undecodable:
+                    error = undecodable
+            codes[tar_name(shard.name), row] = error and error.code
+    return codes
 
 
-def test_every_broken_file_fails_with_the_code_that_the_truth_names_and_nothing_else_fails(troubles):
+def test_every_broken_file_fails_with_the_code_that_the_truth_names_and_nothing_else_fails(error_codes):
     planted = truths(read_truth(SHARDS / "truth.jsonl"))
-    assert len(troubles) == len(planted) == 300
+    assert len(error_codes) == len(planted) == 300
     for truth in planted:
-        code = troubles[truth.place]
+        code = error_codes[truth.place]
         expected = {reason.removeprefix("error:") for reason in truth.expected if reason.startswith("error:")}
         assert code in expected if expected else code is None
 
 
-def test_every_readable_image_has_a_scene_in_the_truth(troubles):
+def test_every_readable_image_has_a_scene_in_the_truth(error_codes):
     known = scenes(read_truth(SHARDS / "truth.jsonl"))
-    assert {place for place, code in troubles.items() if code is None} <= set(known)
+    assert {place for place, code in error_codes.items() if code is None} <= set(known)
     assert json.dumps(next(iter(known.values())).to_dict())

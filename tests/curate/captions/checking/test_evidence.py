@@ -210,9 +210,9 @@ def test_least_errors_is_the_edit_distance_to_the_best_place(seed):
     ],
 )
 def test_evidence_is_linear_on_hostile_text(caption):
-    start = time.perf_counter()
+    start = time.thread_time()
     EVIDENCE.measure(caption, boxes("dog") * 100, lines("x" * 300) * 1000)
-    assert time.perf_counter() - start < 3
+    assert time.thread_time() - start < 3
 
 
 def test_evidence_is_pure():

@@ -128,6 +128,6 @@ def test_every_mark_is_in_the_schema():
     "text", ["(1, " * 30_000, "the image " * 20_000, "0.11, " * 30_000, "a" * 200_000, "(\n" * 50_000]
 )
 def test_guards_are_linear_on_hostile_text(text):
-    start = time.perf_counter()
+    start = time.thread_time()
     marks(text)
-    assert time.perf_counter() - start < 3
+    assert time.thread_time() - start < 3

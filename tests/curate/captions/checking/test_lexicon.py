@@ -138,6 +138,6 @@ def test_a_file_that_is_no_lexicon_is_one_sentence(tmp_path):
     "text", ["a dog. " * 20_000, '"' * 100_000, "'a " * 50_000, "\u2018a" * 50_000, "no " * 60_000]
 )
 def test_mentions_are_linear_on_hostile_text(text):
-    start = time.perf_counter()
+    start = time.thread_time()
     COCO.mentions(text)
-    assert time.perf_counter() - start < 3
+    assert time.thread_time() - start < 3

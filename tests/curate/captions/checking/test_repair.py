@@ -2,7 +2,7 @@ import pytest
 
 from curate.captions.checking.evidence import Claims, CountClaim, Evidence, PlaceClaim
 from curate.captions.checking.guards import Guards
-from curate.captions.checking.repair import SAID, Faults, better, fill
+from curate.captions.checking.repair import MESSAGES, Faults, better, fill
 from curate.captions.prompting.prompts import BUNDLED, Prompt
 from schemas.caption_guards import GUARD_MARKS
 from schemas.repair_caption import REPAIR_REASONS
@@ -41,7 +41,7 @@ def test_hostile_text_cannot_end_its_line_or_its_quotation():
 
 
 def test_every_mark_has_words_and_every_reason_a_name():
-    assert sorted(SAID) == list(GUARD_MARKS)
+    assert sorted(MESSAGES) == list(GUARD_MARKS)
     every = Faults(GUARD_MARKS, WRONG, ("boat",), True, True)
     assert every.reasons == list(REPAIR_REASONS)
 

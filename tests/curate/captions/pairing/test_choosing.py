@@ -5,7 +5,7 @@ import math
 import pytest
 
 from curate.captions.checking.evidence import Evidence
-from curate.captions.checking.truth import Seen
+from curate.captions.checking.image_evidence import ImageEvidence
 from curate.captions.choices import Choices
 from curate.captions.pairing.choosing import best_and_worst, in_drawn_order
 
@@ -34,12 +34,12 @@ def test_best_and_worst_by_score_then_by_nearest_length(texts, scores, expected)
 
 def test_the_score_pays_for_neither_brevity_nor_length():
     dog, cat = ({"label": name, "box": [0.1, 0.1, 0.2, 0.2], "score": 0.9} for name in ("dog", "cat"))
-    seen = Seen(Evidence(), [dog, cat], [])
+    seen = ImageEvidence(Evidence(), [dog, cat], [])
     short, full, padded, invented = (
         seen.score(text)
         for text in ("A dog.", "A dog and a cat.", "A dog and a cat, so lovely.", "A dog, a cat, a bus and a kite.")
     )
     assert short < full == padded == 1.0
     assert invented < full
-    assert Seen(Evidence(), [], []).score("Sand.") is None
-    assert math.isclose(Seen(Evidence(), [], []).score("A dog."), 0.0)
+    assert ImageEvidence(Evidence(), [], []).score("Sand.") is None
+    assert math.isclose(ImageEvidence(Evidence(), [], []).score("A dog."), 0.0)

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.image_evidence import ImageEvidence
 from curate.captions.checking.lexicon import read_lexicon
-from curate.captions.checking.truth import Seen
 from curate.captions.choices import Choices
 from curate.captions.pairing.change import apply
 from curate.captions.pairing.edits import EDITS, make_edit
@@ -29,7 +29,7 @@ def line(text, score=0.97):
 
 
 def edited(kind, text, objects=(), lines=(), seed=0, evidence=COCO):
-    seen = Seen(evidence, list(objects), list(lines))
+    seen = ImageEvidence(evidence, list(objects), list(lines))
     changes = make_edit(kind, text, seen, Choices(seed, "s", "u"))
     return changes and apply(text, changes)
 
@@ -145,7 +145,7 @@ def test_every_edit_of_a_true_caption_measures_worse():
         boxes = [[v / s for v, s in zip(thing.box, size, strict=True)] for thing in scene.objects]
         objects = [{"label": t.name, "box": b, "score": 0.9} for t, b in zip(scene.objects, boxes, strict=True)]
         lines = [line(scene.sign.text)] if scene.sign else []
-        text, seen = dense_caption(scene, random.Random(i)), Seen(NANO, objects, lines)
+        text, seen = dense_caption(scene, random.Random(i)), ImageEvidence(NANO, objects, lines)
         for kind in EDITS:
             worse = edited(kind, text, objects, lines, i, NANO)
             if worse is not None:

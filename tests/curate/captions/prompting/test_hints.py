@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.captions.prompting.hints import BLOCKS, CUT_FIRST, Budgets, Hints, Section, neutral, place_style
+from curate.captions.prompting.hints import BLOCKS, Budgets, Hints, Section
+from curate.captions.prompting.places import place_style
 from curate.captions.prompting.prompts import FUSION_V1, Prompt
 from curate.captions.prompting.tokens import estimate_tokens
+from curate.captions.prompting.untrusted import neutral
 from curate.errors import PlanError
 
 ROW = {
@@ -166,7 +168,7 @@ def test_no_block_and_no_sum_is_over_its_budget(tokens):
     whole = dataclasses.replace(EVERYTHING, budgets=Budgets(9_999, 9_999, 9_999, 9_999, 9_999, tokens))
     assert estimate_tokens(whole.render(big_row(), 448, 448)) <= tokens
     each = dataclasses.replace(EVERYTHING, budgets=Budgets(tokens, tokens, tokens, tokens, tokens, 99_999))
-    for block, name in BLOCKS.items():
+    for block, name in ((block.name, block.column) for block in BLOCKS):
         if name in big_row():
             alone = dataclasses.replace(each, blocks=(block,)).render(big_row(), 448, 448)
             assert estimate_tokens(alone) <= tokens
@@ -189,7 +191,8 @@ def test_a_cut_never_splits_an_item(tokens):
 
 
 def test_what_is_cut_first_is_fixed():
-    assert CUT_FIRST == ("tags", "objects", "ocr", "attributes", "alt_text")
+    by_rank = sorted(BLOCKS, key=lambda block: block.rank)
+    assert [block.name for block in by_rank] == ["tags", "objects", "ocr", "attributes", "alt_text"]
     present = []
     for tokens in range(0, 2_500, 25):
         hints = dataclasses.replace(EVERYTHING, budgets=Budgets(9_999, 9_999, 9_999, 9_999, 9_999, tokens))

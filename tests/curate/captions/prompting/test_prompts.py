@@ -11,8 +11,6 @@ import pytest
 from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.prompts import (
     BUNDLED,
-    FUSION_STUDENT_V1,
-    FUSION_TEACHER_V1,
     FUSION_V1,
     MISLEADING_V1,
     NEUTRAL_V1,
@@ -26,6 +24,7 @@ from curate.errors import PlanError
 
 ROOT = Path(__file__).parents[4]
 CAPTIONS = ROOT / "curate" / "captions"
+TEACHER, STUDENT = BUNDLED["fusion-teacher-v1"], BUNDLED["fusion-student-v1"]
 # A changed wording is a new id in a new file: data that names an id must go on meaning what it says. Never change a
 # digest here; add a line.
 DIGESTS = {
@@ -74,13 +73,13 @@ def test_every_bundled_prompt_has_an_id_of_its_own_and_names_its_version():
 
 
 def test_teacher_and_student_give_the_same_caveats_on_notes():
-    caveat = FUSION_STUDENT_V1.system[FUSION_STUDENT_V1.system.index("You may be given notes") :]
-    assert FUSION_TEACHER_V1.system.endswith(caveat)
+    caveat = STUDENT.system[STUDENT.system.index("You may be given notes") :]
+    assert TEACHER.system.endswith(caveat)
     for word in ("data and never instructions", "may be wrong", "coordinates or boxes", "never say why"):
         assert word in caveat
-    assert "192 words" in FUSION_TEACHER_V1.system
-    assert len(FUSION_STUDENT_V1.system) < 0.35 * len(FUSION_TEACHER_V1.system)
-    assert "\n" not in FUSION_STUDENT_V1.system
+    assert "192 words" in TEACHER.system
+    assert len(STUDENT.system) < 0.35 * len(TEACHER.system)
+    assert "\n" not in STUDENT.system
 
 
 def rendered(prompt, row):
@@ -93,7 +92,7 @@ def rendered(prompt, row):
     return template.render(messages=messages, add_generation_prompt=True)
 
 
-@pytest.mark.parametrize("prompt", [FUSION_V1, FUSION_TEACHER_V1, FUSION_STUDENT_V1], ids=lambda prompt: prompt.id)
+@pytest.mark.parametrize("prompt", [FUSION_V1, TEACHER, STUDENT], ids=lambda prompt: prompt.id)
 def test_two_requests_share_all_that_is_constant_before_anything_that_varies(prompt):
     one, two = (rendered(prompt, row) for row in ROWS)
     image = one.index("<|vision_start|>")

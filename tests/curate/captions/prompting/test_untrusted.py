@@ -265,10 +265,10 @@ def test_commands_are_found_in_every_disguise_that_we_know(text, kind):
 def test_the_search_is_linear_in_the_text(piece):
     def seconds(n):
         text = (piece * n)[:n]
-        start = time.perf_counter()
+        start = time.thread_time()
         find_command(text + str(n))
         neutral(text, 400)
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     assert min(seconds(3_900 - i) for i in range(3)) < 0.15
     assert seconds(2_000_000) < 0.6

@@ -12,10 +12,10 @@ def blind(*right, answers=None):
 
 
 @pytest.mark.parametrize(
-    ("inspectors", "share", "hits"), [(8, 0.25, 2), (7, 0.25, 1), (3, 0.25, 0), (10, 0.3, 3), (8, 1, 8)]
+    ("models", "share", "hits"), [(8, 0.25, 2), (7, 0.25, 1), (3, 0.25, 0), (10, 0.3, 3), (8, 1, 8)]
 )
-def test_the_limit_is_mmstars_share_of_any_number_of_inspectors(inspectors, share, hits):
-    assert allowed_hits(inspectors, share) == hits
+def test_the_limit_is_mmstars_share_of_any_number_of_models(models, share, hits):
+    assert allowed_hits(models, share) == hits
 
 
 def test_gain_and_leakage_are_those_of_mmstar():

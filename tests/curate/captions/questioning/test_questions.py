@@ -10,7 +10,7 @@ from curate.captions.questioning.phrases import Phrases, Question, read_phrases
 from curate.captions.questioning.questions import (
     Templates,
     balanced,
-    see,
+    detections,
     turns,
     without_repeats,
 )
@@ -30,7 +30,7 @@ def line(text, score=0.99):
 
 def draw(row, templates=None, lexicon=COCO, named=frozenset(), uid="u"):
     templates = templates or Templates()
-    return templates.draw(see(row, templates, lexicon), lexicon, named, Choices(0, "stage", uid))
+    return templates.draw(detections(row, templates, lexicon), lexicon, named, Choices(0, "stage", uid))
 
 
 def test_evidence_gives_every_kind_and_as_many_no_as_yes():
@@ -73,8 +73,8 @@ def test_crowds_are_not_counted_and_unsure_or_long_text_is_not_asked_for():
 
 
 def test_synonyms_of_detectors_are_one_class():
-    sight = see({"objects": [thing("Dining_Table"), thing("dining table")]}, Templates(), COCO)
-    assert dict(sight.counts) == {"dining table": 2}
+    measured = detections({"objects": [thing("Dining_Table"), thing("dining table")]}, Templates(), COCO)
+    assert dict(measured.counts) == {"dining table": 2}
 
 
 def test_wordings_and_absent_classes_follow_the_uid_and_vary():

@@ -4,38 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.captions.questioning.verifiers import (
-    BoxIou,
-    Count,
-    Number,
-    RangeIou,
-    Scored,
-    TextMatch,
-    Timestamp,
-    Verifier,
-    Words,
-    YesNo,
-    holds,
-)
+from curate.captions.questioning.answers import LONGEST
+from curate.captions.questioning.verifiers import Count, TextMatch, Verifier, Words, YesNo, holds
 from curate.errors import PlanError
-
-
-def same_start(answer, label):
-    return 1.0 if answer[:1] == label[:1] else 0.25
-
 
 EACH = [
     YesNo(),
     Count(),
-    Number(),
-    Number(0.1),
-    Timestamp(),
-    RangeIou(),
-    BoxIou(),
-    BoxIou(answer_form="xywh_centre", label_form="xywh_corner"),
     Words(),
     TextMatch(),
-    Scored(same_start, "same-start"),
 ]
 CASES = [
     (YesNo(), "yes", ["Yes", "yes.", "YES, there is no doubt", "That is true."], ["no", "maybe", ""]),
@@ -45,18 +22,6 @@ CASES = [
     (Count(), "21", ["twenty-one", "Twenty one", "21 birds"], ["twenty", "one", "20, 1"]),
     (Count(), "105", ["one hundred and five", "105"], ["100", "five"]),
     (Count(), "1", ["a dog", "There is an apple", "one"], ["no dog", "two"]),
-    (Number(), "100", ["100", "105", "95 km", "It was 100.0 of 200"], ["105.1", "94.9", "", "about a hundred"]),
-    (Number(0.1), "100", ["110", "90"], ["110.1", "89.9"]),
-    (Number(), "1", ["1.05", "0.95"], ["1.06"]),
-    (Number(), "0", ["0"], ["0.01"]),
-    (Number(), "-4", ["-4", "-4.2"], ["4"]),
-    (Number(), "12,500", ["12500", "12,000"], ["12"]),
-    (Timestamp(), "12.5", ["12.5", "00:12.5", "at 0:12.6 s", "12.4"], ["12.7", "1:12.5", "soon"]),
-    (Timestamp(), "1:02:03", ["3723", "01:02:03"], ["1:02"]),
-    (RangeIou(), "0 to 10", ["0-10", "from 2 to 10 s", "00:00 - 00:09"], ["5 to 10", "10 to 0", "10 to 20", "3"]),
-    (BoxIou(), "0 0 100 100", ["[0, 0, 100, 100]", "10,10,100,100"], ["50 50 150 150", "0 0 50 100", "[1,2,3]"]),
-    (BoxIou(answer_form="xywh_centre"), "0 0 100 100", ["50 50 100 100"], ["0 0 100 100"]),
-    (BoxIou(label_form="xywh_corner"), "10 10 90 90", ["10 10 100 100"], ["10 10 45 90"]),
     (
         Words(),
         "pulling a rope",
@@ -69,7 +34,6 @@ CASES = [
     (TextMatch(), "Grand Hotel", ["grand hotel", 'The sign says "GRAND HOTEL".', "It reads grand hotel"], []),
     (TextMatch(), "Grand Hotel", [], ["hotel", 'It says "Grand Hotel and Bar"', "", "the " * 9 + "grand hotel"]),
     (TextMatch(), "営業中", ["営業中", "看板は「営業中」です"], ["閉店"]),
-    (Scored(same_start, "same-start"), "dog", ["d"], ["cat"]),
 ]  # fmt: skip
 
 
@@ -111,20 +75,16 @@ def test_no_text_makes_a_verifier_raise(verifier):
     check()
 
 
-def test_long_answers_are_read_in_little_time():
-    long = "dog " * 100_000
-    for verifier in EACH:
-        holds(verifier, long, "cat 1 2 3 4")
+@pytest.mark.parametrize(("verifier", "label"), [(YesNo(), "no"), (Count(), "3"), (Words(), "cat")])
+def test_what_a_long_answer_says_beyond_its_first_characters_is_not_read(verifier, label):
+    filler = "so " * LONGEST
+    assert verifier.verify(f"{filler[: LONGEST - 100]} {label}", label) is True
+    assert verifier.verify(f"{filler} {label}", label) is False
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Number(margin=-0.1),
-        lambda: Timestamp(-1),
-        lambda: RangeIou(1.0),
-        lambda: BoxIou(above=-1),
-        lambda: BoxIou(label_form="corners"),
         lambda: Words(100),
         lambda: TextMatch(101),
     ],

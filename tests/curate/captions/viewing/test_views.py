@@ -14,7 +14,7 @@ def sizes(budget, width, height):
     image = np.zeros((height, width, 3), np.uint8)
     shown = show({"uid": "u"}, image, budget)
     views = list(shown.views(image, Hints(blocks=()), budget.tiles.tile_px))
-    return shown, [view.picture.shape[1::-1] for view in views]
+    return shown, [view.image().shape[1::-1] for view in views]
 
 
 @pytest.mark.parametrize(

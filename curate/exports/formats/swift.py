@@ -1,0 +1,45 @@
+"""Write questions and verified answers as ms-swift's JSON lines of messages, images beside them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from curate.exports.index import Written
+from curate.exports.options import check_file_name
+from curate.exports.selection import Selection
+from curate.exports.sft import RowsLayout, Turn, sft_condition, write_rows
+from curate.storage.store import Store
+
+__all__ = ["Swift", "swift_row"]
+
+
+@dataclass(frozen=True, slots=True)
+class Swift:
+    """Writes `NAME.jsonl` and each image as it was stored, named by its uid.
+
+    Paths in the rows are relative: give ms-swift the folder as ROOT_IMAGE_DIR.
+    """
+
+    name: Annotated[str, "Name of the file of rows, without its extension."] = "samples"
+
+    def __post_init__(self) -> None:
+        check_file_name(self.name)
+
+    def condition(self, columns: Sequence[str]) -> str | None:
+        return sft_condition(columns)
+
+    def write(self, selection: Selection, store: Store) -> Written:
+        return write_rows(selection, store, RowsLayout(f"{self.name}.jsonl", "", "\n", "\n", swift_row))
+
+
+def swift_row(uid: str, image: str, turns: Sequence[Turn]) -> Mapping[str, Any]:
+    """Return a row of ms-swift; as many `<image>` as images.
+
+    >>> swift_row("u1", "u1.jpg", [("What is it?", "A dog.")])["messages"][1]
+    {'role': 'assistant', 'content': 'A dog.'}
+    """
+    messages = []
+    for number, (question, answer) in enumerate(turns):
+        messages.append({"role": "user", "content": f"<image>{question}" if number == 0 else question})
+        messages.append({"role": "assistant", "content": answer})
+    return {"id": uid, "messages": messages, "images": [image]}
