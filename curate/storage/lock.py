@@ -11,7 +11,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO
 
@@ -19,21 +19,10 @@ from curate.errors import StoreError
 from curate.storage.lease import LOCK, LockOwner, leased, parse_owner, refusal
 from curate.storage.store import Store
 
-__all__ = ["LockOwner", "Permit", "fenced", "lock_dataset", "lock_owner"]
+__all__ = ["LockOwner", "fenced", "lock_dataset", "lock_owner"]
 
 WORKERS = "lock.workers"
 DRAIN_SECONDS = 60.0  # Ray ends the workers of a dead driver within seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """Fencing token of a run: the token of its driver's lock and the digest of its driver's code.
-
-    A worker compares both before it writes, so workers of an earlier driver stop.
-    """
-
-    token: str
-    code: str
 
 
 @contextlib.contextmanager

@@ -96,6 +96,7 @@ NAMES = st.lists(st.sampled_from(["a", "a.1", "a.1.2", "a.01", "b", "b.x", "1", 
 
 
 @given(NAMES, st.integers(0, 12))
+@settings(deadline=None)
 def test_every_name_that_is_written_is_read_as_what_it_was(shards, addition):
     """Given the shards, only a shard that is called like an addition of another is ambiguous, and it is the shard."""
     cells = Cells(Store("/x"))

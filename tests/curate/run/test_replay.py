@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.dataset.cells import Outcomes, measured_table
@@ -91,6 +91,7 @@ def test_no_verdict_while_a_sample_is_pending():
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 10, width=32)), max_size=30), st.floats(0, 10), st.floats(0, 10))
+@settings(deadline=None)
 def test_every_sample_is_kept_or_dropped_for_one_reason(values, low, high):
     state = replay(
         [EXPERT, AtLeast("text_length", low), AtLeast("text_length", high)], samples(len(values)), cell(values)
