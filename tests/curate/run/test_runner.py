@@ -11,6 +11,7 @@ from curate.inspect.funnel import funnel
 from curate.inspect.query import query
 from curate.pipeline import Pipeline
 from curate.run.runner import RunRequest, prepare, run
+from curate.stages import Measurement
 from curate.storage.store import Store
 from tests.support.shards import write_shard
 from tests.support.stages import AtLeast, Brightness, TextLength
@@ -96,4 +97,4 @@ def test_the_manifest_is_json_that_names_every_stage(tmp_path, inputs):
 
 class Lying(TextLength):
     def load(self):
-        return lambda batch: {"text_length": [0.0] * len(batch), "surprise": [0] * len(batch)}
+        return lambda batch: Measurement({"text_length": [0.0] * len(batch), "surprise": [0] * len(batch)})
