@@ -59,9 +59,10 @@ class Command:
         return True
 
     def finish(self, seconds: float = 300.0) -> tuple[int, str]:
-        """Wait for the end and return exit code and what it wrote to stderr."""
+        """Wait for the end, once, and return exit code and what it wrote to stderr."""
         self.wait(lambda: False, seconds)
-        return self.process.returncode, self.process.stderr.read()
+        with self.process.stderr as stderr:
+            return self.process.returncode, stderr.read()
 
     def orphans(self, seconds: float = 30.0) -> list[str]:
         """Return the command lines of processes that outlive the command by more than `seconds`."""
