@@ -30,7 +30,7 @@ CELL = pa.schema(
             unit="flag",
             null="never",
             producer="runner",
-            doc="False: the sample was not alive when this stage's turn came, its columns are null.",
+            doc="False: the sample was dropped or failed before this stage's turn came, its columns are null.",
         ),
         column(
             "error_code",
@@ -38,7 +38,7 @@ CELL = pa.schema(
             unit="code",
             null="no error",
             producer="runner",
-            doc="Why this stage could not measure the sample; it is dead from here on.",
+            doc="Why this stage could not measure the sample; it goes no further.",
         ),
         column(
             "error_message",

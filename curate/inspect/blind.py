@@ -22,11 +22,11 @@ ASKED = "qa IS NOT NULL AND qa_blind IS NOT NULL"
 
 @dataclass(frozen=True, slots=True)
 class BlindReport:
-    """Shares of right answers over the same questions: `seen` with the image, one per inspector without.
+    """Shares of right answers over the same questions: `seen` with the image, one per blind model without it.
 
     `gain` is MG = S_v - S_wv and `leakage` ML = max(0, S_wv - S_t) of MMStar (arXiv 2403.20330), where S_wv is the
-    inspector `vlm`, the model that answered with the image, and S_t the inspector `base`, its language model; null
-    where there is no such inspector.
+    blind model `vlm`, the model that answered with the image, and S_t the blind model `base`, its language model; null
+    where there is no such blind model.
     """
 
     rates: tuple[BlindRate, ...]
@@ -62,26 +62,26 @@ def blind_report(
 ) -> BlindReport:
     """Return what the answers without the image in a run (the newest by default) tell of its questions.
 
-    `vlm` is by default the inspector of the same name as the model that answered. Raises PlanError if nothing was
-    answered blind, or if there is no such inspector.
+    `vlm` is by default the blind model of the same name as the model that answered. Raises PlanError if nothing was
+    answered blind, or if there is no such blind model.
     """
     with open_view(store, run_id) as connection:
-        listed = _inspectors(connection)
+        listed = _blind_models(connection)
         if not listed:
             raise PlanError(f"{store.root}: no question was answered blind; BlindAnswers does that (recipe caption_qa)")
         if len(listed) > 1:
-            raise PlanError(f"{store.root}: its samples were answered by different inspectors; ask for one run")
+            raise PlanError(f"{store.root}: its samples were answered by different blind models; ask for one run")
         names, model = listed[0]
         for name in (vlm, base):
             if name is not None and name not in names:
-                raise PlanError(f"no inspector {name!r}; there are {', '.join(names)}")
+                raise PlanError(f"no blind model {name!r}; there are {', '.join(names)}")
         shares, rates = scores(_rows(connection), names), blind_rates(_rows(connection), share)
     sighted = next((name for name in (vlm, model, f"{model} (grey)") if name in names), None)
     return BlindReport(tuple(rates), shares["seen"], {name: shares[name] for name in names}, sighted, base)
 
 
-def _inspectors(connection: Any) -> list[tuple[list[str], str]]:
-    """Return the different lists of inspectors of a run, each with the model that answered with the image."""
+def _blind_models(connection: Any) -> list[tuple[list[str], str]]:
+    """Return the different lists of blind models of a run, each with the model that answered with the image."""
     columns: Sequence[str] = connection.sql("SELECT * FROM samples LIMIT 0").columns
     if not {"qa", "qa_blind"} <= set(columns):
         return []

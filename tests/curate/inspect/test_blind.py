@@ -26,7 +26,7 @@ def test_it_prints(folder):
 
 
 def test_who_is_not_there_is_named(folder, tmp_path):
-    with pytest.raises(PlanError, match="no inspector 'gpt'"):
+    with pytest.raises(PlanError, match="no blind model 'gpt'"):
         blind_report(folder.store, vlm="gpt")
     with pytest.raises(PlanError, match="answered blind"):
         blind_report(make_dataset(tmp_path, captions=False).store)
