@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from curate.engines.engine import Engine
 from curate.errors import PlanError
-from curate.stages import SAMPLE_STAGE, SOURCE_NAME, Expert, Filter, Luma, Resources, Stage, stage_id, stage_name
+from curate.stages import SAMPLE_STAGE, SOURCE_NAME, Expert, Filter, Resources, Stage, stage_id, stage_name
 from schemas.cell import CELL
 from schemas.sample import SAMPLE
 from schemas.verdict import VERDICT
@@ -77,18 +77,6 @@ class Segment:
     def engine(self) -> Engine | None:
         """The engine that the workers of this segment hold, if any."""
         return next((engine for expert in self.experts if (engine := engine_of(expert))), None)
-
-    @property
-    def side(self) -> int | None:
-        """Shortest side in px that decoded images keep: the most any expert asks for. Null: no pixels needed."""
-        sides = [expert.pixels for expert in self.experts if expert.pixels is not None]
-        return None if not sides else 0 if 0 in sides else max(sides)
-
-    @property
-    def luma(self) -> bool:
-        """Tell whether no expert of the segment looks at colours: images are then decoded in a third less time."""
-        experts = [expert for expert in self.experts if expert.pixels is not None]
-        return all(isinstance(expert, Luma) and expert.luma for expert in experts)
 
     @property
     def resources(self) -> Resources:
