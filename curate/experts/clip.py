@@ -51,7 +51,7 @@ class Clip:
     detail: float = 1.5
     prefix: str = ""
     architecture: Weights = field(init=False)  # `model` with the digest of its config, as the identity wants it
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("alt_text",)
     resources: Resources = field(default=Resources(batch_rows=64), repr=False, compare=False)
 

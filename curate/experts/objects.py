@@ -8,6 +8,7 @@ import pyarrow as pa
 from curate.errors import PlanError
 from curate.experts.detections import Detector, choose, is_transformers, without_doubles
 from curate.models.extras import check_extra
+from curate.models.loading import torch_device
 from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.objects import OBJECTS
@@ -38,7 +39,7 @@ class Objects:
     max_overlap: float = 0.6
     max_objects: int = 32
     prefix: str = ""
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ()
     resources: Resources = field(default=Resources(batch_rows=16), repr=False, compare=False)
 
@@ -86,4 +87,4 @@ class Objects:
             from curate.experts.transformers_models import load_detector
         else:
             from curate.experts.yolo_models import load_detector
-        return load_detector(self.weights, self.image_size_px, self.min_score, bool(self.resources.gpus))
+        return load_detector(self.weights, self.image_size_px, self.min_score, torch_device(self.resources.gpus))

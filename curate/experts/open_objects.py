@@ -11,6 +11,7 @@ from curate.errors import PlanError
 from curate.experts.detections import choose, is_transformers, without_doubles
 from curate.experts.text_prompts import Asking, OpenSetModel
 from curate.models.extras import check_extra
+from curate.models.loading import torch_device
 from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.open_objects import OPEN_OBJECTS
@@ -135,11 +136,11 @@ class OpenObjects:
         return [mention.label for mention in self.lexicon.mentions(text) if mention.count != 0]
 
     def _model(self) -> OpenSetModel:
-        gpu = bool(self.resources.gpus)
+        device = torch_device(self.resources.gpus)
         if self.text_encoder is None:
             from curate.experts.transformers_models import load_owl
 
-            return load_owl(self.weights, self.min_score, gpu)
+            return load_owl(self.weights, self.min_score, device)
         from curate.experts.yolo_models import load_yoloe
 
-        return load_yoloe(self.weights, self.text_encoder, self.image_size_px, self.min_score, gpu)
+        return load_yoloe(self.weights, self.text_encoder, self.image_size_px, self.min_score, device)

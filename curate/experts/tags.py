@@ -9,6 +9,7 @@ import pyarrow as pa
 from curate.errors import PlanError
 from curate.experts.text_prompts import Found
 from curate.models.extras import check_extra
+from curate.models.loading import torch_device
 from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.prefix import check_prefix, prefixed, repr_without_defaults
@@ -68,7 +69,8 @@ class Tags:
     def load(self) -> Scorer:
         from curate.experts.yolo_models import load_tagger
 
-        model = load_tagger(self.weights, self.image_size_px, self.min_score, bool(self.resources.gpus))
+        device = torch_device(self.resources.gpus)
+        model = load_tagger(self.weights, self.image_size_px, self.min_score, device)
         vocabulary = model.vocabulary
         (column,) = self.adds.names
 

@@ -18,10 +18,10 @@ from curate.stages import Pixels
 __all__ = ["Owl", "load_detector", "load_owl"]
 
 
-def load_detector(weights: Weights, side: int, min_score: float, gpu: bool) -> Detector:
+def load_detector(weights: Weights, side: int, min_score: float, device: str) -> Detector:
     """Return a closed-set detector (RT-DETR, RF-DETR, DETR, D-FINE and others); its processor resizes, not `side`."""
     del side
-    model, processor, device = _load("AutoModelForObjectDetection", weights, gpu)
+    model, processor = _load("AutoModelForObjectDetection", weights, device)
     labels = model.config.id2label
 
     def detect(images: Sequence[Pixels]) -> list[list[Detection]]:
@@ -59,9 +59,9 @@ def _alike(processor: Any, images: Sequence[Pixels]) -> list[tuple[list[int], An
     return [([row for row, _ in group], torch.cat([pixels for _, pixels in group])) for group in groups.values()]
 
 
-def load_owl(weights: Weights, min_score: float, gpu: bool) -> "Owl":
+def load_owl(weights: Weights, min_score: float, device: str) -> "Owl":
     """Return OWLv2; raises PlanError for a model of another kind."""
-    model, processor, device = _load("AutoModelForZeroShotObjectDetection", weights, gpu)
+    model, processor = _load("AutoModelForZeroShotObjectDetection", weights, device)
     if model.config.model_type != "owlv2":
         raise PlanError(f"OpenObjects: {weights.where} is a {model.config.model_type}; give an owlv2 or a yoloe")
     with loading(f"OpenObjects: {weights!r}"):
@@ -121,11 +121,11 @@ def _where(weights: Weights) -> str:
     return str(weights.path()) if weights.is_local() else weights.where
 
 
-def _load(kind: str, weights: Weights, gpu: bool) -> tuple[Any, Any, str]:
-    """Return a model by the name of its auto class, its image processor and its device."""
+def _load(kind: str, weights: Weights, device: str) -> tuple[Any, Any]:
+    """Return a model by the name of its auto class, and its image processor."""
     library = load_extra("transformers", "detect")
-    device, where = "cuda:0" if gpu else "cpu", _where(weights)
+    where = _where(weights)
     with loading(f"transformers: {weights!r}"):
         model = getattr(library, kind).from_pretrained(where, use_safetensors=True, dtype="float32")
         processor = library.AutoImageProcessor.from_pretrained(where)
-    return model.to(device).eval(), processor, device
+    return model.to(device).eval(), processor

@@ -27,10 +27,10 @@ ENCODERS: Final = {"mobileclip:blt": "mobileclip_blt", "mobileclip2:b": "mobilec
 MOST_BOXES: Final = 300  # of one image, ultralytics' own
 
 
-def load_detector(weights: Weights, side: int, min_score: float, gpu: bool) -> Detector:
+def load_detector(weights: Weights, side: int, min_score: float, device: str) -> Detector:
     """Return a closed-set detector; images are fitted into a square of `side` px."""
     model = _load(weights, "detect")
-    device, lock = _device(gpu), threading.Lock()  # a predictor keeps state between calls
+    lock = threading.Lock()  # a predictor keeps state between calls
 
     def detect(images: Sequence[Pixels]) -> list[list[Detection]]:
         import torch
@@ -60,17 +60,17 @@ def _detections(result: Any) -> list[Detection]:
     ]
 
 
-def load_tagger(weights: Weights, side: int, min_score: float, gpu: bool) -> "Yoloe":
+def load_tagger(weights: Weights, side: int, min_score: float, device: str) -> "Yoloe":
     """Return a YOLOE with a vocabulary of its own; raises PlanError if the checkpoint needs to be told names."""
-    model = _load_net(weights, side, min_score, gpu)
+    model = _load_net(weights, side, min_score, device)
     if not hasattr(model.head, "lrpc"):
         raise PlanError(f"Tags: {weights.where} has no vocabulary of its own; give a checkpoint that ends with -pf.pt")
     return model
 
 
-def load_yoloe(weights: Weights, encoder: Weights, side: int, min_score: float, gpu: bool) -> "Yoloe":
+def load_yoloe(weights: Weights, encoder: Weights, side: int, min_score: float, device: str) -> "Yoloe":
     """Return a YOLOE that is told names, with the text encoder that it was trained with, a TorchScript file."""
-    model = _load_net(weights, side, min_score, gpu)
+    model = _load_net(weights, side, min_score, device)
     if hasattr(model.head, "lrpc"):
         raise PlanError(f"OpenObjects: {weights.where} has a vocabulary of its own; give a checkpoint without -pf")
     variant = getattr(model.net, "text_model", "mobileclip:blt")
@@ -166,11 +166,10 @@ def _fit(image: Pixels, side: int) -> tuple[Pixels, Box]:
     return square, (x, y, *size)
 
 
-def _load_net(weights: Weights, side: int, min_score: float, gpu: bool) -> Yoloe:
+def _load_net(weights: Weights, side: int, min_score: float, device: str) -> Yoloe:
     net = _load(weights, None).model
     if not hasattr(net, "get_text_pe"):
         raise PlanError(f"{weights.where} is no YOLOE checkpoint, which is what names are asked of; give a yoloe-*.pt")
-    device = _device(gpu)
     net = net.to(device).float().eval()
     net.end2end = _is_end_to_end(net.model[-1])
     return Yoloe(net.fuse(verbose=False).requires_grad_(False), device, side, min_score)
@@ -186,10 +185,6 @@ def _is_end_to_end(head: Any) -> bool:
         return head.cv2 is None
     only_one = hasattr(head, "lrpc") and not hasattr(head, "one2one_lrpc")
     return only_one and len(head.one2one_cv2[0]) < len(head.cv2[0])
-
-
-def _device(gpu: bool) -> str:
-    return "cuda:0" if gpu else "cpu"
 
 
 def _load(weights: Weights, task: str | None) -> Any:
