@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from curate.captions.boxes import overlap
 from curate.errors import PlanError
-from curate.experts.objects import Detection, Objects, choose, without_doubles
+from curate.experts.detections import Detection, choose, without_doubles
+from curate.experts.objects import Objects
 from curate.models.weights import Weights
 from curate.pixels import decode
 from curate.stages import Batch
