@@ -37,7 +37,9 @@ digest of the weights. Every cell begins with the CELL columns, then come the ex
 def modules() -> list[ModuleType]:
     """Return the schema modules, by name."""
     names = sorted(module.name for module in pkgutil.iter_modules(schemas.__path__))
-    return [importlib.import_module(f"schemas.{name}") for name in names if name not in ("document", "fields", "prefix")]
+    return [
+        importlib.import_module(f"schemas.{name}") for name in names if name not in ("document", "fields", "prefix")
+    ]
 
 
 def document() -> str:
