@@ -104,8 +104,8 @@ class Hints:
     list `commands`; None: no check) is left out. Of objects, every other place goes to the highest score and to the
     smallest of the rest; they are listed largest first.
     Over a budget whole items go, the last first; the alt text alone is shortened, by whole words.
-    `object_columns` and `tag_columns` name the columns that are read, where several detectors or taggers measured (their
-    `prefix`): what they found is put together, of two boxes of one label with an IoU of 0.6 or more the surer stays.
+    `object_columns` and `tag_columns` name the columns that are read, where several detectors or taggers measured: what
+    they found is put together, and of two boxes of one label with an IoU of 0.6 or more the surer stays.
     Source: order and box format DenseFusion (Li et al. 2024, arXiv 2407.08303, C.2), which favours small objects but
     does not disclose its thresholds; `min_line_score` is Monkey's for PP-OCR (arXiv 2311.06607);
     `min_attribute_probability` HumanCaption's. The budgets are ours.
