@@ -6,10 +6,9 @@ from itertools import chain
 from typing import TypeAlias
 
 from curate.captions.boxes import area, overlap
-from curate.models.weights import Weights
 from curate.stages import Pixels
 
-__all__ = ["Detection", "Detector", "choose", "is_transformers", "without_doubles"]
+__all__ = ["Detection", "Detector", "choose", "without_doubles"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +30,6 @@ class Detection:
 
 Detector: TypeAlias = Callable[[Sequence[Pixels]], list[list[Detection]]]
 """A loaded model: the detections of each image."""
-
-
-def is_transformers(weights: Weights) -> bool:
-    """Tell whether transformers loads a model: a hub name with its owner, or a local folder. Else ultralytics does.
-
-    >>> is_transformers(Weights("PekingU/rtdetr_r50vd_coco_o365")), is_transformers(Weights("yolo11x.pt"))
-    (True, False)
-    """
-    return weights.path().is_dir() if weights.is_local() else "/" in weights.where
 
 
 def _best_first(detection: Detection) -> tuple[float, float, str, tuple[float, ...]]:

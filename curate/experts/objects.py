@@ -1,14 +1,19 @@
 """Find objects in images."""
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.experts.detections import Detector, choose, is_transformers, without_doubles
-from curate.models.extras import check_extra
-from curate.models.loading import torch_device
+from curate.experts.detections import Detector, choose, without_doubles
+from curate.experts.detector_files import check_detector, is_transformers, needed
+from curate.models.checkpoints import ultralytics_weights
+from curate.models.device import torch_device
+from curate.models.extras import load_extra
+from curate.models.needed import Needed
 from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.objects import OBJECTS
@@ -22,8 +27,9 @@ class Objects:
     """Add objects of a detector's own classes; see `schemas.objects`.
 
     `weights` says what runs. Through ultralytics (AGPL-3.0): a local checkpoint, a pickle, so use only those you trust,
-    or the name of one that it fetches ("yolo11m"). Through transformers (Apache-2.0, as most of its detectors): a hub
-    name with its owner ("PekingU/rtdetr_r50vd_coco_o365") or a local folder. Both are imported by `load` alone.
+    or the name of one that it publishes ("yolo11m.pt", of the pinned release, or "yolo11m.pt@v8.3.0"). Through
+    transformers (Apache-2.0, as most of its detectors): a hub's "owner/name" ("PekingU/rtdetr_r50vd_coco_o365") or a
+    local folder. Both are imported by `load` alone, offline, without analytics.
 
     Images are fitted into a square of `image_size_px`, or as the transformers model's own processor says, each for
     itself, so a result does not depend on the batch. Detections under `min_score` are left out; of one label's boxes
@@ -33,7 +39,7 @@ class Objects:
     (arXiv 2407.08303), so 0.25 is ultralytics' own and 32 is ours: what a hint block of 300 words holds.
     """
 
-    weights: Weights = Weights("yolo11m")
+    weights: Weights = Weights("yolo11m.pt")
     image_size_px: int = 640
     min_score: float = 0.25
     max_overlap: float = 0.6
@@ -44,6 +50,7 @@ class Objects:
     resources: Resources = field(default=Resources(batch_rows=16), repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", ultralytics_weights(self.weights))
         for name in ("min_score", "max_overlap"):
             if not 0 < getattr(self, name) <= 1:
                 raise PlanError(f"Objects: {name}={getattr(self, name)}: give a number above 0, at most 1")
@@ -64,10 +71,15 @@ class Objects:
     def pixels(self) -> int:
         return self.image_size_px
 
+    @property
+    def models(self) -> tuple[Needed, ...]:
+        return (needed(self.weights),)
+
+    def pinned(self, pin: Callable[[Weights], Weights]) -> "Objects":
+        return dataclasses.replace(self, weights=pin(self.weights))
+
     def check(self) -> None:
-        check_extra("transformers" if is_transformers(self.weights) else "ultralytics", "detect")
-        if self.weights.is_local():
-            self.weights.path()
+        check_detector("Objects", self.weights)
 
     def load(self) -> Scorer:
         detector = self._detector()
@@ -87,4 +99,5 @@ class Objects:
             from curate.experts.transformers_models import load_detector
         else:
             from curate.experts.yolo_models import load_detector
-        return load_detector(self.weights, self.image_size_px, self.min_score, torch_device(self.resources.gpus))
+        device = torch_device("Objects", self.resources.gpus, load_extra("torch", "detect"))
+        return load_detector(self.weights, self.image_size_px, self.min_score, device)

@@ -1,6 +1,7 @@
 """Find objects by names that differ from image to image."""
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -8,10 +9,12 @@ import pyarrow as pa
 
 from curate.captions.checking.lexicon import Lexicon, read_lexicon
 from curate.errors import PlanError
-from curate.experts.detections import choose, is_transformers, without_doubles
+from curate.experts.detections import choose, without_doubles
+from curate.experts.detector_files import check_detector, is_transformers, needed
 from curate.experts.text_prompts import Asking, OpenSetModel
-from curate.models.extras import check_extra
-from curate.models.loading import torch_device
+from curate.models.device import torch_device
+from curate.models.extras import check_extra, load_extra
+from curate.models.needed import Needed
 from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.open_objects import OPEN_OBJECTS
@@ -88,19 +91,27 @@ class OpenObjects:
     def pixels(self) -> int:
         return self.image_size_px
 
+    @property
+    def models(self) -> tuple[Needed, ...]:
+        encoder = () if self.text_encoder is None else (Needed(self.text_encoder, "file"),)
+        return (needed(self.weights), *encoder)
+
+    def pinned(self, pin: Callable[[Weights], Weights]) -> "OpenObjects":
+        encoder = None if self.text_encoder is None else pin(self.text_encoder)
+        return dataclasses.replace(self, weights=pin(self.weights), text_encoder=encoder)
+
     def check(self) -> None:
-        if is_transformers(self.weights):
-            check_extra("transformers", "detect")
-            if self.text_encoder is not None:
-                raise PlanError(f"OpenObjects: {self.weights.where} has its own text encoder; give text_encoder=none")
-        else:
-            check_extra("ultralytics", "detect")
+        check_detector("OpenObjects", self.weights)
+        own = is_transformers(self.weights)
+        if own != (self.text_encoder is None):
+            fault, value = ("has its own text encoder", "none") if own else ("needs one", "mobileclip2_b.ts")
+            raise PlanError(f"OpenObjects: {self.weights} {fault}; give text_encoder={value}")
+        if not own:
             check_extra("open_clip", "detect")
-            if self.text_encoder is None:
-                raise PlanError(f"OpenObjects: {self.weights.where} needs a text_encoder; give mobileclip2_b.ts")
-        for weights in (self.weights, self.text_encoder):
-            if weights is not None and weights.is_local():
-                weights.path()
+        if not self.weights.is_local() and "-pf" in self.weights.where:
+            raise PlanError(f"OpenObjects: {self.weights} has a vocabulary of its own; give one without -pf")
+        if self.text_encoder is not None and self.text_encoder.is_local():
+            self.text_encoder.path()
 
     def load(self) -> Scorer:
         asking = Asking(self._model(), self.max_names)
@@ -136,7 +147,7 @@ class OpenObjects:
         return [mention.label for mention in self.lexicon.mentions(text) if mention.count != 0]
 
     def _model(self) -> OpenSetModel:
-        device = torch_device(self.resources.gpus)
+        device = torch_device("OpenObjects", self.resources.gpus, load_extra("torch", "detect"))
         if self.text_encoder is None:
             from curate.experts.transformers_models import load_owl
 

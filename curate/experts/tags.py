@@ -1,15 +1,18 @@
 """Name what an image shows, out of a few thousand words."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from curate.errors import PlanError
+from curate.experts.detector_files import check_detector, is_transformers, needed
 from curate.experts.text_prompts import Found
-from curate.models.extras import check_extra
-from curate.models.loading import torch_device
+from curate.models.device import torch_device
+from curate.models.extras import load_extra
+from curate.models.needed import Needed
 from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.prefix import check_prefix, prefixed, repr_without_defaults
@@ -22,7 +25,7 @@ __all__ = ["Tags"]
 class Tags:
     """Add the names of what an image shows, by a prompt-free YOLOE; see `schemas.tags`.
 
-    `weights` is a local checkpoint (a pickle: use only those you trust) or the name of one that ultralytics fetches,
+    `weights` is a local checkpoint (a pickle: use only those you trust) or the name of one that ultralytics publishes,
     with a vocabulary of its own: the "-pf" ones know 4,585 names, the list of the tagger RAM++. Each box gives its best
     name, each name its best score; those under `min_score` are left out, and past `max_tags` the lowest. Images are
     fitted into a square of `image_size_px`, so a result does not depend on the batch. `prefix` is put before the name
@@ -61,15 +64,24 @@ class Tags:
     def pixels(self) -> int:
         return self.image_size_px
 
+    @property
+    def models(self) -> tuple[Needed, ...]:
+        return (needed(self.weights),)
+
+    def pinned(self, pin: Callable[[Weights], Weights]) -> "Tags":
+        return dataclasses.replace(self, weights=pin(self.weights))
+
     def check(self) -> None:
-        check_extra("ultralytics", "detect")
-        if self.weights.is_local():
-            self.weights.path()
+        if is_transformers(self.weights):
+            raise PlanError(f"Tags: {self.weights} is no checkpoint of ultralytics; give a yoloe-*-pf.pt")
+        check_detector("Tags", self.weights)
+        if not self.weights.is_local() and "-pf" not in self.weights.where:
+            raise PlanError(f"Tags: {self.weights} has no vocabulary of its own; give one that ends with -pf.pt")
 
     def load(self) -> Scorer:
         from curate.experts.yolo_models import load_tagger
 
-        device = torch_device(self.resources.gpus)
+        device = torch_device("Tags", self.resources.gpus, load_extra("torch", "detect"))
         model = load_tagger(self.weights, self.image_size_px, self.min_score, device)
         vocabulary = model.vocabulary
         (column,) = self.adds.names

@@ -61,7 +61,8 @@ class Asking:
         for row, i in enumerate(asked):
             queries[row, : len(names[i])] = torch.stack([self.vectors[name] for name in names[i]])
         for i, answers in zip(asked, self.model.detect([images[i] for i in asked], queries), strict=True):
-            found[i] = [_detection(answer, names[i]) for answer in answers if answer.name < len(names[i])]
+            boxes = [_detection(answer, names[i]) for answer in answers if answer.name < len(names[i])]
+            found[i] = [one for one in boxes if one.area > 0]  # what lies beside the image is none
         return found
 
     def _remember(self, names: Sequence[str]) -> None:

@@ -65,7 +65,7 @@ def load_owl(weights: Weights, min_score: float, device: str) -> "Owl":
     if model.config.model_type != "owlv2":
         raise PlanError(f"OpenObjects: {weights.where} is a {model.config.model_type}; give an owlv2 or a yoloe")
     with loading(f"OpenObjects: {weights!r}"):
-        tokenizer = load_extra("transformers", "detect").AutoTokenizer.from_pretrained(_where(weights))
+        tokenizer = load_extra("transformers", "detect").AutoTokenizer.from_pretrained(weights.path())
     return Owl(model, processor, tokenizer, device, min_score)
 
 
@@ -117,15 +117,11 @@ class Owl:
         return found
 
 
-def _where(weights: Weights) -> str:
-    return str(weights.path()) if weights.is_local() else weights.where
-
-
 def _load(kind: str, weights: Weights, device: str) -> tuple[Any, Any]:
     """Return a model by the name of its auto class, and its image processor."""
     library = load_extra("transformers", "detect")
-    where = _where(weights)
+    path = weights.path()
     with loading(f"transformers: {weights!r}"):
-        model = getattr(library, kind).from_pretrained(where, use_safetensors=True, dtype="float32")
-        processor = library.AutoImageProcessor.from_pretrained(where)
+        model = getattr(library, kind).from_pretrained(path, use_safetensors=True, dtype="float32")
+        processor = library.AutoImageProcessor.from_pretrained(path)
     return model.to(device).eval(), processor

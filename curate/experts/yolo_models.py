@@ -79,7 +79,7 @@ def load_yoloe(weights: Weights, encoder: Weights, side: int, min_score: float, 
     import torch
 
     with loading(f"OpenObjects: {encoder!r}"):
-        model.encoder = torch.jit.load(str(_file(encoder)), map_location=model.device).eval()
+        model.encoder = torch.jit.load(str(encoder.path()), map_location=model.device).eval()
         model.tokenizer = load_extra("open_clip", "detect").SimpleTokenizer(context_length=77)
     return model
 
@@ -188,25 +188,12 @@ def _is_end_to_end(head: Any) -> bool:
 
 
 def _load(weights: Weights, task: str | None) -> Any:
-    """Return an ultralytics model; offline for local weights."""
+    """Return an ultralytics model."""
     os.environ.setdefault("YOLO_CONFIG_DIR", str(cache_folder()))  # else settings go to ~/.config
     os.environ.setdefault("YOLO_VERBOSE", "false")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-    if weights.is_local():
-        os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_OFFLINE", "true")
     library = load_extra("ultralytics", "detect")
     library.settings.update({"sync": False})  # no usage reports
     with loading(f"ultralytics: {weights!r}"):
-        return library.YOLO(str(_file(weights)), task=task)
-
-
-def _file(weights: Weights) -> Path:
-    """Return the file of weights; one that ultralytics publishes is fetched into our cache, once."""
-    if weights.is_local():
-        return weights.path()
-    from ultralytics.utils.downloads import attempt_download_asset
-
-    name = weights.where if Path(weights.where).suffix else f"{weights.where}.pt"
-    place = cache_folder() / "ultralytics" / name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return Path(attempt_download_asset(place))
+        return library.YOLO(str(weights.path()), task=task)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from curate.errors import CurateError, PlanError
 
-__all__ = ["loading", "torch_device"]
+__all__ = ["loading"]
 
 
 @contextmanager
@@ -22,10 +22,3 @@ def loading(what: str) -> Iterator[None]:
     except Exception as error:  # code of other projects runs inside: their loaders raise what they like
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise PlanError(f"{what} cannot be loaded: {lines[0][:300]}") from error
-
-
-def torch_device(gpus: float | str) -> str:
-    """Return torch's name of the device that a worker with so many GPUs ("auto": maybe none) has."""
-    import torch
-
-    return "cuda:0" if gpus and torch.cuda.is_available() else "cpu"

@@ -160,7 +160,7 @@ def test_bad_settings_are_named():
 
 def test_tags_can_be_hints_of_the_next_stage():
     found = row(KINDS_OF_TEXT.load()(batch(["u"], [ALT])))
-    assert Hints(blocks=("tags",)).render(found, 448, 448) == "Tags: dog | lake | water"
+    assert Hints(blocks=("tags",), tag_columns=("captions_tags",)).render(found, 448, 448) == "Tags: dog | lake | water"
     assert DENSE.hints.blocks == ("alt_text", "objects", "ocr")
 
 
