@@ -18,7 +18,7 @@ from curate.models.image_sizes import (
     Tiles,
 )
 
-__all__ = ["FAMILIES", "UNKNOWN", "ChatFacts", "Place", "chat_facts", "without_thoughts"]
+__all__ = ["FAMILIES", "UNKNOWN", "ChatFacts", "Place", "Thinking", "chat_facts", "without_thoughts"]
 
 Place: TypeAlias = Literal["fraction", "pixels", "thousandths", "words"]
 """How boxes are written."""
@@ -32,8 +32,8 @@ class ChatFacts:
 
     `images`: how its processor sizes an image. `place`: how boxes were written in its training. `thinking`: "switch"
     thinks before it answers unless the chat template is told `enable_thinking=False`, "always" cannot be told.
-    `system`: whether its chat template takes a system message, or that text goes before the prompt. `types` are the
-    `model_type` of its config.json; `names`, a pattern, is what its published names have in common.
+    `types` are the `model_type` of its config.json; `names`, a pattern, is what its published names have in common.
+    All of them take a system message. An image comes before the text about it.
     """
 
     family: str
@@ -42,7 +42,6 @@ class ChatFacts:
     images: ImageSizes
     place: Place = "fraction"
     thinking: Thinking = "no"
-    system: bool = True
 
     @property
     def template(self) -> dict[str, Any]:
@@ -80,7 +79,7 @@ FAMILIES: Final[tuple[ChatFacts, ...]] = (
     ),
 )
 
-UNKNOWN: Final = ChatFacts("unknown", (), "", Patches(28))
+UNKNOWN: Final = ChatFacts("unknown", (), "", Patches(28, min_pixels=28 * 28))
 """What is taken for a model that no row describes: sizes in whole 28 px, boxes as fractions, no thinking.
 
 Nothing is wrong then, but its processor may scale images once more, and boxes are not in the form it knows best.

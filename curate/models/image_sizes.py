@@ -22,6 +22,10 @@ class ImageSizes(Protocol):
     def unit_px(self) -> int:
         """The side in px of the smallest square that a larger image is measured in."""
 
+    @property
+    def most_px(self) -> int:
+        """The longest side in px at which a square image is shown in one piece, in whole units."""
+
     def wanted(self, width: int, height: int, longest_side_px: int) -> Size:
         """Return the size to ask for, so that an image is shown with its longest side at most so long."""
 
@@ -61,6 +65,10 @@ class Patches:
     max_pixels: int = 16384 * 28 * 28
     frames: int = 1
 
+    @property
+    def most_px(self) -> int:
+        return max(1, math.isqrt(self.max_pixels // self.frames) // self.unit_px) * self.unit_px
+
     def wanted(self, width: int, height: int, longest_side_px: int) -> Size:
         return in_units(self.unit_px, width, height, longest_side_px)
 
@@ -88,6 +96,10 @@ class RowPatches:
     unit_px: int
     longest_px: int
 
+    @property
+    def most_px(self) -> int:
+        return self.longest_px // self.unit_px * self.unit_px
+
     def wanted(self, width: int, height: int, longest_side_px: int) -> Size:
         return in_units(self.unit_px, width, height, min(longest_side_px, self.longest_px))
 
@@ -108,6 +120,10 @@ class Fixed:
 
     unit_px: int
     image_tokens: int
+
+    @property
+    def most_px(self) -> int:
+        return self.unit_px
 
     def wanted(self, width: int, height: int, longest_side_px: int) -> Size:
         return self.unit_px, self.unit_px
@@ -130,6 +146,10 @@ class Tiles:
     tile_tokens: int
     most: int = 12
     ends: int = 2
+
+    @property
+    def most_px(self) -> int:
+        return math.isqrt(self.most) * self.unit_px
 
     def wanted(self, width: int, height: int, longest_side_px: int) -> Size:
         return in_units(self.unit_px, width, height, longest_side_px)
@@ -165,6 +185,10 @@ class Splits:
     tile_tokens: int
     longest_px: int
 
+    @property
+    def most_px(self) -> int:
+        return self.longest_px
+
     def wanted(self, width: int, height: int, longest_side_px: int) -> Size:
         return width, height
 
@@ -194,6 +218,10 @@ class AnyResolution:
     patches: int = 27
     most: int = 6
     max_squares: int = 9
+
+    @property
+    def most_px(self) -> int:
+        return self.most * self.unit_px
 
     def wanted(self, width: int, height: int, longest_side_px: int) -> Size:
         scale = min(1.0, longest_side_px / max(width, height))
@@ -235,6 +263,10 @@ class Filled:
 
     unit_px: int = 48
     most: int = 280
+
+    @property
+    def most_px(self) -> int:
+        return math.isqrt(self.most) * self.unit_px
 
     def wanted(self, width: int, height: int, longest_side_px: int) -> Size:
         return width, height
