@@ -25,7 +25,10 @@ SPECIAL: Final = (
 )
 END: Final = "<|im_end|>"
 ANSWERS: Final = {END: 1.0, "yes": 0.9, "5": 0.8, '"': 0.7, "]": 0.6, "}": 0.5, ",": 0.4}
-"""How much it wants each after a token that it does not know: of guided answers it gives the first that is allowed."""
+"""How much it wants each at the start and after a token that it does not know: of guided answers the first allowed.
+
+At the start a sentence is what it wants most, so a guided yes has a probability of about a tenth of the vocabulary's.
+"""
 TEMPLATE: Final = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['content'] is string %}{{ m['content'] }}"
     "{% else %}{% for c in m['content'] %}{% if c['type'] == 'image' or 'image' in c or 'image_url' in c %}"
@@ -169,17 +172,22 @@ def _table(tokenizer: Any, sentences: Sequence[str]) -> tuple[Any, Any]:
         embeddings[token] = axis
         for following in nexts:
             head[following] += scale * axis
+    start = embeddings[_prompt_end(tokenizer)]
     for answer, share in ANSWERS.items():
-        head[tokenizer.convert_tokens_to_ids(answer)] += share * scale * unknown
+        where = unknown if answer == END else unknown + start
+        head[tokenizer.convert_tokens_to_ids(answer)] += share * scale * where
     return embeddings, head
+
+
+def _prompt_end(tokenizer: Any) -> int:
+    return int(tokenizer.encode("assistant\n", add_special_tokens=False)[-1])
 
 
 def _followers(tokenizer: Any, sentences: Sequence[str]) -> dict[int, list[int]]:
     """Return which tokens may follow a token, the last of the prompt first."""
     followers: dict[int, list[int]] = {}
     for sentence in sentences:
-        prompt = tokenizer.encode("assistant\n", add_special_tokens=False)
-        said = [prompt[-1], *tokenizer.encode(sentence, add_special_tokens=False), tokenizer.eos_token_id]
+        said = [_prompt_end(tokenizer), *tokenizer.encode(sentence, add_special_tokens=False), tokenizer.eos_token_id]
         if len(set(said)) < len(said):
             raise ValueError(f"a token comes twice in {sentence!r}; say it in other words")
         for token, following in pairwise(said):
