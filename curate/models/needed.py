@@ -103,7 +103,8 @@ def needed_of(stage: object) -> tuple[Needed, ...]:
 def pin(stage: S, revise: Callable[[Weights], Weights]) -> S:
     """Return a stage whose weights, at any depth, are those that `revise` makes of them; itself if none changes."""
     if isinstance(stage, HoldsModels):
-        return stage.pinned(revise)  # type: ignore[no-any-return]
+        new = stage.pinned(revise)
+        return stage if new == stage else new  # type: ignore[no-any-return]
     changed = {name: new for name, old in _values(stage) if (new := _pinned(old, revise)) is not old}
     return dataclasses.replace(stage, **changed) if changed else stage  # type: ignore[type-var]
 
