@@ -9,7 +9,17 @@ import pyarrow as pa
 
 from curate.engines.engine import Engine
 from curate.errors import PlanError
-from curate.stages import SAMPLE_STAGE, SOURCE_NAME, Expert, Filter, Luma, Resources, Stage, stage_id, stage_name
+from curate.stages import (
+    SAMPLE_STAGE,
+    SOURCE_NAME,
+    Expert,
+    Filter,
+    Resources,
+    Stage,
+    stage_id,
+    stage_name,
+    sum_gpus,
+)
 from schemas.cell import CELL
 from schemas.sample import SAMPLE
 from schemas.verdict import VERDICT
@@ -79,18 +89,6 @@ class Segment:
         return next((engine for expert in self.experts if (engine := engine_of(expert))), None)
 
     @property
-    def side(self) -> int | None:
-        """Shortest side in px that decoded images keep: the most any expert asks for. Null: no pixels needed."""
-        sides = [expert.pixels for expert in self.experts if expert.pixels is not None]
-        return None if not sides else 0 if 0 in sides else max(sides)
-
-    @property
-    def luma(self) -> bool:
-        """Tell whether no expert of the segment looks at colours: images are then decoded in a third less time."""
-        experts = [expert for expert in self.experts if expert.pixels is not None]
-        return all(isinstance(expert, Luma) and expert.luma for expert in experts)
-
-    @property
     def resources(self) -> Resources:
         """What a worker needs to hold all experts of the segment; experts that share an engine count once.
 
@@ -105,7 +103,7 @@ class Segment:
         custom = {name: add(dict(r.custom).get(name, 0.0) for r in each) for name in names}
         return Resources(
             cpus=max(r.cpus for r in each),
-            gpus=add(r.gpus for r in each),
+            gpus=sum_gpus((r.gpus for r in each), add),
             workers=min(workers) if workers else None,
             batch_rows=max(r.batch_rows for r in heavy),
             in_flight=max(r.in_flight for r in each),
