@@ -68,12 +68,13 @@ class Needed:
     @property
     def licence(self) -> str:
         """Licence (SPDX where there is one), "unknown" where nobody told; AGPL code makes AGPL of any weights."""
-        library = "ultralytics" if hub_of(self.weights.where) == "ultralytics" else self.library
-        if library in LIBRARIES:
-            return LIBRARIES[library]
+        if self.library in LIBRARIES:
+            return LIBRARIES[self.library]
         known = find_known(self.weights.where)
         if known is not None:
             return known.licence
+        if hub_of(self.weights.where) == "ultralytics":
+            return LIBRARIES["ultralytics"]
         folder = None if self.weights.is_local() else self.found()
         index = read_index(folder) if folder else None
         return index.licence if index else "unknown"
