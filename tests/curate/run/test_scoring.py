@@ -99,6 +99,15 @@ def test_what_no_later_expert_asks_for_is_forgotten():
     assert images.get([0], 0)[0] is not large
 
 
+def test_an_image_that_is_none_stays_an_error_when_others_are_forgotten():
+    images = DecodedImages([b"<!DOCTYPE html>", encode_jpeg(np.zeros((300, 400, 3), np.uint8), 90)])
+    error = images.get([0, 1], 140)[0]
+    images.release([(150, False)])
+
+    assert isinstance(error, SampleError)
+    assert images.get([0], 150)[0] is error
+
+
 @pytest.mark.parametrize("payload", [encode_jpeg, lambda image, quality: encode_png(image)], ids=["jpeg", "png"])
 def test_a_value_does_not_depend_on_the_experts_beside_it(payload):
     noise = np.random.default_rng(0).integers(0, 255, (700, 900, 3), np.uint8)
