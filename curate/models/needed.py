@@ -150,6 +150,10 @@ def _choose(files: Sequence[RemoteFile], part: Part, one_of: Sequence[str]) -> l
         by_path = {file.path: file for file in files}
         first = next((by_path[path] for path in one_of if path in by_path), None)
         return [first, *(file for file in plain if "/" not in file.path)] if first else []
-    weights = [file for file in files if file.path.endswith(".safetensors") and "/" not in file.path]
-    weights = weights or [file for file in files if file.path.endswith(".bin") and "/" not in file.path]
+    root = [file for file in files if "/" not in file.path]
+    weights = [file for file in root if file.path.endswith(".safetensors")] or [
+        file for file in root if file.path.endswith(".bin")
+    ]
+    sharded = [file for file in weights if not file.path.startswith("consolidated")]  # the same once more, for mistral
+    weights = sharded or weights
     return [*plain, *weights] if weights else []
