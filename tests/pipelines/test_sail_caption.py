@@ -51,8 +51,8 @@ GOOD = (
     "poplars fall across the meadow and a narrow path leads up to a farmhouse with closed shutters."
 )
 POOR = (
-    "Two green boats stand on dry sand beside a tall tower, one with a torn sail over its bow, while gulls circle above "
-    "the breakwater and a narrow street leads down to a market with striped awnings."
+    "Two green boats stand on dry sand beside a tall tower, one with a torn sail over its bow, while gulls circle "
+    "above the breakwater and a narrow street leads down to a market with striped awnings."
 )
 
 
