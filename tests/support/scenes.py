@@ -1,4 +1,4 @@
-"""Images that look like a web crawl's: gradients, shapes, grain and signs, in several sizes and formats, with alt texts.
+"""Images like those of a web crawl: gradients, shapes, grain and signs, in several sizes and formats, with alt texts.
 
 Photographs cannot be had offline; what matters here is that sizes, formats and entropy are those of photographs.
 """

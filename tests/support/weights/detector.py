@@ -1,4 +1,4 @@
-"""An ultralytics detector: the true architecture from its own YAML, with random weights and a head that sees something."""
+"""An ultralytics detector: the true architecture from its own YAML, random weights, and a head that sees something."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""YOLOE detectors, told names or with a vocabulary of their own, and the text encoder of the first: true architectures."""
+"""YOLOE detectors in their true architecture, told names or with a vocabulary, and the text encoder of the first."""
 
 import os
 from collections.abc import Sequence
@@ -32,10 +32,10 @@ def write_yoloe(path: Path) -> Path:
 
 
 def write_tagger(path: Path, seen: Sequence[tuple[str, float]] = SEEN) -> Path:
-    """Write the YOLOE that `path` names (yoloe-26l-seg-pf.pt), with `VOCABULARY`; `seen` are name and score of the coarsest
-    strides, the last one's last.
+    """Write the YOLOE that `path` names (yoloe-26l-seg-pf.pt), with `VOCABULARY`.
 
-    Its names are fused by ultralytics' own `set_vocab`, as those of the published checkpoints.
+    `seen` are name and score of the coarsest strides, the last one's last. Its
+    names are fused by ultralytics' own `set_vocab`, as those of the published checkpoints.
     """
     import torch
 
