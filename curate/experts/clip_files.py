@@ -65,6 +65,7 @@ def check_model(architecture: Weights, weights: Weights) -> None:
     if config is None:
         near = did_you_mean(name, clip_models())
         raise PlanError(f"Clip: open_clip has no model {name!r}, and no such config file exists{near}")
+    content = _read(config)
     if weights.is_local():
         check_open_clip(weights.path(), config)
         return
@@ -75,7 +76,7 @@ def check_model(architecture: Weights, weights: Weights) -> None:
         raise PlanError(
             f"Clip: {name} has no pretrained tag {weights.where!r}{did_you_mean(weights.where, tags)}{known}"
         )
-    if entry.get("quick_gelu") and not _read(config).get("quick_gelu"):
+    if entry.get("quick_gelu") and not content.get("quick_gelu"):
         raise PlanError(
             f"Clip: {weights.where} of {name} was trained with QuickGELU, which this config has not; "
             f"give the model {name}-quickgelu"

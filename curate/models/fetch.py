@@ -15,7 +15,7 @@ from curate.models.places import FetchedFile, FetchedModel, folder_of, read_inde
 __all__ = ["fetch", "is_undamaged", "size_text"]
 
 BLOCK: Final = 1 << 20
-TRIES: Final = 3  # in a row without a single byte
+TRIES: Final = 2  # in a row without a single byte: with a silence each, less than a minute
 TELL_SECONDS: Final = 10.0
 
 Tell = Callable[[str], None]

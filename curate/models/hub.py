@@ -85,7 +85,7 @@ def ask_hub(name: str, revision: str) -> Listing:
 def open_file(file: RemoteFile, start: int = 0) -> Any:
     """Return the response whose body is a file from byte `start` on; its `status` is 206 if the hub can do that."""
     headers = {"Range": f"bytes={start}-"} if start else {}
-    return _open(file.url, headers)
+    return _within(SILENCE_SECONDS, lambda: _open(file.url, headers))
 
 
 def _ask_huggingface(name: str, revision: str) -> Listing:
@@ -131,6 +131,7 @@ def _open(url: str, headers: dict[str, str] | None = None) -> Any:
     try:
         return urllib.request.urlopen(request, timeout=SILENCE_SECONDS)
     except urllib.error.HTTPError as error:
+        error.close()
         raise HubError(_refusal(url, host, error), passes=error.code == 429 or error.code >= 500) from error
     except (urllib.error.URLError, OSError) as error:
         reason = getattr(error, "reason", error)
@@ -169,5 +170,5 @@ def _within(seconds: float, call: Callable[[], T]) -> T:
     if failed:
         raise failed[0]
     if not done:
-        raise HubError(f"the hub does not answer within {seconds:.0f} seconds")
+        raise HubError(f"the hub does not answer within {seconds:.0f} seconds", passes=True)
     return done[0]
