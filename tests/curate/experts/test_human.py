@@ -220,7 +220,9 @@ def test_the_stages_of_the_recipe_work_on_one_another():
         {
             "uid": ["u"],
             "alt_text": ["Ada in Paris"],
-            "open_objects": pa.array([[thing("face", [0, 0, 0.5, 0.5]), thing("person", [0, 0, 1, 1])]], pa.list_(OBJECT)),
+            "open_objects": pa.array(
+                [[thing("face", [0, 0, 0.5, 0.5]), thing("person", [0, 0, 1, 1])]], pa.list_(OBJECT)
+            ),
             "image_width_px": pa.array([448], pa.int32()),
             "image_height_px": pa.array([448], pa.int32()),
         }
