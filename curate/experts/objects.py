@@ -95,9 +95,10 @@ class Objects:
         return measure
 
     def _detector(self) -> Detector:
+        extra = "detect-permissive" if is_transformers(self.weights) else "detect"
+        device = torch_device("Objects", self.resources.gpus, load_extra("torch", extra))
         if is_transformers(self.weights):
             from curate.experts.transformers_models import load_detector
         else:
             from curate.experts.yolo_models import load_detector
-        device = torch_device("Objects", self.resources.gpus, load_extra("torch", "detect"))
         return load_detector(self.weights, self.image_size_px, self.min_score, device)
