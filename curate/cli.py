@@ -41,6 +41,9 @@ FORMATS = "\n".join(f"{name:<15}{sentence}" for name, sentence in known_formats(
 Local = Annotated[
     bool, typer.Option("--local", help="Work in this process, without Ray: for debuggers and small inputs.")
 ]
+Wait = Annotated[
+    bool, typer.Option("--wait-for-nodes", help="Wait for nodes where the cluster has too little, rather than stop.")
+]
 RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
 
 
@@ -82,12 +85,14 @@ def run(
     p: Parameters = None,
     limit: Limit = None,
     address: Address = None,
+    *,
     local: Local = False,
+    wait: Wait = False,
 ) -> None:
     """Measure, filter, caption: do what the dataset folder still lacks."""
     from dataclasses import replace
 
-    _run(replace(_order(recipe, inputs, dataset, p, limit, address), local=local))
+    _run(replace(_order(recipe, inputs, dataset, p, limit, address), local=local, wait_for_nodes=wait))
 
 
 @app.command()
@@ -100,12 +105,14 @@ def retry(
     address: Address = None,
     *,
     local: Local = False,
+    wait: Wait = False,
     code: Annotated[list[str] | None, typer.Option("--code", help="Only this error code; may repeat.")] = None,
 ) -> None:
     """Run again, and measure again the samples that failed."""
     from dataclasses import replace
 
-    _run(replace(_order(recipe, inputs, dataset, p, limit, address), retry=frozenset(code or ()), local=local))
+    order = _order(recipe, inputs, dataset, p, limit, address)
+    _run(replace(order, retry=frozenset(code or ()), local=local, wait_for_nodes=wait))
 
 
 @app.command()

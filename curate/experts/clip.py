@@ -15,6 +15,7 @@ from PIL import Image
 
 from curate.errors import PlanError
 from curate.experts.clip_text import TextTower, never_alone
+from curate.models.device import torch_device
 from curate.models.extras import check_extra, load_extra
 from curate.models.loading import loading
 from curate.models.weights import Weights
@@ -51,7 +52,7 @@ class Clip:
     version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("alt_text",)
     adds: ClassVar[pa.Schema] = CLIP
-    resources: Resources = field(default=Resources(batch_rows=64), repr=False, compare=False)
+    resources: Resources = field(default=Resources(gpus="auto", batch_rows=64, gpu_gib=3.0), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.resize not in RESIZES:
@@ -111,7 +112,7 @@ class Clip:
 
 def _load_model(expert: Clip) -> tuple[Any, str]:
     open_clip, torch = load_extra("open_clip", "clip"), load_extra("torch", "clip")
-    device = "cuda" if expert.resources.gpus and torch.cuda.is_available() else "cpu"
+    device = torch_device("Clip", expert.resources.gpus, torch)
     if expert.architecture.is_local():
         open_clip.add_model_config(expert.architecture.path())
     weights = str(expert.weights.path()) if expert.weights.is_local() else expert.weights.where

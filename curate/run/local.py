@@ -7,6 +7,7 @@ this one, and a hang is not timed.
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +23,8 @@ from curate.run.breaker import Breaker
 from curate.run.chunk import Chunk, Measured
 from curate.run.chunk_runner import ChunkRunner
 from curate.run.chunk_source import cuts
+from curate.run.cluster import this_machine
+from curate.run.fit import fit
 from curate.run.planner import Plan
 from curate.run.progress import REDRAW_SECONDS, Progress, ProgressEvent, Totals
 from curate.run.replay import Mask, replay, with_columns
@@ -45,7 +48,8 @@ def run_local(plan: Plan, console: Console) -> dict[str, Any]:
 
     Shards are committed in the order and under the fencing token of a run on Ray. What stops it is raised as it is.
     """
-    spec, shards, totals = plan.spec, plan.unfinished, Totals()
+    spec, _ = fit(plan.spec, console, read=partial(this_machine, plan.spec.pipeline))
+    shards, totals = plan.unfinished, Totals()
     progress = Progress(spec.steps, len(shards), lambda: totals, console)
     with progress.live(threaded=False) as live:
         drawn = time.monotonic()

@@ -21,8 +21,9 @@ from rich.console import Console
 from curate.dataset.manifest import code_digest
 from curate.errors import CurateError
 from curate.recipe import FILE_MODULE
-from curate.run.cluster import read_cluster
+from curate.run.cluster import Cluster
 from curate.run.crash_isolation import InFlight, OneByOne, ShardRecord, Watchdog, check_attempt
+from curate.run.fit import fit
 from curate.run.monitor import ProgressBuffer, RunMonitor
 from curate.run.placement import beside_driver, most_workers, pool_sizes
 from curate.run.planner import Plan
@@ -47,7 +48,7 @@ SYSTEM_ERRORS = (  # the monitor and the object store live beside the driver: wi
 OBJECT_STORE_BYTES = 128 << 20  # only shard names travel, so a local cluster needs no more
 
 
-def run_on_ray(plan: Plan, address: str | None, console: Console) -> dict[str, Any]:
+def run_on_ray(plan: Plan, address: str | None, console: Console, wait: bool = False) -> dict[str, Any]:
     """Measure and commit the unfinished shards of a plan; return rows, errors and seconds by stage.
 
     Segments are chained, so captions start while perception still runs. Pixels never enter the object store. Raises
@@ -55,7 +56,7 @@ def run_on_ray(plan: Plan, address: str | None, console: Console) -> dict[str, A
     fails.
     """
     try:
-        return _run_on_ray(plan, address, console)
+        return _run_on_ray(plan, address, console, wait)
     except SYSTEM_ERRORS as error:
         raise CurateError(
             f"Ray lost a process that it cannot replace, or its connection ({type(error).__name__}); what was "
@@ -65,14 +66,15 @@ def run_on_ray(plan: Plan, address: str | None, console: Console) -> dict[str, A
         raise CurateError(f"a worker failed: {last_line(error)}") from error
 
 
-def _run_on_ray(plan: Plan, address: str | None, console: Console) -> dict[str, Any]:
-    spec, shards = plan.spec, plan.unfinished
+def _run_on_ray(plan: Plan, address: str | None, console: Console, wait: bool) -> dict[str, Any]:
+    shards = plan.unfinished
     with cluster(address):
+        spec, have = fit(plan.spec, console, wait)
         monitor: Any = RunMonitor.options(scheduling_strategy=beside_driver()).remote()  # type: ignore[attr-defined]
         progress = Progress(spec.steps, len(shards), lambda: ray.get(monitor.totals.remote()), console)
         given_up: list[str] = []
         with progress.live():
-            for row in chain(spec, shards, monitor).iter_rows():
+            for row in chain(spec, shards, monitor, have).iter_rows():
                 if row["error"] is not None:
                     raise pickle.loads(row["error"])
                 if row["given_up"]:
@@ -114,14 +116,13 @@ def cluster(address: str | None) -> Iterator[None]:
             ray.shutdown()
 
 
-def chain(spec: RunSpec, shards: list[Shard], monitor: Any) -> Any:
+def chain(spec: RunSpec, shards: list[Shard], monitor: Any, have: Cluster) -> Any:
     """Return the lazy Ray dataset: one row per shard, one actor pool per segment."""
     for name in [name for name in sys.modules if name.startswith(FILE_MODULE)]:  # classes and functions of recipe files
         ray.cloudpickle.register_pickle_by_value(sys.modules[name])
     rows = [{"shard": json.dumps(asdict(shard)), "error": None, "given_up": False} for shard in shards]
     dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), MAX_BLOCKS))
     segments = spec.pipeline.segments()
-    have = read_cluster()
     asked = needs_on(segments, have)
     sizes = pool_sizes(segments, asked, have, len(shards))
     for index, (segment, needs, workers) in enumerate(zip(segments, asked, sizes, strict=True)):
