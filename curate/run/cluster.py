@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from curate.pipeline import Pipeline
 
-__all__ = ["Cluster", "Node", "read_cluster", "smallest_gpu_bytes", "this_machine"]
+__all__ = ["Cluster", "Node", "free_now", "read_cluster", "smallest_gpu_bytes", "this_machine"]
 
 SYSTEM: Final = ("CPU", "GPU", "memory", "object_store_memory")
 MIB: Final = 1 << 20
@@ -69,6 +69,17 @@ def read_cluster() -> Cluster:
     memory = _gpu_memory([node["NodeID"] for node in alive if node["Resources"].get("GPU")])
     nodes = [_node(node["Resources"], memory.get(node["NodeID"])) for node in alive]
     return Cluster(tuple(nodes), _autoscales())
+
+
+def free_now() -> str:
+    """Return what of the cluster's processors and GPUs nobody holds now, as people write it."""
+    import ray
+
+    all_of_it, free = ray.cluster_resources(), ray.available_resources()
+    kinds = [name for name in ("GPU", "CPU") if all_of_it.get(name)]
+    return (
+        ", ".join(f"{free.get(name, 0.0):g} of {all_of_it[name]:g} {name}s free" for name in kinds) or "no node is up"
+    )
 
 
 def this_machine(pipeline: Pipeline) -> Cluster:

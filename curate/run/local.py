@@ -19,6 +19,7 @@ from curate.dataset.cells import align
 from curate.dataset.samples import sample_table
 from curate.errors import PlanError
 from curate.pipeline import Pipeline, Segment, Step
+from curate.run.activity import Activity
 from curate.run.breaker import Breaker
 from curate.run.chunk import Chunk, Measured
 from curate.run.chunk_runner import ChunkRunner
@@ -50,18 +51,24 @@ def run_local(plan: Plan, console: Console) -> dict[str, Any]:
     """
     spec, _ = fit(plan.spec, console, read=partial(this_machine, plan.spec.pipeline))
     shards, totals = plan.unfinished, Totals()
-    progress = Progress(spec.steps, len(shards), lambda: totals, console)
+    everything, loading = tuple(range(len(spec.pipeline.segments()))), set[str]()
+    progress = Progress(
+        spec, len(shards), lambda: totals, lambda: [Activity("here", everything, tuple(loading))], console
+    )
     with progress.live(threaded=False) as live:
         drawn = time.monotonic()
 
         def report(event: ProgressEvent) -> None:
             nonlocal drawn
-            totals.add(event)
-            if time.monotonic() - drawn >= REDRAW_SECONDS:
+            if event.loading is None:
+                totals.add(event)
+            else:
+                (loading.add if event.loading else loading.discard)(event.stage)
+            if event.loading or time.monotonic() - drawn >= REDRAW_SECONDS:
                 drawn = time.monotonic()
                 live.refresh()
 
-        workers = [Worker(spec, i, report, threaded=False) for i in range(len(spec.pipeline.segments()))]
+        workers = [Worker(spec, i, report, threaded=False) for i in everything]
         for shard in shards:
             with fenced(spec.cells.store, spec.token):
                 for worker in workers:

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import ray
@@ -20,10 +20,11 @@ from rich.console import Console
 
 from curate.dataset.manifest import code_digest
 from curate.errors import CurateError
+from curate.models.places import use_models_folder
 from curate.recipe import FILE_MODULE
-from curate.run.cluster import Cluster
+from curate.run.cluster import Cluster, free_now
 from curate.run.crash_isolation import InFlight, OneByOne, ShardRecord, Watchdog, check_attempt
-from curate.run.fit import fit
+from curate.run.fit import amounts, fit
 from curate.run.monitor import ProgressBuffer, RunMonitor
 from curate.run.placement import beside_driver, most_workers, pool_sizes
 from curate.run.planner import Plan
@@ -71,7 +72,7 @@ def _run_on_ray(plan: Plan, address: str | None, console: Console, wait: bool) -
     with cluster(address):
         spec, have = fit(plan.spec, console, wait)
         monitor: Any = RunMonitor.options(scheduling_strategy=beside_driver()).remote()  # type: ignore[attr-defined]
-        progress = Progress(spec.steps, len(shards), lambda: ray.get(monitor.totals.remote()), console)
+        progress = watched(spec, len(shards), monitor, console)
         given_up: list[str] = []
         with progress.live():
             for row in chain(spec, shards, monitor, have).iter_rows():
@@ -90,6 +91,19 @@ def _run_on_ray(plan: Plan, address: str | None, console: Console, wait: bool) -
             f"{', ...' if len(given_up) > 5 else ''}; all others are done, run again to try these once more"
         )
     return totals.counts(spec.steps)
+
+
+def watched(spec: RunSpec, shards: int, monitor: Any, console: Console) -> Progress:
+    """Return the display of a run whose workers report to a monitor."""
+    asked = [replace(each.resources, gpus=gpus) for each, gpus in zip(spec.pipeline.segments(), spec.gpus, strict=True)]
+    return Progress(
+        spec,
+        shards,
+        lambda: ray.get(monitor.totals.remote()),
+        lambda: ray.get(monitor.crew.remote()),
+        console,
+        lambda index: f"{amounts(asked[index])} ({free_now()})",
+    )
 
 
 @contextmanager
@@ -154,7 +168,8 @@ class RayWorker:
 
     def __init__(self, spec: RunSpec, index: int, monitor: Any) -> None:
         watchdog = Watchdog(lambda in_flight: ray.get(monitor.blame.remote(in_flight), timeout=30))
-        self.progress = ProgressBuffer(monitor)
+        self.progress = ProgressBuffer(monitor, (index,))
+        use_models_folder(spec.models)
         self.worker = Worker(spec, index, self.progress, watchdog)
         self.monitor, self.index, self.spec = monitor, index, spec
         self.code = code_digest()

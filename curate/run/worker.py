@@ -56,7 +56,7 @@ class Worker:
             segment,
             steps,
             spec.retry,
-            ScorerCache(segment.engine is not None, self.watchdog),
+            ScorerCache(segment.engine is not None, self.watchdog, self.report),
             Breaker(spec.pipeline.limits),
             self.report,
             ThreadPoolExecutor(int(resources.cpus)) if self.threaded and resources.cpus > 1 else None,
