@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.lexicon import read_lexicon
+from curate.captions.checking.witnesses import Columns
 from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.prompts import FUSION_V1, Prompt
 from curate.captions.viewing.pixel_budget import PixelBudget
@@ -23,7 +25,7 @@ from curate.experts.text_facts import TextFacts
 from curate.experts.verify_objects import VerifyObjects
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline
-from curate.stages import Expert, Resources, Stage
+from curate.stages import Resources, Stage
 from filters.caption_clean import CaptionClean
 from filters.max_aspect import MaxAspect
 from filters.min_clip_score import MinClipScore
@@ -47,6 +49,11 @@ OWL: Final = OpenObjects(
     min_score=0.2,
     resources=ON_GPU,
 )
+SEEN_BY_ALL: Final = Evidence(
+    read_lexicon("lvis"),
+    read_lexicon("coco80").names,
+    columns=Columns("open_objects", "open_objects_asked", "tags"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ class Perception:
     permissive: bool = False
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[Objects | Tags | OpenObjects, ...]:
         """The experts in the order in which they run."""
         detector, tagger, open_detector = self.detector, self.tagger, self.open_detector
         if self.permissive:
@@ -77,6 +84,11 @@ class Perception:
             sources = tuple(source for source in open_detector.sources if source != "tags")
             open_detector = replace(open_detector, sources=sources)
         return tuple(stage for stage in (detector, tagger, open_detector) if stage is not None)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns that they add."""
+        return frozenset(name for stage in self.stages for name in stage.adds.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,7 @@ class Checks:
 def densefusion(
     engine: ChatModel = ChatModel("Qwen/Qwen3-VL-8B-Instruct"),
     perception: Perception = Perception(),
-    evidence: Evidence = Evidence(),
+    evidence: Evidence = SEEN_BY_ALL,
     prompt: Prompt = FUSION_V1,
     hints: Hints = Hints(place=None, object_columns=("objects", "open_objects")),
     checks: Checks = Checks(),
@@ -122,7 +134,8 @@ def densefusion(
     which a tagger gives: `perception`. The paper's are EVA02, OWL-ViTv2 and RAM++; here YOLO11, YOLOE and its
     prompt-free form, which knows RAM++'s names. They are AGPL-3.0; `perception.permissive=true` runs Apache-2.0 models
     instead. The paper's figure shows tags among the hints and its templates do not;
-    `hints.blocks=alt_text,objects,ocr,tags` adds them. `evidence.lexicon` names the classes of the first detector.
+    `hints.blocks=alt_text,objects,ocr,tags` adds them. `evidence` hears all three: its
+    `lexicon` holds the words that a caption may claim, its `detector_labels` the classes of the first detector.
 
     Left out: SemDeDup (50,000 clusters, epsilon 0.4) and the pick of 20 per cluster, and the paper's own trained
     caption engine.
@@ -148,16 +161,28 @@ def densefusion(
             Ocr(),
             TextCommands(),
             caption,
-            *(_repaired(caption, evidence, checks) if checks.repair else [CaptionClean(checks.allow_marks)]),
+            *(
+                _repaired(caption, _heard(evidence, perception), checks)
+                if checks.repair
+                else [CaptionClean(checks.allow_marks)]
+            ),
         ]
     )
 
 
 def _measured(hints: Hints, perception: Perception) -> Hints:
     """Return the hints less the columns of experts that do not run."""
-    columns = {name for stage in perception.stages if isinstance(stage, Expert) for name in stage.adds.names}
-    kept = tuple(name for name in hints.object_columns if name in columns)
-    return replace(hints, object_columns=kept) if kept != hints.object_columns else hints
+    columns = tuple(name for name in hints.object_columns if name in perception.columns)
+    return hints if columns == hints.object_columns else replace(hints, object_columns=columns)
+
+
+def _heard(evidence: Evidence, perception: Perception) -> Evidence:
+    """Return the evidence less the witnesses that do not run."""
+    given = evidence.columns
+    objects, asked, tags = (
+        name if name in perception.columns else None for name in (given.objects, given.asked, given.tags)
+    )
+    return replace(evidence, columns=Columns(objects, asked, tags))
 
 
 def _repaired(caption: DenseCaption, evidence: Evidence, checks: Checks) -> list[Stage]:

@@ -29,7 +29,7 @@ def needed(weights: Weights) -> Needed:
 def check_detector(stage: str, weights: Weights) -> None:
     """Raise PlanError unless weights are a detector as far as names and files tell, and its library is installed."""
     if is_transformers(weights):
-        check_extra("transformers", "detect")
+        check_extra("transformers", "detect-permissive")
         if weights.is_local() and not (weights.path() / "config.json").is_file():
             raise PlanError(f"{stage}: {weights.where} has no config.json, so it is no model of transformers")
     else:

@@ -47,7 +47,7 @@ class OpenObjects:
     text_encoder: Weights | None = Weights("mobileclip2_b.ts")
     sources: tuple[Literal["tags", "alt_text"], ...] = ("tags", "alt_text")
     names: tuple[str, ...] = ()
-    lexicon: Lexicon = field(default_factory=lambda: read_lexicon("coco80"))
+    lexicon: Lexicon = field(default_factory=lambda: read_lexicon("lvis"))
     max_names: int = 32
     image_size_px: int = 640
     min_score: float = 0.25

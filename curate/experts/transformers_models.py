@@ -65,7 +65,7 @@ def load_owl(weights: Weights, min_score: float, device: str) -> "Owl":
     if model.config.model_type != "owlv2":
         raise PlanError(f"OpenObjects: {weights.where} is a {model.config.model_type}; give an owlv2 or a yoloe")
     with loading(f"OpenObjects: {weights!r}"):
-        tokenizer = load_extra("transformers", "detect").AutoTokenizer.from_pretrained(weights.path())
+        tokenizer = load_extra("transformers", "detect-permissive").AutoTokenizer.from_pretrained(weights.path())
     return Owl(model, processor, tokenizer, device, min_score)
 
 
@@ -119,7 +119,7 @@ class Owl:
 
 def _load(kind: str, weights: Weights, device: str) -> tuple[Any, Any]:
     """Return a model by the name of its auto class, and its image processor."""
-    library = load_extra("transformers", "detect")
+    library = load_extra("transformers", "detect-permissive")
     path = weights.path()
     with loading(f"transformers: {weights!r}"):
         model = getattr(library, kind).from_pretrained(path, use_safetensors=True, dtype="float32")

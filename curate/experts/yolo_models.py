@@ -25,6 +25,7 @@ __all__ = ["Yoloe", "load_detector", "load_tagger", "load_yoloe"]
 GREY: Final = 114  # what ultralytics puts beside an image that is no square
 ENCODERS: Final = {"mobileclip:blt": "mobileclip_blt", "mobileclip2:b": "mobileclip2_b"}
 MOST_BOXES: Final = 300  # of one image, ultralytics' own
+SAME_BOX: Final = 0.7  # IoU, ultralytics' own
 
 
 def load_detector(weights: Weights, side: int, min_score: float, device: str) -> Detector:
@@ -138,6 +139,7 @@ class Yoloe:
         return non_max_suppression(
             output,
             self.min_score,
+            SAME_BOX,
             agnostic=agnostic,
             multi_label=not agnostic,
             max_det=MOST_BOXES,

@@ -92,6 +92,44 @@ def test_images_without_a_name_never_reach_the_model(score):
     assert columns == {"open_objects": [[], []], "open_objects_asked": [[], []]}
 
 
+def by_hand(expert, image, names):
+    """Return the scores that the model's own library gives for these names, best first."""
+    import torch
+
+    if expert.text_encoder is None:
+        from transformers import AutoProcessor, Owlv2ForObjectDetection
+
+        processor = AutoProcessor.from_pretrained(expert.weights.where)
+        texts = [[f"a photo of a {name}" for name in names]]
+        inputs = processor(text=texts, images=image, return_tensors="pt")
+        logits = Owlv2ForObjectDetection.from_pretrained(expert.weights.where)(**inputs).logits
+        return sorted(logits.detach().sigmoid().flatten().tolist(), reverse=True)
+    import open_clip
+    from ultralytics import YOLOE
+
+    model = YOLOE(expert.weights.where)
+    tokens = open_clip.SimpleTokenizer(context_length=77)(names).int()
+    with torch.no_grad():
+        vectors = model.model.model[-1].get_tpe(torch.jit.load(expert.text_encoder.where)(tokens)[None])
+    model.set_classes(names, vectors)
+    (found,) = model.predict(image[:, :, ::-1], imgsz=128, conf=expert.min_score, verbose=False, agnostic_nms=False)
+    return sorted(found.boxes.conf.tolist(), reverse=True)
+
+
+@pytest.mark.models
+def test_scores_are_those_of_the_library_itself(expert):
+    """One name, since libraries give a box one name and we ask for each; a square image, since we resize otherwise.
+
+    Boxes outside of the image are not ours.
+    """
+    image = np.random.default_rng(3).integers(0, 255, (128, 128, 3), dtype=np.uint8)
+    all_boxes = dataclasses.replace(expert, sources=(), names=("cat",), max_objects=500, max_overlap=1.0)
+    (ours,) = all_boxes.load()(Batch(pa.table({"uid": ["u"]}), (), [image])).columns["open_objects"]
+    theirs = by_hand(expert, image, ["cat"])
+    assert ours[0]["score"] == pytest.approx(theirs[0], abs=2e-3)
+    assert all(min(abs(one["score"] - score) for score in theirs) < 2e-3 for one in ours)
+
+
 def names(expert, tags, alt_text):
     return expert.names_of({"tags": tags, "alt_text": alt_text})
 
