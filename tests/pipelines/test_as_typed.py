@@ -20,19 +20,19 @@ from tests.support.terminal import Said, Terminal
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.recipes
 
-ON_CPU = ("engine.gpus=0", "engine.kv_cache_gib=0.5", "engine.max_num_seqs=16")
+SMALL = ("engine.kv_cache_gib=0.5", "engine.max_num_seqs=16")  # for 8 GB of memory; all else is default
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a recipe says on a machine without network and models, and what a user sets so that it runs on two CPUs.
+    """What a recipe says on a machine without network and models, and what a user sets so that a laptop runs it.
 
     `gates` are the filters that may drop what models of made weights say of photographs; `small` is what may become of
     the thumbnail, null: kept.
     """
 
     says: str
-    settings: tuple[str, ...] = ON_CPU
+    settings: tuple[str, ...] = SMALL
     gates: tuple[str, ...] = ()
     small: tuple[str | None, ...] = ("MinSide",)
 
@@ -52,13 +52,13 @@ RECIPES = {
     ),
     "human_caption": Recipe(
         r"yoloe-26l-seg\.pt@v[\d.]+ is not on this machine, .*`curate models human_caption --fetch DIR`.*",
-        (*ON_CPU, "hints.min_attribute_probability=0.02"),
+        (*SMALL, "hints.min_attribute_probability=0.02"),
         gates=("MinAttributes",),
         small=(None, "MinFace", "MinAttributes"),
     ),
     "sail_caption": Recipe(
         "no caption may be dropped on the word of caption_judge-v1-[0-9a-f]+ that was not measured; .*",
-        (*ON_CPU, "uncalibrated=true"),
+        (*SMALL, "uncalibrated=true"),
     ),
 }
 WITHOUT_MODELS = ("datacomp_basic", "quickstart")  # the first needs none, the second has its own
@@ -101,11 +101,8 @@ def test_without_network_and_models_it_says_in_one_sentence_what_to_do(name, ter
 
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_fetched_models_make_it_run_from_the_first_image_to_the_last_stage(name, terminal, images, hub):
-    settings = arguments(name)
-    publish(name, hub)
-    online = Terminal(terminal.home, hub.environment)
-    good(online.curate("models", name, "--fetch", "models"))
-    run = ("run", name, "--input", images, "--dataset", "dataset", "--models", "models", *settings)
+    fetch(name, terminal, hub)
+    run = ("run", name, "--input", images, "--dataset", "dataset", "--models", "models", *arguments(name))
     good(terminal.curate(*run))
 
     store = Store(str(terminal.home / "dataset"))
@@ -145,15 +142,26 @@ def test_quickstart_says_where_its_weights_should_be_and_runs_with_them(terminal
     assert unmeasured(store, latest(store)) == []
 
 
-def arguments(name: str) -> list[str]:
-    return [argument for setting in RECIPES[name].settings for argument in ("-p", setting)]
+def test_a_gpu_that_is_not_there_is_one_sentence_before_work_starts(terminal, images, hub):
+    fetch("sail_caption", terminal, hub)
+    run = ("run", "sail_caption", "--input", images, "--dataset", "dataset", "--models", "models")
+    said = terminal.curate(*run, "-p", "uncalibrated=true", "-p", "engine.gpus=1")
+    assert said.code == 2
+    assert re.fullmatch(r"error: .*1 GPU.*-p engine\.gpus=0 to run on CPUs.*", said.error), said.err
+    assert said.seconds < 60
+    assert not (terminal.home / "dataset" / "columns").exists()
 
 
-def publish(name: str, hub: HubFolder) -> None:
-    """Put on the hub what a recipe asks for with its defaults, under its names and revisions."""
+def fetch(name: str, terminal: Terminal, hub: HubFolder) -> None:
+    """Put on the hub what a recipe asks for by default, under its names and revisions, and fetch it from there."""
     for needed in models_of(build(find_recipe(name), [])[0]):
         if hub_of(needed.weights.where):
             hub.add(needed.weights)
+    good(Terminal(terminal.home, hub.environment).curate("models", name, "--fetch", "models"))
+
+
+def arguments(name: str) -> list[str]:
+    return [argument for setting in RECIPES[name].settings for argument in ("-p", setting)]
 
 
 def good(said: Said) -> Said:
