@@ -62,8 +62,8 @@ class Claims:
 
     Objects are classes and nouns outside of the lexicon, each once: `supported`, `unsupported` (contradicted: a
     detector that knows it did not see it) or `unjudged` (nobody could have seen it). Lists are empty where a source is
-    missing. `verdicts` are all claims, each with what was found: objects, quotations, numbers (two or more, or none) and places
-    of objects that are not contradicted themselves.
+    missing. `verdicts` are all claims, each with what was found: objects, quotations, numbers (two or more, or none)
+    and places of objects that are not contradicted themselves.
     """
 
     object_precision: float | None = None
@@ -204,10 +204,13 @@ class Evidence:
             verdicts.append(Judged("text", text, _verdict(seen) if ocr_lines is not None else "unjudged"))
         return Claims(**(object_claims if witnesses.measured else {}), **text_claims, verdicts=tuple(verdicts))
 
+    def mentions(self, caption: str) -> list[Mention]:
+        """Return the mentions of classes and of other nouns, in order."""
+        return _merged(caption, self.lexicon.mentions(caption), self.lexicon)
+
     def named(self, caption: str) -> tuple[str, ...]:
         """Return the classes and nouns that a caption says are there, each once."""
-        mentions = self.lexicon.mentions(caption)
-        return tuple(dict.fromkeys(one.label for one in _merged(caption, mentions, self.lexicon) if one.count != 0))
+        return tuple(dict.fromkeys(one.label for one in self.mentions(caption) if one.count != 0))
 
     def boxes(self, objects: Sequence[Mapping[str, Any]], least: float) -> Boxes:
         """Return the boxes of each class of the lexicon with a score of at least `least`; broken ones are left out."""
