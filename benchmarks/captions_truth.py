@@ -56,19 +56,23 @@ class Sight:
     tagged: float = 1.0
 
     def boxes(
-        self, sample: Sample, kind: str, name_of: Callable[[str], str | None], invent: Iterable[str]
+        self, sample: Sample, kind: str, names_of: Callable[[str], list[str]], invent: Iterable[str]
     ) -> tuple[list[dict[str, Any]], int, int]:
-        """Return boxes of the things that have a name, how many there are, and how many of them were missed."""
+        """Return boxes of the things that have names, one a name, how many such things there are, and how many are missed.
+
+        `invent` are the names of which one that is not there may be seen.
+        """
         rng = random.Random(_seed(sample.name, kind))
         rows, missed = [], 0
-        named = [(name, centre) for label, centre in sample.things if (name := name_of(label))]
-        for name, (x, y) in named:
+        named = [(names, centre) for label, centre in sample.things if (names := names_of(label))]
+        for names, (x, y) in named:
             if rng.random() < self.missed:
                 missed += 1
                 continue
             score = 0.35 if rng.random() < self.doubtful else 0.9
-            rows.append({"label": name, "box": [x - 0.1, y - 0.1, x + 0.1, y + 0.1], "score": score})
-        choices = sorted(set(invent) - {name for name, _ in named})
+            box = [x - 0.1, y - 0.1, x + 0.1, y + 0.1]
+            rows += [{"label": name, "box": box, "score": score} for name in names]
+        choices = sorted(set(invent).difference(*(names for names, _ in named)))
         if choices and rng.random() < self.invented:
             rows.append({"label": rng.choice(choices), "box": [0.4, 0.4, 0.6, 0.6], "score": 0.4})
         return rows, len(named), missed

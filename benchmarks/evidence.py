@@ -49,6 +49,10 @@ class Setting:
     knows: frozenset[str]
     asks: str = ""
 
+    @property
+    def is_coco(self) -> bool:
+        return len(self.knows) == len(COCO.names)
+
 
 def settings() -> list[Setting]:
     """Return the rows; a closed detector of LVIS knows the categories of ultralytics' lvis.yaml."""
@@ -76,20 +80,16 @@ def lvis_names() -> list[str]:
 def look(setting: Setting, sample: Sample, sight: Sight, seen: Counter[str]) -> Claims:
     """Return the evidence of a caption by simulated experts."""
 
-    def closed(label: str) -> str | None:
-        if setting.knows is COCO_CLASSES or len(setting.knows) == len(COCO.names):
-            return AS_COCO.get(label) or (label if label in setting.knows else None)
-        known = LVIS.label_of(label)
-        return known if known in setting.knows else None
+    def closed(label: str) -> list[str]:
+        known = LVIS.label_of(label) if setting.evidence.lexicon is LVIS and not setting.is_coco else None
+        name = known or AS_COCO.get(label, label)
+        return [name] if name in setting.knows else []
 
     objects, there, missed = sight.boxes(sample, "closed", closed, setting.knows)
     seen.update(there=there, missed=missed, boxes=len(objects), images=1)
     lines = [{"text": text, "box": [0.4, 0.4, 0.6, 0.6], "score": 0.9} for text in sample.texts]
     open_set = _open_set(setting, sample, sight) if setting.asks else None
     return setting.evidence.measure(sample.caption, objects, lines, open_set)
-
-
-COCO_CLASSES = frozenset(COCO.names)
 
 
 def _open_set(setting: Setting, sample: Sample, sight: Sight) -> OpenSet:
@@ -104,10 +104,10 @@ def _open_set(setting: Setting, sample: Sample, sight: Sight) -> OpenSet:
         if claim.flag != "!":
             called.setdefault(claim.label, set()).add(label_of_name(claim.surface, lexicon))
 
-    def open_name(label: str) -> str | None:
-        return next((name for name in (label_of_name(label, lexicon), *sorted(called.get(label, ()))) if name in names), None)
+    def open_names(label: str) -> list[str]:
+        return sorted(({label_of_name(label, lexicon)} | called.get(label, set())) & names)
 
-    objects, _, _ = sight.boxes(sample, "open", open_name, names)
+    objects, _, _ = sight.boxes(sample, "open", open_names, names)
     return OpenSet(objects, sorted(names), [{"label": tag, "score": 0.9} for tag in tags])
 
 
@@ -133,7 +133,8 @@ def measure(setting: Setting, samples: Iterable[Sample], sight: Sight) -> dict[s
         wrong = {m.label for m, claim in zip(mentions, found, strict=True) if claim and claim.flag == "!"} - right
         tally["planted"] += sum(claim.flag == "!" for claim in sample.claims)
         tally["found"] += len(wrong & set(claims.unsupported))
-        tally["marked"] += len(claims.unsupported)
+        tally["marked"] += len((wrong | right) & set(claims.unsupported))
+        tally["unlabelled"] += len(set(claims.unsupported) - wrong - right)
         miscounted = {label for claim in sample.claims if claim.flag == "#" for label in _labels(claim, setting)}
         tally["numbers"] += sum(claim.flag == "#" for claim in sample.claims)
         tally["wrong_numbers"] += len(claims.wrong_counts)
@@ -148,6 +149,7 @@ def measure(setting: Setting, samples: Iterable[Sample], sight: Sight) -> dict[s
         "planted": tally["planted"],
         "precision": _share(tally["found"], tally["marked"]),
         "recall": _share(tally["found"], tally["planted"]),
+        "unlabelled": tally["unlabelled"],
         "wrong numbers": tally["numbers"],
         "precision ": _share(tally["numbers_found"], tally["wrong_numbers"]),
         "recall ": _share(tally["numbers_found"], tally["numbers"]),
@@ -170,7 +172,9 @@ def nouns(samples: Sequence[Sample], evidence: Evidence) -> dict[str, Any]:
         found = matched(mentions, sample.claims)
         hits += len({claim.start for claim in found if claim})
         claimed, marked = claimed + len(mentions), marked + len(sample.claims)
-    right = sum(claim is not None for sample in samples for claim in matched(evidence.mentions(sample.caption), sample.claims))
+    right = sum(
+        claim is not None for sample in samples for claim in matched(evidence.mentions(sample.caption), sample.claims)
+    )
     return {"nouns": marked, "found": _share(hits, marked), "found that are nouns for things": _share(right, claimed)}
 
 
@@ -198,7 +202,11 @@ def _mean(values: list[float]) -> float:
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Return rows as Markdown."""
     head = list(rows[0])
-    lines = [head, ["---"] * len(head), *[[f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]]
+    lines = [
+        head,
+        ["---"] * len(head),
+        *[[f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows],
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -209,7 +217,9 @@ def main() -> None:
     args = parser.parse_args()
     samples = read_captions(held_out=not args.tuning)
     words = sum(len(sample.caption.split()) for sample in samples) / len(samples)
-    print(f"{len(samples)} captions, {words:.0f} words on average; {nouns(samples, Evidence(LVIS))}; texts: {texts(samples)}")
+    print(
+        f"{len(samples)} captions, {words:.0f} words on average; {nouns(samples, Evidence(LVIS))}; texts: {texts(samples)}"
+    )
     for title, sight in (("Perfect experts", PERFECT), (f"Faulty experts: {FAULTY}", FAULTY)):
         print(f"\n### {title}\n\n{table([measure(setting, samples, sight) for setting in settings()])}")
 

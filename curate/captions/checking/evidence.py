@@ -1,6 +1,7 @@
 """Compare what a caption claims with what detector and OCR found, in both directions."""
 
 import functools
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Final
@@ -262,13 +263,17 @@ class Evidence:
     ) -> tuple[dict[str, Any], list[Judged]]:
         """Compare numbers and places; those of a contradicted object are no claims of their own.
 
-        A lexicon without classes above others is read as it always was: nouns outside of it own no number or place.
+        A lexicon without classes above others is read as it always was: nouns outside of it own no number or place, and
+        "a man" is one man. With them only a number of two or more has an upper end.
         """
         own, merged = mentions
         is_open = bool(self.lexicon.parents or self.columns.needs)
         read = [replace(one, label=witnesses.level(one.label) or one.label) for one in (merged if is_open else own)]
         places = positions(caption, read)
         said = said_counts(caption, read, places, self.lexicon)
+        if is_open:  # things named one by one are not all that there are
+            several = {one.label for one in read if one.count and one.count > 1}
+            said = {one: (low, high if one in several or not high else math.inf) for one, (low, high) in said.items()}
         counts = {label: self._count(label, number, witnesses) for label, number in said.items()}
         spots = [(read[place.mention].label, place) for place in places]
         found = [(label, place, self._place(label, place, witnesses)) for label, place in spots]

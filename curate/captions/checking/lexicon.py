@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from curate.captions.checking.common_words import is_one_thing, may_be_verb, names_more
+from curate.captions.checking.common_words import GRAMMAR, is_plural_thing, may_be_verb, names_more, phrase_opens
 from curate.captions.checking.lexicon_text import read_table
 from curate.captions.checking.numbers import NUMBERS, clashes, count_before, still_denied
 from curate.captions.checking.words import Token, joined, quotes, split_tokens
@@ -108,30 +108,34 @@ class Lexicon:
     def _names(self, form: Form, place: tuple[list[Token], int, int], text: str) -> bool:
         """Tell whether a form that stands at a place names a thing there, and does not only describe another."""
         tokens, at, size = place
-        if not _is_noun(form, tokens, at, size, text):
-            return False
         if not self.parents:
-            return True
-        if form.is_plural:
-            return not (size == 1 and at and may_be_verb(tokens[at][0]) and self._is_subject(tokens, at, text))
-        return not self._describes(tokens, at + size - 1, text)
+            return _is_noun(form, tokens, at, size, text)
+        if size == 1 and at and may_be_verb(tokens[at][0]) and self._is_verb(form, tokens, at, text):
+            return False
+        if form.is_adjective and not phrase_opens(tokens, at, text):
+            return False
+        return form.is_plural is True or not self._describes(tokens, at + size - 1, text)
 
-    def _is_subject(self, tokens: list[Token], at: int, text: str) -> bool:
-        """Tell whether one thing stands before a token, so that this may be its verb: "a cat watches"."""
+    def _is_verb(self, form: Form, tokens: list[Token], at: int, text: str) -> bool:
+        """Tell whether a word that may be a verb agrees with the noun before it: "a cat watches", "gulls wheel"."""
         if text[tokens[at - 1][2] : tokens[at][1]] != " ":
             return False
         before = tokens[at - 1][0]
-        form = _forms(self).get((before,))
-        return form.is_plural is False if form else is_one_thing(before)
+        known = _forms(self).get((before,))
+        is_many = bool(known.is_plural) if known and known.label else is_plural_thing(before)
+        ends_in_s = tokens[at][0] != form.single and tokens[at][0].endswith("s")
+        return is_many is not None and is_many != ends_in_s
 
     def _describes(self, tokens: list[Token], end: int, text: str) -> bool:
         """Tell whether the word after a form is a noun that it describes: of this lexicon, or any other."""
         after = end + 1
         if after >= len(tokens) or text[tokens[end][2] : tokens[after][1]] not in (" ", "-"):
             return False
+        if tokens[after][0] in GRAMMAR:
+            return False
         form = _forms(self).get((tokens[after][0],))
         if form and form.label:
-            return not form.is_adjective and not may_be_verb(tokens[after][0])
+            return not form.is_plural or not may_be_verb(tokens[after][0])
         return names_more(tokens, end, text)
 
     @property
