@@ -1,9 +1,10 @@
 """Dense captions with their truth, written by hand, and detectors, taggers and OCR that are simulated from it.
 
-A block of benchmarks/evidence_captions/*.txt is a caption and a line of what else is there. `{surface=label*count@place}`
-marks a noun for a thing: its label in plain English (its last word where none is given), how many there are (1) and where.
-`{!surface}` is not there, of `{#surface}` the caption says a wrong number, of `{~surface}` a wrong place; a quotation that
-begins with "!" is no text of the image. The first six blocks of a file are for tuning, the others are held out.
+A block of benchmarks/evidence_captions/*.txt is a caption and a line of what else is there.
+`{surface=label*count@place}` marks a noun for a thing: its label in plain English (the surface where none is given), how
+many there are (1) and where. `{!surface}` is not there, of `{#surface}` the caption says a wrong number, of `{~surface}`
+a wrong place; a quotation that begins with "!" is no text of the image. The first six blocks of a file are for tuning,
+the others are held out.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ PLACES = {"left": (0.15, 0.5), "right": (0.85, 0.5), "top": (0.5, 0.15), "bottom
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A noun of a caption, at characters `start` to `end`, and the truth: `flag` as in the file, "" for a right claim."""
+    """A noun of a caption, at characters `start` to `end`, and the truth; `flag` as in the file, "" if right."""
 
     start: int
     end: int
@@ -48,7 +49,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """How well the experts see: shares of things missed, of doubtful boxes, and of images with a thing that is not there."""
+    """How well the experts see: shares of things missed, of doubtful boxes, of images with a box of nothing, of tags."""
 
     missed: float = 0.0
     doubtful: float = 0.0
@@ -58,7 +59,7 @@ class Sight:
     def boxes(
         self, sample: Sample, kind: str, names_of: Callable[[str], list[str]], invent: Iterable[str]
     ) -> tuple[list[dict[str, Any]], int, int]:
-        """Return boxes of the things that have names, one a name, how many such things there are, and how many are missed.
+        """Return boxes of the things that have names, how many such things there are, and how many are missed.
 
         `invent` are the names of which one that is not there may be seen.
         """

@@ -30,8 +30,8 @@ FILE: Final = Path(__file__).parent.parent / "lexica" / "common-words.txt"
 SECTIONS: Final[Mapping[str, Kind]] = {"things": "thing", "both": "both", "verbs": "verb", "others": "other"}
 # Words for a part of the picture, for the picture itself, for any thing or many things: they claim nothing.
 ARTICLES_TEXT: Final = (
-    "a an another any both each every few his her its many more my no one other our several some that the their these "
-    "this those two various your"
+    "a an another any both each every few his her its many more my no one other our several some that the their "
+    "these this those two various your"
 )
 ARTICLES: Final = frozenset(ARTICLES_TEXT.split())
 BEFORE_TEXT: Final = (
@@ -41,29 +41,29 @@ BEFORE_TEXT: Final = (
 )
 BEFORE: Final = frozenset(BEFORE_TEXT.split())
 EMPTY_WORDS_TEXT: Final = (
-    "accent addition angle area array arrangement art assortment atmosphere background backdrop back base bit bottom "
-    "bunch center centre closeup cluster collection color colour colors corner couple cut decor decoration design "
-    "detail display edge element end ends equipment event evening expression feature few finish foreground frame "
-    "front glow group half highlight hint home image inside item kind lead left length light line look lot lots mark "
-    "material merchandise middle moment mood morning name night object occasion one order others outside pair part "
-    "parts pattern photo photograph picture piece pile place point portion pose position presence print product "
-    "remains rest right row rows scale scene series set setting shade shadow shadows shape shot side sides sight size "
-    "space spot stack stretch stripe structure style subject surface tip tone top touch type use variety view way "
-    "works thing things interior exterior surroundings perspective pop work recording title text letter letters word "
-    "words reading"
+    "accent addition angle area array arrangement art assortment atmosphere background backdrop back base bit "
+    "bottom bunch center centre closeup cluster collection color colour colors corner couple cut decor decoration "
+    "design detail display edge element end ends equipment event evening expression feature few finish foreground "
+    "frame front glow group half highlight hint home image inside item kind lead left length light line look lot "
+    "lots mark material merchandise middle moment mood morning name night object occasion one order others outside "
+    "pair part parts pattern photo photograph picture piece pile place point portion pose position presence print "
+    "product remains rest right row rows scale scene series set setting shade shadow shadows shape shot side sides "
+    "sight size space spot stack stretch stripe structure style subject surface tip tone top touch type use variety "
+    "view way works thing things interior exterior surroundings perspective pop work recording title text letter "
+    "letters word words reading"
 )
 EMPTY_WORDS: Final = frozenset(EMPTY_WORDS_TEXT.split())
-# Words that hold a sentence together, which no dictionary of nouns and verbs lists, and participles with forms of their own.
+# Words that hold a sentence together, which no list of nouns and verbs has, and participles with forms of their own.
 GRAMMAR_TEXT: Final = (
-    "all and are because been being can cannot could may might must will but both did does each either every for had has have having hers herself him himself "
-    "how itself mine neither nor ours she should shall such than that them themselves then there theirs these they this "
-    "those though until was were what when where which while who whom whose why with would yet you your "
-    "bent built drawn driven fallen frozen grown held hidden hung kept laid lit made seen shown stuck swung taken thrown "
-    "torn woven worn written wrought"
+    "all and are because been being can cannot could may might must will but both did does each either every for "
+    "had has have having hers herself him himself how itself mine neither nor ours she should shall such than that "
+    "them themselves then there theirs these they this those though until was were what when where which while who "
+    "whom whose why with would yet you your bent built drawn driven fallen frozen grown held hidden hung kept laid "
+    "lit made seen shown stuck swung taken thrown torn woven worn written wrought"
 )
 COMPOUNDS_TEXT: Final = (
-    "app costume drawing event fair festival figurine game icon logo match party pattern photo picture print race season "
-    "shape sticker team tournament toy"
+    "app costume drawing event fair festival figurine game icon logo match party pattern photo picture print race "
+    "season shape sticker team tournament toy"
 )
 COMPOUNDS: Final = frozenset(COMPOUNDS_TEXT.split())
 """Words that make another thing, or none, of the noun before them: "a baseball game", "a cat figurine"."""
