@@ -1,10 +1,10 @@
 """Dense captions with their truth, written by hand, and detectors, taggers and OCR that are simulated from it.
 
 A block of benchmarks/evidence_captions/*.txt is a caption and a line of what else is there.
-`{surface=label*count@place}` marks a noun for a thing: its label in plain English (the surface where none is given), how
-many there are (1) and where. `{!surface}` is not there, of `{#surface}` the caption says a wrong number, of `{~surface}`
-a wrong place; a quotation that begins with "!" is no text of the image. The first six blocks of a file are for tuning,
-the others are held out.
+`{surface=label*count@place}` marks a noun for a thing: its label in plain English (the surface where none is given),
+how many there are (1) and where. `{!surface}` is not there, of `{#surface}` the caption says a wrong number, of
+`{~surface}` a wrong place; a quotation that begins with "!" is no text of the image.
+The first six blocks of a file are for tuning, the others are held out.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """How well the experts see: shares of things missed, of doubtful boxes, of images with a box of nothing, of tags."""
+    """How well experts see: shares of things missed, doubtful boxes, images with a box of nothing, things tagged."""
 
     missed: float = 0.0
     doubtful: float = 0.0

@@ -151,8 +151,11 @@ def is_plural_thing(word: str) -> bool | None:
     return single != word if kind in ("thing", "both") else None
 
 
-def phrase_opens(tokens: list[Token], at: int, text: str) -> bool:
-    """Tell whether an article, number or preposition stands before the token, with describing words between at most."""
+def phrase_opens(tokens: list[Token], at: int, text: str, past_nouns: bool = False) -> bool:
+    """Tell whether an article, number or preposition stands before the token, with describing words between at most.
+
+    Nouns end the search unless `past_nouns`: in "a court is orange" no article belongs to the last word.
+    """
     for back in range(1, REACH + 2):
         here = at - back
         if here < 0 or not joined(tokens, here + 1, text):
@@ -160,7 +163,7 @@ def phrase_opens(tokens: list[Token], at: int, text: str) -> bool:
         word = tokens[here][0]
         if word in ARTICLES or word in NUMBERS or word.isdigit() or (word in BEFORE and word != "to"):
             return True
-        if kind_of(word)[0] in ("thing", "both"):
+        if not past_nouns and kind_of(word)[0] in ("thing", "both"):
             return False
     return False
 

@@ -217,17 +217,23 @@ class Evidence:
         """Return the boxes of each class of the lexicon with a score of at least `least`; broken ones are left out."""
         return boxes_of(objects, least, self.lexicon)
 
+    @functools.cached_property
+    def _known(self) -> frozenset[str]:
+        """The classes of the detector."""
+        if not self.detector_labels:
+            return frozenset(self.lexicon.names)
+        return frozenset(label for name in self.detector_labels if (label := self.lexicon.label_of(name)))
+
     def knows(self, label: str) -> bool:
         """Tell whether the detector can see a class."""
-        return label in _known(self.lexicon, self.detector_labels)
+        return label in self._known
 
     def witnesses(self, objects: Sequence[Mapping[str, Any]] | None, open_set: OpenSet | None = None) -> Witnesses:
         """Return who saw what: the detector, and the open-set detector and tags where they were measured."""
         detectors = []
         if objects is not None:
             scores = self.min_object_score, self.sure_object_score
-            known = _known(self.lexicon, self.detector_labels)
-            detectors.append(Witness(known, *(boxes_of(objects, score, self.lexicon) for score in scores)))
+            detectors.append(Witness(self._known, *(boxes_of(objects, score, self.lexicon) for score in scores)))
         found = open_set or OpenSet()
         if found.objects is not None and found.asked is not None:
             asked = frozenset(label_of_name(name, self.lexicon) for name in found.asked)
@@ -327,13 +333,6 @@ class Evidence:
 
 def _verdict(is_right: bool | None) -> Verdict:
     return "unjudged" if is_right is None else "supported" if is_right else "contradicted"
-
-
-@functools.lru_cache(maxsize=64)
-def _known(lexicon: Lexicon, detector_labels: tuple[str, ...]) -> frozenset[str]:
-    """Return the classes of a detector."""
-    names = detector_labels or lexicon.names
-    return frozenset(label for name in names if (label := lexicon.label_of(name) if detector_labels else name))
 
 
 def _merged(text: str, mentions: list[Mention], lexicon: Lexicon) -> list[Mention]:

@@ -92,12 +92,12 @@ def _noun(tokens: list[Token], at: int, text: str, taken: list[bool]) -> str | N
     if kind == "both" and not before:
         return single  # the first word of a sentence is hardly its verb
     if kind == "both":
-        return single if not _is_verb(tokens, at, before) and phrase_opens(tokens, at, text) else None
+        return single if not _is_verb(tokens, at, before) and phrase_opens(tokens, at, text, past_nouns=True) else None
     if text[start].isupper():
         return single if single != word and _begins_sentence(text, start) and single.isascii() else None
     if ABSTRACT.search(single) or not single.isascii():
         return None
-    return single if phrase_opens(tokens, at, text) else None
+    return single if phrase_opens(tokens, at, text, past_nouns=True) else None
 
 
 def _begins_sentence(text: str, start: int) -> bool:
@@ -118,8 +118,8 @@ def _is_verb(tokens: list[Token], at: int, before: str) -> bool:
         return True
     word = tokens[at][0]
     is_plural = kind_of(word)[1] != word
-    kind, single = kind_of(before) if before else (None, "")
-    return kind in ("thing", "both") and (single == before) == is_plural
+    kind, single = kind_of(before) if before else ("other", "")
+    return kind in ("thing", "both", None) and (single == before) == is_plural
 
 
 def _first(tokens: list[Token], at: int, text: str, taken: list[bool]) -> int:
