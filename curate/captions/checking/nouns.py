@@ -116,6 +116,8 @@ def _is_verb(tokens: list[Token], at: int, before: str) -> bool:
     """Tell whether a word that may be a verb is one: "a man parks", "the dogs bark", "to paint"."""
     if before in SUBJECTS:
         return True
+    if before in ARTICLES or before in BEFORE or before in NUMBERS:
+        return False
     word = tokens[at][0]
     is_plural = kind_of(word)[1] != word
     kind, single = kind_of(before) if before else ("other", "")
