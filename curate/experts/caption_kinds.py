@@ -41,7 +41,7 @@ class CaptionKinds:
     most_tags: int = 20
     temperature: float = 0.0
     seed: int = 0
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     adds: ClassVar[pa.Schema] = CAPTION_KINDS
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class CaptionKinds:
         return scorer(self.adds, self.engine, partial(self._write, stage=repr(self)))
 
     def _write(self, row: Row, image: Pixels, stage: str) -> Conversation:
-        image = fit_budget(image, self.longest_side_px)
+        image = fit_budget(image, self.longest_side_px, self.engine.facts.images)
         refusals = {kind.name: _refusal(kind, row) for kind in self.kinds}
         kinds = [kind for kind in self.kinds if refusals[kind.name] is None]
         answers = yield [self._request(kind, row, image, stage) for kind in kinds]
@@ -87,7 +87,7 @@ class CaptionKinds:
             "captions_model": self.engine.name,
             "captions_prompt_tokens": sum(answer.prompt_tokens for answer in answers),
             "captions_completion_tokens": sum(answer.completion_tokens for answer in answers),
-            "tags": None if tags is None else parse_tags(tags, self.most_tags),
+            "captions_tags": None if tags is None else parse_tags(tags, self.most_tags),
         } | self._names(row, written)
 
     def _request(self, kind: Kind, row: Row, image: Pixels, stage: str) -> Request:

@@ -120,7 +120,7 @@ class RepairCaption:
         }
 
     def _request(self, row: Row, image: Pixels, first: Checked, stage: str) -> Request:
-        image = fit_budget(image, self.longest_side_px)
+        image = fit_budget(image, self.longest_side_px, self.engine.facts.images)
         text = fill(self.prompt.text, first.caption, first.faults, QUOTED)
         hints = self.hints.without("alt_text", "ocr") if first.faults.by_injection else self.hints
         return Request(
