@@ -3,18 +3,28 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 import pyarrow as pa
 
 from curate.engines.engine import Engine
 from curate.errors import PlanError
-from curate.stages import SAMPLE_STAGE, SOURCE_NAME, Expert, Filter, Luma, Resources, Stage, stage_id, stage_name
+from curate.stages import (
+    SAMPLE_STAGE,
+    SOURCE_NAME,
+    Expert,
+    Filter,
+    Resources,
+    Stage,
+    stage_id,
+    stage_name,
+    sum_gpus,
+)
 from schemas.cell import CELL
 from schemas.sample import SAMPLE
 from schemas.verdict import VERDICT
 
-__all__ = ["FailureLimits", "Pipeline", "Segment", "Step", "engines_of", "stage_labels", "verdict_id"]
+__all__ = ["FailureLimits", "Pipeline", "Segment", "Step", "engines_of", "follow_ids", "stage_labels", "verdict_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +89,6 @@ class Segment:
         return next((engine for expert in self.experts if (engine := engine_of(expert))), None)
 
     @property
-    def side(self) -> int | None:
-        """Shortest side in px that decoded images keep: the most any expert asks for. Null: no pixels needed."""
-        sides = [expert.pixels for expert in self.experts if expert.pixels is not None]
-        return None if not sides else 0 if 0 in sides else max(sides)
-
-    @property
-    def luma(self) -> bool:
-        """Tell whether no expert of the segment looks at colours: images are then decoded in a third less time."""
-        experts = [expert for expert in self.experts if expert.pixels is not None]
-        return all(isinstance(expert, Luma) and expert.luma for expert in experts)
-
-    @property
     def resources(self) -> Resources:
         """What a worker needs to hold all experts of the segment; experts that share an engine count once.
 
@@ -105,7 +103,7 @@ class Segment:
         custom = {name: add(dict(r.custom).get(name, 0.0) for r in each) for name in names}
         return Resources(
             cpus=max(r.cpus for r in each),
-            gpus=add(r.gpus for r in each),
+            gpus=sum_gpus((r.gpus for r in each), add),
             workers=min(workers) if workers else None,
             batch_rows=max(r.batch_rows for r in heavy),
             in_flight=max(r.in_flight for r in each),
@@ -183,6 +181,29 @@ class Pipeline:
     def verdict_id(self, limit: int | None = None) -> str:
         """Return the folder name of this pipeline's decisions; see the function of this name."""
         return verdict_id(self.resolve(), limit)
+
+
+def follow_ids(old: Sequence[Stage], new: Sequence[Stage]) -> list[Stage]:
+    """Return the new stages, in which whoever names an old one by its id, as `CaptionGate` its judge, names the new."""
+    changed = [
+        (stage_id(a), stage_id(b))
+        for a, b in zip(old, new, strict=True)
+        if a is not b and isinstance(a, Expert) and isinstance(b, Expert)
+    ]
+    ids = dict(changed)
+    followed: list[Stage] = []
+    for stage in new:
+        values = _own_fields(stage)
+        named = {name: ids[value] for name, value in values.items() if isinstance(value, str) and value in ids}
+        followed.append(replace(stage, **named) if named else stage)  # type: ignore[type-var]
+    return followed
+
+
+def _own_fields(stage: Stage) -> dict[str, object]:
+    """Return the fields of a stage that are given to it."""
+    if not is_dataclass(stage):
+        return {}
+    return {each.name: getattr(stage, each.name) for each in fields(stage) if each.init}
 
 
 def verdict_id(steps: Sequence[Step], limit: int | None = None) -> str:

@@ -19,6 +19,7 @@ from curate.engines.vllm_process import event_loop, plugins
 from curate.engines.vllm_request import completion, one_line, render, sampling
 from curate.errors import EngineError, PlanError, SampleError
 from curate.models.chat_models import ChatFacts, chat_facts
+from curate.models.checkpoints import check_chat_model
 from curate.models.extras import check_extra
 from curate.models.image_sizes import Patches
 from curate.models.weights import Weights
@@ -96,9 +97,8 @@ class Vllm:
         )
 
     def check(self) -> None:
+        check_chat_model(self.model)
         check_extra("vllm", "vllm")
-        if self.model.is_local():
-            self.model.path()
 
     def start(self) -> None:
         live(self, _Running)
@@ -182,7 +182,7 @@ def engine_arguments(config: Vllm) -> Any:
     one_by_one = config.deterministic and current_platform.is_cpu()  # oneDNN picks a kernel by the rows of a batch
     cache_gib = config.kv_cache_gib or (CPU_CACHE_GIB if current_platform.is_cpu() else None)
     return AsyncEngineArgs(
-        model=str(config.model.path()) if config.model.is_local() else config.model.where,
+        model=str(config.model.path()),
         dtype=config.dtype,
         max_model_len=config.max_model_len,
         trust_remote_code=config.trust_remote_code,

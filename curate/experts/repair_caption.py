@@ -73,8 +73,9 @@ class RepairCaption:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        more = (VERIFIED if self.verified else ()) + ((self.detail,) if self.detail else ())
-        return tuple(dict.fromkeys(READ + self.hints.needs + more))
+        witnesses = self.evidence.columns.needs + (VERIFIED if self.verified else ())
+        detail = (self.detail,) if self.detail else ()
+        return tuple(dict.fromkeys(READ + self.hints.needs + witnesses + detail))
 
     @property
     def pixels(self) -> int:
@@ -145,8 +146,9 @@ class RepairCaption:
         if self.languages.judge(caption, detect)[2]:
             marks = sorted([*marks, "wrong_language"])
         confirmed, denied = ((tuple(row[name] or ()) if self.verified else ()) for name in VERIFIED)
-        claims = self.evidence.measure(caption, row["objects"], row["ocr_lines"]).without_doubt_of(confirmed)
-        named = {mention.label for mention in self.evidence.lexicon.mentions(caption) if mention.count != 0}
+        seen = row["objects"], row["ocr_lines"], self.evidence.columns.read(row)
+        claims = self.evidence.measure(caption, *seen).without_doubt_of(confirmed)
+        named = self.evidence.named(caption)
         faults = Faults(
             tuple(mark for mark in marks if mark not in self.allow),
             claims,

@@ -5,6 +5,8 @@ from typing import Any
 import ray
 
 from curate.pipeline import Segment
+from curate.run.cluster import Cluster
+from curate.stages import Resources
 
 __all__ = ["beside_driver", "most_workers", "pool_sizes"]
 
@@ -16,31 +18,30 @@ def beside_driver() -> Any:
     return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
-def pool_sizes(segments: list[Segment], shards: int) -> list[int]:
-    """Return how many workers each segment gets from what the cluster has.
+def pool_sizes(segments: list[Segment], needs: list[Resources], cluster: Cluster, shards: int) -> list[int]:
+    """Return how many workers each segment gets from what the cluster has; `needs` is what a worker of each asks.
 
     Engines first: one per GPU share they ask for (data parallel; several models share the GPUs evenly), or one on a
     machine without GPUs; perception gets the CPUs left.
     """
-    have = ray.cluster_resources()
-    cpus, gpus = have.get("CPU", 1.0), have.get("GPU", 0.0)
+    cpus, gpus = cluster.cpus, cluster.gpus
     sizes: dict[int, int] = {}
-    sharing = sum(segment.resources.gpus > 0 for segment in segments)
+    wanted = [float(each.gpus) for each in needs]
+    sharing = sum(each > 0 for each in wanted)
     for index in sorted(range(len(segments)), key=lambda i: segments[i].engine is None):
-        needs = segments[index].resources
-        alone = segments[index].engine and not needs.custom
-        fits = int(gpus / sharing / needs.gpus) if needs.gpus else 1 if alone else int(cpus / needs.cpus)
-        sharing -= needs.gpus > 0
-        fits = min([fits, *(int(have.get(name, 0.0) / amount) for name, amount in needs.custom)])
-        sizes[index] = max(1, min(needs.workers or fits, shards))
-        cpus -= sizes[index] * needs.cpus
-        gpus -= sizes[index] * needs.gpus
+        each = needs[index]
+        alone = segments[index].engine and not each.custom
+        fits = int(gpus / sharing / wanted[index]) if wanted[index] else 1 if alone else int(cpus / each.cpus)
+        sharing -= wanted[index] > 0
+        fits = min([fits, *(int(cluster.amount(name) / amount) for name, amount in each.custom)])
+        sizes[index] = max(1, min(each.workers or fits, shards))
+        cpus -= sizes[index] * each.cpus
+        gpus -= sizes[index] * wanted[index]
     return [sizes[i] for i in range(len(segments))]
 
 
-def most_workers(segment: Segment, workers: int, shards: int) -> int:
+def most_workers(segment: Segment, needs: Resources, workers: int, shards: int) -> int:
     """Return how far a pool may grow when nodes join; an engine without a GPU would only share the same cores."""
-    needs = segment.resources
     if needs.workers is not None or (segment.engine and not needs.gpus and not needs.custom):
         return workers
     return max(workers, shards)

@@ -20,12 +20,15 @@ from rich.console import Console
 
 from curate.dataset.manifest import code_digest
 from curate.errors import CurateError
+from curate.models.places import environment
 from curate.recipe import FILE_MODULE
+from curate.run.cluster import read_cluster
 from curate.run.crash_isolation import InFlight, OneByOne, ShardRecord, Watchdog, check_attempt
 from curate.run.monitor import ProgressBuffer, RunMonitor
 from curate.run.placement import beside_driver, most_workers, pool_sizes
 from curate.run.planner import Plan
 from curate.run.progress import Progress, Totals
+from curate.run.shares import needs_on
 from curate.run.spec import RunSpec
 from curate.run.worker import Worker
 from curate.sources import Shard
@@ -119,8 +122,11 @@ def chain(spec: RunSpec, shards: list[Shard], monitor: Any) -> Any:
     rows = [{"shard": json.dumps(asdict(shard)), "error": None, "given_up": False} for shard in shards]
     dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), MAX_BLOCKS))
     segments = spec.pipeline.segments()
-    for index, (segment, workers) in enumerate(zip(segments, pool_sizes(segments, len(shards)), strict=True)):
-        needs, most = segment.resources, most_workers(segment, workers, len(shards))
+    have = read_cluster()
+    asked = needs_on(segments, have)
+    sizes = pool_sizes(segments, asked, have, len(shards))
+    for index, (segment, needs, workers) in enumerate(zip(segments, asked, sizes, strict=True)):
+        most = most_workers(segment, needs, workers, len(shards))
         dataset = dataset.map(
             RayWorker,
             fn_constructor_args=(spec, index, monitor),
@@ -149,6 +155,7 @@ class RayWorker:
     def __init__(self, spec: RunSpec, index: int, monitor: Any) -> None:
         watchdog = Watchdog(lambda in_flight: ray.get(monitor.blame.remote(in_flight), timeout=30))
         self.progress = ProgressBuffer(monitor)
+        os.environ.update(environment(spec.models))  # loaders read it when they are imported
         self.worker = Worker(spec, index, self.progress, watchdog)
         self.monitor, self.index, self.spec = monitor, index, spec
         self.code = code_digest()
