@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -45,8 +47,7 @@ def test_tiles_cover_a_page_of_text_and_overlap(width, height):
     for spans, side in ((across, width), (down, height)):
         assert (spans[0][0], spans[-1][1]) == (0, side)
         assert all(end - start <= READING.tile_px for start, end in spans)
-        pairs = zip(spans, spans[1:], strict=False)
-        assert all(first[1] - second[0] >= READING.overlap_px for first, second in pairs)
+        assert all(first[1] - second[0] >= READING.overlap_px for first, second in pairwise(spans))
 
 
 def test_only_tiles_near_text_are_looked_at():

@@ -113,7 +113,7 @@ def test_bad_settings_are_named():
 
 
 def sizes_seen(tier, image=(1600, 2400), **settings):
-    """Sizes of what the model is shown of a dog with a box, at a tier of its caption: the whole, and the closer look."""
+    """Sizes of what is shown of a dog with a box, at a tier of its caption: the whole, and the closer look."""
     seen = []
     engine = FakeEngine(lambda request: seen.append(request.image.shape[1::-1]) or "yes", "sizes")
     expert = VerifyObjects(engine, PROMPT, **settings)
