@@ -108,7 +108,7 @@ def _work(plan: Plan, request: RunRequest, console: Console) -> dict[str, Any]:
         return run_local(plan, console)
     from curate.run.ray_plan import run_on_ray
 
-    return run_on_ray(plan, request.address, console)
+    return run_on_ray(plan, request.address, console, request.wait_for_nodes)
 
 
 def _manifest(request: RunRequest, plan: Plan) -> Manifest:
