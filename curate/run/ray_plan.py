@@ -20,7 +20,7 @@ from rich.console import Console
 
 from curate.dataset.manifest import code_digest
 from curate.errors import CurateError
-from curate.models.places import use_models_folder
+from curate.models.places import environment
 from curate.recipe import FILE_MODULE
 from curate.run.cluster import Cluster, free_now
 from curate.run.crash_isolation import InFlight, OneByOne, ShardRecord, Watchdog, check_attempt
@@ -169,7 +169,7 @@ class RayWorker:
     def __init__(self, spec: RunSpec, index: int, monitor: Any) -> None:
         watchdog = Watchdog(lambda in_flight: ray.get(monitor.blame.remote(in_flight), timeout=30))
         self.progress = ProgressBuffer(monitor, (index,))
-        use_models_folder(spec.models)
+        os.environ.update(environment(spec.models))  # loaders read it when they are imported
         self.worker = Worker(spec, index, self.progress, watchdog)
         self.monitor, self.index, self.spec = monitor, index, spec
         self.code = code_digest()
