@@ -3,8 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import pyarrow as pa
 
@@ -22,8 +21,9 @@ from schemas.prefix import check_prefix, prefixed, repr_without_defaults
 
 __all__ = ["Objects"]
 
-AT_ONCE = 16  # images that a model sees at once, whatever a batch holds: yolo11x then has 2.7 GiB of live tensors, of
-# 64 it has 10.8 (counted by torch on its meta device, float32, 640 px)
+# Images that a model sees at once, whatever a batch holds: of 16 yolo11x has 2.7 GiB of live tensors, of 64 it has 10.8
+# (counted by torch on its meta device, float32, 640 px).
+AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Objects:
     prefix: str = ""
     version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ()
-    resources: Resources = field(default=Resources(gpus="auto", batch_rows=16), repr=False, compare=False)
+    resources: Resources = field(default=Resources(gpus="auto", batch_rows=16, gpu_gib=4.0), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", ultralytics_weights(self.weights))
@@ -90,12 +90,10 @@ class Objects:
         (column,) = self.adds.names
 
         def measure(batch: Batch) -> Measurement:
-            parts = [batch.images[i : i + AT_ONCE] for i in range(0, len(batch.images), AT_ONCE)]
-            rows = []
-            for found in chain.from_iterable(map(detector, parts)):
-                kept = choose(without_doubles(found, self.max_overlap), self.max_objects)
-                rows.append([one.row() for one in kept])
-            return Measurement({column: rows})
+            parts = [batch.images[i : i + AT_ONCE] for i in range(0, len(batch), AT_ONCE)]
+            found = [one for part in parts for one in detector(part)]
+            kept = [choose(without_doubles(one, self.max_overlap), self.max_objects) for one in found]
+            return Measurement({column: [[each.row() for each in one] for one in kept]})
 
         return measure
 
