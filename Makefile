@@ -44,7 +44,7 @@ test: $(READY)
 golden: $(READY)
 	$(BIN)/python -m pytest -m golden
 
-# Every recipe as a user types it: without models one sentence, with models of true size a whole run. A gigabyte of them.
+# Every recipe as a user types it: without models one sentence, with models of true size a whole run. 1 GB of them.
 recipes: $(READY)
 	$(BIN)/python -m pytest -m recipes
 
