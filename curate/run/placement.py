@@ -1,12 +1,206 @@
-"""Placement: how many workers each segment gets, and where what belongs to the driver runs."""
+"""Placement: how many workers each pool gets on each node, as the optimum of a small linear program.
 
+A pool with W seconds of work left (of one worker) and n workers is done in W / n seconds, and the run is done when its
+slowest pool is. So the run's time left is the least T for which n = W / T workers of every pool fit the nodes: found by
+bisection, with n rounded up and each worker on one node. What earlier pools have done already is work that is no longer
+left, so a pool that lags behind gets more workers, and one that is through gets none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil, inf
 from typing import Any
 
 import ray
 
-from curate.pipeline import Segment
+from curate.run.cluster import Cluster, Node
+from curate.stages import Resources
 
-__all__ = ["beside_driver", "most_workers", "pool_sizes"]
+__all__ = ["Demand", "Placement", "beside_driver", "solve"]
+
+SLACK = 1e-6  # shares of a processor are floats
+ROUNDS = 40  # of bisection: 2**-40 of the longest time
+HEADROOM = 0.8  # a pool is given room that is left over until it needs less than this share of the slowest one's time
+LEAST_SHARE = 1 / 64
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a pool wants: `seconds` of work of one worker are left; a worker holds `needs` (gpus as a number).
+
+    More than `most` workers would be of no use. `needs.workers` says how many there are to be, whatever is measured.
+    """
+
+    seconds: float
+    needs: Resources
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """`workers[pool][node]` workers; `seconds` is the time left by these, inf if a pool with work has no room.
+
+    Where not even one worker of each pool would fit a machine's processors they share them: each takes `cpu_share` of
+    what it asks for.
+    """
+
+    workers: tuple[tuple[int, ...], ...]
+    seconds: float
+    cpu_share: float = 1.0
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Workers of each pool, over all nodes."""
+        return tuple(map(sum, self.workers))
+
+
+def solve(demands: Sequence[Demand], cluster: Cluster) -> Placement:
+    """Return the placement with the least time left.
+
+    Pools for which nothing is left get no worker. If a cluster has too few GPUs or custom resources for one worker of
+    each pool, the last pools wait until an earlier one is through.
+
+    >>> node = Node(cpus=126.0, gpus=0.0, memory_bytes=0, gpu_memory_bytes=None, custom=())
+    >>> solve([Demand(170.0, Resources(), 999), Demand(210.0, Resources(), 999)], Cluster((node,))).sizes
+    (56, 70)
+    """
+    active, share = _startable(demands, cluster)
+    shared = [replace(each, needs=_shared(each.needs, share)) for each in demands]
+    low, high = 0.0, max([demands[i].seconds for i in active], default=0.0)
+    best = pack(shared, _counts(shared, active, inf), cluster)
+    assert best is not None
+    for _ in range(ROUNDS):
+        middle = (low + high) / 2
+        if (found := pack(shared, _counts(shared, active, middle), cluster)) is None:
+            low = middle
+        else:
+            best, high = found, middle
+    best = _fill(shared, active, cluster, best)
+    return Placement(best, time_left(demands, tuple(map(sum, best))), share)
+
+
+def time_left(demands: Sequence[Demand], sizes: Sequence[int]) -> float:
+    """Return the seconds until the slowest pool is through."""
+    return max((each.seconds / n if n else inf for each, n in zip(demands, sizes, strict=True) if each.seconds), default=0)
+
+
+def pack(demands: Sequence[Demand], counts: Sequence[int], cluster: Cluster) -> tuple[tuple[int, ...], ...] | None:
+    """Return where so many workers of each pool go, or None if they do not fit; the hungriest are placed first.
+
+    Workers without a GPU fill nodes without GPUs first. A share of a GPU is one of one device.
+    """
+    room = [Room.of(node) for node in cluster.nodes]
+    placed = [[0] * len(room) for _ in demands]
+    order = sorted(range(len(demands)), key=lambda i: _hunger(demands[i].needs), reverse=True)
+    for i in order:
+        left, needs = counts[i], demands[i].needs
+        for k in sorted(range(len(room)), key=lambda k: bool(cluster.nodes[k].gpus) and not needs.gpus):
+            if left and (taken := min(left, room[k].fits(needs))):
+                room[k].take(needs, taken)
+                placed[i][k], left = taken, left - taken
+        if left:
+            return None
+    return tuple(map(tuple, placed))
+
+
+@dataclass(slots=True)
+class Room:
+    """What is free on a node; `devices` are the free shares of its GPUs."""
+
+    cpus: float
+    devices: list[float]
+    custom: dict[str, float]
+
+    @classmethod
+    def of(cls, node: Node) -> "Room":
+        """Return the room of an empty node."""
+        return cls(node.cpus, [1.0] * int(node.gpus), dict(node.custom))
+
+    def fits(self, needs: Resources) -> int:
+        """Return how many workers with these needs fit beside each other."""
+        kinds = [(self.custom.get(name, 0.0), amount) for name, amount in needs.custom]
+        fits = [int(free / need + SLACK) for free, need in [(self.cpus, needs.cpus), *kinds] if need]
+        gpus = float(needs.gpus)
+        if gpus > 1 - SLACK:
+            fits.append(int(sum(free > 1 - SLACK for free in self.devices) / gpus + SLACK))
+        elif gpus:
+            fits.append(sum(int(free / gpus + SLACK) for free in self.devices))
+        return min(fits, default=1 << 20)
+
+    def take(self, needs: Resources, workers: int = 1) -> None:
+        """Take room for some workers: shares from the fullest device that has it, as Ray does."""
+        self.cpus -= workers * needs.cpus
+        for name, amount in needs.custom:
+            self.custom[name] = self.custom.get(name, 0.0) - workers * amount
+        gpus = float(needs.gpus)
+        for _ in range(workers if gpus else 0):
+            if gpus > 1 - SLACK:
+                whole = [k for k, free in enumerate(self.devices) if free > 1 - SLACK]
+                for k in whole[: round(gpus)]:
+                    self.devices[k] = 0.0
+            else:
+                able = [k for k, free in enumerate(self.devices) if free + SLACK >= gpus]
+                if able:
+                    self.devices[min(able, key=lambda k: self.devices[k])] -= gpus
+
+
+def _hunger(needs: Resources) -> tuple[float, float, float]:
+    return float(needs.gpus), sum(amount for _, amount in needs.custom), needs.cpus
+
+
+def _shared(needs: Resources, share: float) -> Resources:
+    return replace(needs, cpus=needs.cpus * share)
+
+
+def _startable(demands: Sequence[Demand], cluster: Cluster) -> tuple[list[int], float]:
+    """Return the pools that get workers, and the share of their processors with which one of each fits."""
+    active: list[int] = []
+    for i, each in enumerate(demands):
+        if each.seconds > 0 and each.most > 0:
+            free = [replace(one, needs=_shared(one.needs, 0.0)) for one in demands]
+            counts = [int(k in active or k == i) for k in range(len(demands))]
+            if pack(free, counts, cluster) is not None:
+                active.append(i)
+    share, ones = 1.0, [int(i in active) for i in range(len(demands))]
+    while share > LEAST_SHARE:
+        if pack([replace(one, needs=_shared(one.needs, share)) for one in demands], ones, cluster) is not None:
+            return active, share
+        share /= 2
+    return active, 0.0
+
+
+def _counts(demands: Sequence[Demand], active: Sequence[int], seconds: float) -> list[int]:
+    """Return the workers with which every active pool is through in so many seconds, one at least."""
+    counts = [0] * len(demands)
+    for i in active:
+        each = demands[i]
+        want = each.most if not seconds else 1 if seconds == inf else ceil(min(each.seconds / seconds, 1e9) - SLACK)
+        counts[i] = max(1, min(want, each.most, each.needs.workers or each.most))
+    return counts
+
+
+def _fill(
+    demands: Sequence[Demand], active: Sequence[int], cluster: Cluster, best: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[int, ...], ...]:
+    """Give room that is left over to the pools that need the most time, and those told how many their number."""
+    full: set[int] = set()
+    while True:
+        sizes = list(map(sum, best))
+        slowest = time_left([demands[i] for i in active], [sizes[i] for i in active])
+        times = {i: demands[i].seconds / sizes[i] for i in active if i not in full and sizes[i] < _limit(demands[i])}
+        wanting = {i: t for i, t in times.items() if t > HEADROOM * slowest or demands[i].needs.workers}
+        if not wanting:
+            return best
+        i = max(wanting, key=lambda i: wanting[i])
+        sizes[i] += 1
+        if (found := pack(demands, sizes, cluster)) is None:
+            full.add(i)
+        else:
+            best = found
+
+
+def _limit(demand: Demand) -> int:
+    return min(demand.most, demand.needs.workers or demand.most)
 
 
 def beside_driver() -> Any:
@@ -14,33 +208,3 @@ def beside_driver() -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-
-
-def pool_sizes(segments: list[Segment], shards: int) -> list[int]:
-    """Return how many workers each segment gets from what the cluster has.
-
-    Engines first: one per GPU share they ask for (data parallel; several models share the GPUs evenly), or one on a
-    machine without GPUs; perception gets the CPUs left.
-    """
-    have = ray.cluster_resources()
-    cpus, gpus = have.get("CPU", 1.0), have.get("GPU", 0.0)
-    sizes: dict[int, int] = {}
-    sharing = sum(segment.resources.gpus > 0 for segment in segments)
-    for index in sorted(range(len(segments)), key=lambda i: segments[i].engine is None):
-        needs = segments[index].resources
-        alone = segments[index].engine and not needs.custom
-        fits = int(gpus / sharing / needs.gpus) if needs.gpus else 1 if alone else int(cpus / needs.cpus)
-        sharing -= needs.gpus > 0
-        fits = min([fits, *(int(have.get(name, 0.0) / amount) for name, amount in needs.custom)])
-        sizes[index] = max(1, min(needs.workers or fits, shards))
-        cpus -= sizes[index] * needs.cpus
-        gpus -= sizes[index] * needs.gpus
-    return [sizes[i] for i in range(len(segments))]
-
-
-def most_workers(segment: Segment, workers: int, shards: int) -> int:
-    """Return how far a pool may grow when nodes join; an engine without a GPU would only share the same cores."""
-    needs = segment.resources
-    if needs.workers is not None or (segment.engine and not needs.gpus and not needs.custom):
-        return workers
-    return max(workers, shards)
