@@ -10,7 +10,18 @@ import pyarrow as pa
 
 from curate.engines.engine import Engine
 from curate.errors import PlanError
-from curate.stages import SAMPLE_STAGE, SOURCE_NAME, Expert, Filter, Luma, Resources, Stage, stage_id, stage_name
+from curate.stages import (
+    SAMPLE_STAGE,
+    SOURCE_NAME,
+    Expert,
+    Filter,
+    Luma,
+    Resources,
+    Stage,
+    stage_id,
+    stage_name,
+    sum_gpus,
+)
 from schemas.cell import CELL
 from schemas.sample import SAMPLE
 from schemas.verdict import VERDICT
@@ -118,7 +129,7 @@ class Segment:
         custom = {name: add(dict(r.custom).get(name, 0.0) for r in each) for name in names}
         return Resources(
             cpus=max(r.cpus for r in each),
-            gpus=add(r.gpus for r in each),
+            gpus=sum_gpus((r.gpus for r in each), add),
             workers=min(workers) if workers else None,
             batch_rows=max(r.batch_rows for r in heavy),
             in_flight=max(r.in_flight for r in each),

@@ -2,15 +2,15 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.errors import SampleError
+from curate.errors import PlanError, SampleError
 
 __all__ = [
     "SAMPLE_STAGE",
@@ -18,6 +18,7 @@ __all__ = [
     "Batch",
     "Expert",
     "Filter",
+    "Gpus",
     "Luma",
     "Measurement",
     "Pixels",
@@ -26,6 +27,7 @@ __all__ = [
     "Stage",
     "stage_id",
     "stage_name",
+    "sum_gpus",
 ]
 
 SAMPLE_STAGE: Final = "sample-v1"
@@ -39,6 +41,9 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 
 Luma (ITU-R 601) uint8[height, width] where every expert of a segment that wants pixels says `luma = True`.
 """
+
+Gpus: TypeAlias = float | Literal["auto"]
+"""GPUs that one worker holds, maybe a fraction of one; "auto": of a GPU where the cluster has one, else none."""
 
 Scorer: TypeAlias = Callable[["Batch"], "Measurement"]
 """n rows in, n values per new column out; raises SampleError only for a batch of one row."""
@@ -62,13 +67,17 @@ class Resources:
     """What one worker holds and is fed. Placement is not identity: it never changes a result."""
 
     cpus: float = 1.0
-    gpus: float = 0.0  # may be a fraction of one device
+    gpus: Gpus = 0.0  # may be a fraction of one device; "auto": a share of one where the cluster has GPUs, else 0
     workers: int | None = None  # None: as many as fit the cluster
     batch_rows: int = 64
     in_flight: int = 2  # batches of one shard in work at once: the next is decoded while one is measured
     timeout_seconds: float | None = 600.0  # per batch; then the process ends and the batch is bisected to the sample
     custom: tuple[tuple[str, float], ...] = ()  # Ray custom resources, as (name, amount)
     shards: int = 1  # shards in work at once in one worker; more keeps an engine full at a shard's end
+
+    def __post_init__(self) -> None:
+        if self.gpus != "auto" and not (isinstance(self.gpus, int | float) and self.gpus >= 0):
+            raise PlanError(f"Resources: gpus={self.gpus!r}: give 0 or more, or 'auto'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,20 @@ class Filter(Protocol):
 
 
 Stage: TypeAlias = Expert | Filter
+
+
+def sum_gpus(each: Iterable[Gpus], add: Callable[[list[float]], float] = sum) -> Gpus:
+    """Return what one worker asks that holds all of these: what is asked in numbers, else "auto" if one says so.
+
+    "auto" beside a number adds nothing: it uses the GPU that the worker then has.
+
+    >>> sum_gpus([0.25, "auto"]), sum_gpus([0.0, "auto"]), sum_gpus([0.25, 0.5])
+    (0.25, 'auto', 0.75)
+    """
+    wanted = list(each)
+    numbers = [gpus for gpus in wanted if gpus != "auto"]
+    total = add(numbers) if numbers else 0.0
+    return "auto" if "auto" in wanted and not total else total
 
 
 def stage_name(stage: Stage) -> str:

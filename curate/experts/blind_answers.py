@@ -13,7 +13,7 @@ from curate.captions.questioning.verifiers import QaVerifiers
 from curate.engines.asking import Conversation, Row, To, scorer
 from curate.engines.engine import Engine, Request
 from curate.errors import PlanError
-from curate.stages import Pixels, Resources, Scorer
+from curate.stages import Pixels, Resources, Scorer, sum_gpus
 from schemas.blind import BLIND
 
 __all__ = ["BlindAnswers", "together"]
@@ -122,7 +122,7 @@ def together(engines: Sequence[Engine]) -> Resources:
     names = sorted({name for one in each for name, _ in one.custom})
     return Resources(
         cpus=sum(one.cpus for one in each),
-        gpus=sum(one.gpus for one in each),
+        gpus=sum_gpus(one.gpus for one in each),
         workers=min(workers) if workers else None,
         batch_rows=max(one.batch_rows for one in each),
         in_flight=max(one.in_flight for one in each),

@@ -7,6 +7,7 @@ from typing import Any
 import ray
 
 from curate.run.crash_isolation import CrashLog, InFlight, ShardRecord
+from curate.run.pace import Pace
 from curate.run.progress import ProgressEvent, Totals
 
 __all__ = ["ProgressBuffer", "RunMonitor"]
@@ -25,6 +26,8 @@ class RunMonitor:
     def add(self, more: Totals) -> None:
         for stage, each in more.stages.items():
             self.sums.add(ProgressEvent(stage, each.rows, each.errors, each.seconds))
+        for index, pace in more.paces.items():
+            self.sums.add_pace(index, pace)
 
     def totals(self) -> Totals:
         return self.sums
@@ -58,6 +61,13 @@ class ProgressBuffer:
     def __call__(self, event: ProgressEvent) -> None:
         with self.lock:
             self.sums.add(event)
+            if time.monotonic() - self.sent >= SEND_SECONDS:
+                self._send()
+
+    def pace(self, index: int, more: Pace) -> None:
+        """Add what a segment's worker is through with; it goes with the events."""
+        with self.lock:
+            self.sums.add_pace(index, more)
             if time.monotonic() - self.sent >= SEND_SECONDS:
                 self._send()
 

@@ -16,12 +16,13 @@ import ray
 from curate.run.cluster import Cluster, Node
 from curate.stages import Resources
 
-__all__ = ["Demand", "Placement", "beside_driver", "solve"]
+__all__ = ["Demand", "Placement", "Room", "beside_driver", "pack", "solve", "time_left"]
 
 SLACK = 1e-6  # shares of a processor are floats
 ROUNDS = 40  # of bisection: 2**-40 of the longest time
 HEADROOM = 0.8  # a pool is given room that is left over until it needs less than this share of the slowest one's time
 LEAST_SHARE = 1 / 64
+MOST = 1e9  # workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +61,30 @@ def solve(demands: Sequence[Demand], cluster: Cluster) -> Placement:
     Pools for which nothing is left get no worker. If a cluster has too few GPUs or custom resources for one worker of
     each pool, the last pools wait until an earlier one is through.
 
-    >>> node = Node(cpus=126.0, gpus=0.0, memory_bytes=0, gpu_memory_bytes=None, custom=())
-    >>> solve([Demand(170.0, Resources(), 999), Demand(210.0, Resources(), 999)], Cluster((node,))).sizes
+    >>> solve([Demand(170.0, Resources(), 999), Demand(210.0, Resources(), 999)], Cluster((Node(126),))).sizes
     (56, 70)
     """
     active, share = _startable(demands, cluster)
     shared = [replace(each, needs=_shared(each.needs, share)) for each in demands]
+    floor = [_told(each) if i in active else 0 for i, each in enumerate(shared)]
+    if pack(shared, floor, cluster) is None:
+        floor = [int(i in active) for i in range(len(shared))]
+    best = _found(pack(shared, floor, cluster))
     low, high = 0.0, max([demands[i].seconds for i in active], default=0.0)
-    best = pack(shared, _counts(shared, active, inf), cluster)
-    assert best is not None
     for _ in range(ROUNDS):
         middle = (low + high) / 2
-        if (found := pack(shared, _counts(shared, active, middle), cluster)) is None:
+        if (found := pack(shared, _counts(shared, floor, middle), cluster)) is None:
             low = middle
         else:
             best, high = found, middle
-    best = _fill(shared, active, cluster, best)
+    best = _fill(shared, floor, cluster, best)
     return Placement(best, time_left(demands, tuple(map(sum, best))), share)
 
 
 def time_left(demands: Sequence[Demand], sizes: Sequence[int]) -> float:
-    """Return the seconds until the slowest pool is through."""
-    return max((each.seconds / n if n else inf for each, n in zip(demands, sizes, strict=True) if each.seconds), default=0)
+    """Return the seconds until the slowest pool is through that has work by now."""
+    working = [(each.seconds, n) for each, n in zip(demands, sizes, strict=True) if each.seconds and each.most]
+    return max((seconds / n if n else inf for seconds, n in working), default=0.0)
 
 
 def pack(demands: Sequence[Demand], counts: Sequence[int], cluster: Cluster) -> tuple[tuple[int, ...], ...] | None:
@@ -169,38 +172,41 @@ def _startable(demands: Sequence[Demand], cluster: Cluster) -> tuple[list[int], 
     return active, 0.0
 
 
-def _counts(demands: Sequence[Demand], active: Sequence[int], seconds: float) -> list[int]:
-    """Return the workers with which every active pool is through in so many seconds, one at least."""
-    counts = [0] * len(demands)
-    for i in active:
-        each = demands[i]
-        want = each.most if not seconds else 1 if seconds == inf else ceil(min(each.seconds / seconds, 1e9) - SLACK)
-        counts[i] = max(1, min(want, each.most, each.needs.workers or each.most))
-    return counts
+def _counts(demands: Sequence[Demand], floor: Sequence[int], seconds: float) -> list[int]:
+    """Return the workers with which every pool that has a floor is through in so many seconds."""
+    wanted = [min(each.seconds / seconds, MOST) if seconds else MOST for each in demands]
+    return [
+        max(least, min(ceil(want - SLACK), _limit(each))) if least else 0
+        for each, least, want in zip(demands, floor, wanted, strict=True)
+    ]
 
 
 def _fill(
-    demands: Sequence[Demand], active: Sequence[int], cluster: Cluster, best: tuple[tuple[int, ...], ...]
+    demands: Sequence[Demand], floor: Sequence[int], cluster: Cluster, best: tuple[tuple[int, ...], ...]
 ) -> tuple[tuple[int, ...], ...]:
-    """Give room that is left over to the pools that need the most time, and those told how many their number."""
-    full: set[int] = set()
-    while True:
-        sizes = list(map(sum, best))
-        slowest = time_left([demands[i] for i in active], [sizes[i] for i in active])
-        times = {i: demands[i].seconds / sizes[i] for i in active if i not in full and sizes[i] < _limit(demands[i])}
-        wanting = {i: t for i, t in times.items() if t > HEADROOM * slowest or demands[i].needs.workers}
-        if not wanting:
-            return best
-        i = max(wanting, key=lambda i: wanting[i])
-        sizes[i] += 1
-        if (found := pack(demands, sizes, cluster)) is None:
-            full.add(i)
-        else:
-            best = found
+    """Give room that is left over to each pool in turn, the slowest first, so that no estimate has to be exact."""
+    sizes = list(map(sum, best))
+    slowest = time_left([each for each, n in zip(demands, sizes, strict=True) if n], [n for n in sizes if n])
+    ample = _counts(demands, floor, HEADROOM * slowest)
+    for i in sorted(range(len(sizes)), key=lambda i: demands[i].seconds / max(sizes[i], 1), reverse=True):
+        more = [*sizes[:i], max(sizes[i], ample[i]), *sizes[i + 1 :]]
+        if (found := pack(demands, more, cluster)) is not None:
+            best, sizes = found, more
+    return best
+
+
+def _told(demand: Demand) -> int:
+    """Return how many workers a pool has whatever is measured."""
+    return max(1, min(demand.needs.workers or 1, demand.most))
 
 
 def _limit(demand: Demand) -> int:
     return min(demand.most, demand.needs.workers or demand.most)
+
+
+def _found(packed: tuple[tuple[int, ...], ...] | None) -> tuple[tuple[int, ...], ...]:
+    assert packed is not None, "one worker of each of these pools was seen to fit"
+    return packed
 
 
 def beside_driver() -> Any:

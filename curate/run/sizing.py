@@ -1,0 +1,111 @@
+"""What pools there are, what each has left to do, and when a better placement is worth moving workers for."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from curate.pipeline import Segment
+from curate.run.cluster import Cluster
+from curate.run.pace import Pace, Rates
+from curate.run.placement import Demand, Placement, pack, solve, time_left
+from curate.run.pools import Pool
+from curate.run.shares import needs_on
+from curate.stages import Resources
+
+__all__ = ["Sizer", "make_pools"]
+
+WORTH_MOVING = 1.05  # a placement is left for one that is faster by more than this
+
+
+def make_pools(segments: Sequence[Segment], cluster: Cluster) -> list[Pool]:
+    """Return the pools of a run: a segment each, but neighbours whose workers would hold the same there are one.
+
+    A worker of several segments takes a shard through one after another, so that values do not depend on it. It is so
+    where a cluster has no GPUs for models that like one, and where one worker of each segment would not fit.
+    """
+    needs = needs_on(segments, cluster)
+    apart = [Demand(1.0, each, 1) for each in needs]
+    tight = pack(apart, [1] * len(apart), cluster) is None
+    groups: list[list[int]] = []
+    for i, segment in enumerate(segments):
+        before = groups[-1][-1] if groups else None
+        joins = before is not None and segments[before].engine is None and segment.engine is None
+        if before is not None and joins and (tight or bool(needs[before].gpus) == bool(needs[i].gpus)):
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return [Pool(tuple(group), _together([needs[i] for i in group])) for group in groups]
+
+
+def _together(needs: Sequence[Resources]) -> Resources:
+    """Return what a worker holds that holds the models of several segments."""
+    workers = [each.workers for each in needs if each.workers is not None]
+    custom: dict[str, float] = {}
+    for each in needs:
+        for name, amount in each.custom:
+            custom[name] = custom.get(name, 0.0) + amount
+    return replace(
+        needs[0],
+        cpus=max(each.cpus for each in needs),
+        gpus=sum(float(each.gpus) for each in needs),
+        workers=min(workers) if workers else None,
+        custom=tuple(sorted(custom.items())),
+        shards=max(each.shards for each in needs),
+    )
+
+
+@dataclass(slots=True)
+class Sizer:
+    """Sizes the pools by what is left and what was measured; `paces` looks up the sums over all workers."""
+
+    segments: Sequence[Segment]
+    shards: int
+    rates: Rates
+    paces: Callable[[], dict[int, Pace]]
+    clock: Callable[[], float]
+    placement: Placement | None = None
+    cluster: Cluster = field(default=Cluster(()))
+    most: dict[int, int] = field(default_factory=dict)
+
+    def __call__(self, pools: Sequence[Pool], cluster: Cluster) -> Placement:
+        """Return the placement to aim at: the one before, unless nodes came or went or another is faster."""
+        self.rates.observe(self.clock(), self.paces())
+        demands = self.demands(pools)
+        best, old = solve(demands, cluster), self.placement
+        if old is None or cluster != self.cluster or not _as_good(demands, old, best):
+            self.placement, self.cluster = best, cluster
+        for i, n in enumerate((self.placement or best).sizes):
+            self.most[i] = max(n, self.most.get(i, 0))
+        return self.placement or best
+
+    def demands(self, pools: Sequence[Pool]) -> list[Demand]:
+        """Return what each pool has left, by what is known so far."""
+        demands = []
+        for i, pool in enumerate(pools):
+            left = self.shards - pool.done
+            each = sum(self.rates.seconds_per_shard(index) for index in pool.indices)
+            seconds = (left - pool.in_flight / 2) * each
+            near = pool.in_flight + len(pool.queue) + (pools[i - 1].in_flight if i else 0)
+            demands.append(Demand(seconds, pool.needs, self._most(pool, i, left, near)))
+        return demands
+
+    def _most(self, pool: Pool, i: int, left: int, near: int) -> int:
+        """Return how many workers would find a shard; `near` are there or in work just before.
+
+        What needs a GPU starts before its first shard is there, as it takes longest. An engine without a GPU is alone:
+        two would only share the same processors.
+        """
+        scarce = bool(pool.needs.gpus or pool.needs.custom)
+        engine = any(self.segments[index].engine is not None for index in pool.indices)
+        if engine and not scarce:
+            return min(pool.needs.workers or 1, left)
+        return math.ceil((left if scarce or i == 0 else near) / pool.needs.shards)
+
+
+def _as_good(demands: Sequence[Demand], old: Placement, best: Placement) -> bool:
+    """Tell whether moving workers is not worth it: the pools that `best` staffs are served nearly as well by `old`."""
+    if len(old.workers) != len(best.workers) or old.cpu_share != best.cpu_share:
+        return False
+    staffed = [i for i, n in enumerate(best.sizes) if n]
+    times = [time_left([demands[i] for i in staffed], [each.sizes[i] for i in staffed]) for each in (old, best)]
+    return times[0] <= times[1] * WORTH_MOVING
