@@ -15,7 +15,6 @@ from curate.stages import (
     SOURCE_NAME,
     Expert,
     Filter,
-    Luma,
     Resources,
     Stage,
     stage_id,
@@ -101,18 +100,6 @@ class Segment:
     def engine(self) -> Engine | None:
         """The engine that the workers of this segment hold, if any."""
         return next((engine for expert in self.experts if (engine := engine_of(expert))), None)
-
-    @property
-    def side(self) -> int | None:
-        """Shortest side in px that decoded images keep: the most any expert asks for. Null: no pixels needed."""
-        sides = [expert.pixels for expert in self.experts if expert.pixels is not None]
-        return None if not sides else 0 if 0 in sides else max(sides)
-
-    @property
-    def luma(self) -> bool:
-        """Tell whether no expert of the segment looks at colours: images are then decoded in a third less time."""
-        experts = [expert for expert in self.experts if expert.pixels is not None]
-        return all(isinstance(expert, Luma) and expert.luma for expert in experts)
 
     @property
     def resources(self) -> Resources:

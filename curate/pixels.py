@@ -3,8 +3,9 @@
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import simplejpeg
@@ -23,10 +24,13 @@ from curate.stages import Pixels
 __all__ = [
     "MAX_PIXELS",
     "MAX_SIDE_PX",
+    "Extent",
     "Header",
     "decode",
+    "decode_each",
     "encode_jpeg",
     "encode_png",
+    "extent",
     "fit_within",
     "probe",
     "resize",
@@ -39,6 +43,7 @@ MAX_EXIF_BYTES: Final = 4 << 20  # PIL takes quadratic time to collect it: 24 s 
 MAX_SEGMENTS: Final = 10_000  # of a JPEG before its scan, and bytes between them; PIL reads each on its own
 MAX_FRAMES: Final = 10_000  # of a TIFF; PIL takes quadratic time to count them
 ORIENTATION: Final = 274  # EXIF tag
+DCT_EIGHTHS: Final = (1, 2, 3, 4)  # at 5/8 to 7/8 libjpeg-turbo takes longer than for the whole image: ADR 0008
 
 # PIL's classes are used directly: Image.open() would try more formats and warn about large headers.
 READERS: Final[dict[str, Any]] = {
@@ -88,6 +93,29 @@ class Header:
     orientation: int
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The shortest side of an image, and the steps in which decoding may make it smaller.
+
+    "eighths": by DCT scales, then by box averages; "box": by those alone; "draft": by what PIL does with the JPEG.
+    """
+
+    shortest_px: int
+    steps: Literal["eighths", "box", "draft"]
+
+    def reduction(self, side: int) -> tuple[int, int]:
+        """Return the eighths of its size at which `decode` reads an image, and the box that it averages after that.
+
+        Equal reductions of one image give equal pixels.
+        """
+        if self.steps == "draft":
+            return side, 0
+        scales = DCT_EIGHTHS if side and self.steps == "eighths" else ()
+        eighths = next((k for k in scales if -(-self.shortest_px * k // 8) >= side), 8)
+        scaled = -(-self.shortest_px * eighths // 8)
+        return eighths, max(1, _surplus((scaled,), side))
+
+
 def sniff(payload: bytes) -> str | None:
     """Return the format that the first bytes claim, or None if they are not an image that we read."""
     if payload[:3] == b"\xff\xd8\xff":
@@ -130,24 +158,45 @@ def decode(payload: bytes, side: int, *, luma: bool = False) -> Pixels:
     """Decode the first frame to upright RGB uint8[h, w, 3], or with `luma` to uint8[h, w]; writable and contiguous.
 
     `side` is the shortest side in px that must be kept: larger images may come back smaller (JPEG by the smallest
-    k/8 DCT scale, others and what is left by whole-number box averages) but never below it; 0 keeps the original size.
+    DCT scale of 1/8 to 4/8, others and what is left by whole-number box averages) but never below it; 0 keeps the
+    original size.
     Alpha is laid over white; 16-bit samples keep their high byte; CMYK goes through PIL's plain conversion.
     Raises SampleError: image_undecodable, image_truncated, image_too_large or image_unsupported.
     """
+    return decode_each(payload, [(side, luma)])[0]
+
+
+def decode_each(payload: bytes, asked: Sequence[tuple[int, bool]]) -> list[Pixels]:
+    """Return what `decode` gives for each (side, luma); but for JPEG, the file is unpacked once for all of them."""
     try:
-        if _plain_jpeg(payload) and (quick := _simplejpeg(payload, side, luma)) is not None:
-            return quick
+        if plain := _plain_jpeg(payload):
+            shortest = min(plain.width_px, plain.height_px)
+            quick = [_simplejpeg(payload, shortest, side, luma) for side, luma in asked]
+            if all(pixels is not None for pixels in quick):
+                return [pixels for pixels in quick if pixels is not None]
     except BROKEN as error:
         raise _decode_error(error, "jpeg") from error
     image, kind = _open(payload)
     orientation = 1 if kind == "tiff" else _orientation(image, kind, payload)  # PIL turns TIFF pixels itself
     try:
-        pixels = _decode_jpeg(payload, image, side, luma) if kind == "jpeg" else _shrink(_rgb(image), side)
+        if kind == "jpeg":
+            each = [_decode_jpeg(payload, _open(payload)[0], side, luma) for side, luma in asked]
+        else:
+            whole = _rgb(image)
+            each = [_shrink(whole, side) for side, _ in asked]
     except BROKEN as error:
         raise _decode_error(error, kind) from error
-    if luma and pixels.ndim == 3:
-        pixels = np.array(Image.fromarray(pixels).convert("L"))
-    return _upright(pixels, orientation)
+    return [
+        _upright(_luma(pixels) if luma else pixels, orientation) for pixels, (_, luma) in zip(each, asked, strict=True)
+    ]
+
+
+def extent(payload: bytes) -> Extent:
+    """Return what decides how `decode` makes an image smaller; raises what `decode` does for a broken header."""
+    if plain := _plain_jpeg(payload):
+        return Extent(min(plain.width_px, plain.height_px), "eighths")
+    image, kind = _open(payload)
+    return Extent(min(image.size), "box" if kind != "jpeg" else "eighths" if image.mode in ("L", "RGB") else "draft")
 
 
 def resize(image: Pixels, width_px: int, height_px: int) -> Pixels:
@@ -293,10 +342,11 @@ def _plain_jpeg(payload: bytes) -> Header | None:
     return Header("jpeg", width, height, 1, mode, 1) if mode else None
 
 
-def _simplejpeg(payload: bytes, side: int, luma: bool) -> Pixels | None:
+def _simplejpeg(payload: bytes, shortest: int, side: int, luma: bool) -> Pixels | None:
     """Decode a grey or colour JPEG; None: its strict mode refuses the file. Raises ValueError if the file is cut."""
+    least = side if Extent(shortest, "eighths").reduction(side)[0] < 8 else 0
     try:
-        pixels = simplejpeg.decode_jpeg(payload, "GRAY" if luma else "RGB", min_height=side, min_width=side)
+        pixels = simplejpeg.decode_jpeg(payload, "GRAY" if luma else "RGB", min_height=least, min_width=least)
     except ValueError as error:
         if "premature" in str(error).lower():  # PIL would return an image with a grey bottom for some of these
             raise
@@ -307,7 +357,7 @@ def _simplejpeg(payload: bytes, side: int, luma: bool) -> Pixels | None:
 
 def _decode_jpeg(payload: bytes, image: Any, side: int, luma: bool) -> Pixels:
     """Decode with simplejpeg; what it refuses goes to PIL, which forgives stray bytes but not a cut."""
-    if image.mode in ("L", "RGB") and (pixels := _simplejpeg(payload, side, luma)) is not None:
+    if image.mode in ("L", "RGB") and (pixels := _simplejpeg(payload, min(image.size), side, luma)) is not None:
         return pixels
     if side:
         image.draft(None, (side, side))
@@ -330,6 +380,10 @@ def _rgb(image: Any) -> Any:
 
 def _surplus(size: tuple[int, ...], side: int) -> int:
     return min(size) // side if side else 1
+
+
+def _luma(pixels: Pixels) -> Pixels:
+    return pixels if pixels.ndim == 2 else np.array(Image.fromarray(pixels).convert("L"))
 
 
 def _shrink(image: Any, side: int) -> Pixels:

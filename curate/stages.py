@@ -39,7 +39,7 @@ SOURCE_NAME: Final = "sample"
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """One decoded image: RGB uint8[height, width, 3], EXIF rotation applied, first frame of an animation.
 
-Luma (ITU-R 601) uint8[height, width] where every expert of a segment that wants pixels says `luma = True`.
+Luma (ITU-R 601) uint8[height, width] for an expert that says `luma = True`.
 """
 
 Gpus: TypeAlias = float | Literal["auto"]

@@ -48,7 +48,7 @@ class Clip:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     detail: float = 1.5
     architecture: Weights = field(init=False)  # `model` with the digest of its config, as the identity wants it
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("alt_text",)
     adds: ClassVar[pa.Schema] = CLIP
     resources: Resources = field(default=Resources(batch_rows=64), repr=False, compare=False)

@@ -27,13 +27,11 @@ Luma = npt.NDArray[np.uint8]
 class ImageFacts:
     """Add format, size, frames, digests, blur and entropy; see `schemas.image_facts`.
 
-    Blur, entropy and the perceptual hash are measured on the decoded image reduced to 256 px. The runner may have
-    decoded it at a DCT-reduced size for a larger expert of the segment, or without its colours if nobody else wants
-    them: these three then move a little (without colours: hashes by 2 bits, blur by 1% for most images).
+    Blur, entropy and the perceptual hash are measured on the luma, reduced to 256 px: of a JPEG by the DCT first.
     Source: the hash is that of Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions".
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ()
     adds: ClassVar[pa.Schema] = IMAGE_FACTS
     pixels: ClassVar[int] = SIDE

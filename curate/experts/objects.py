@@ -53,7 +53,7 @@ class Objects:
     min_score: float = 0.25
     max_overlap: float = 0.6
     max_objects: int = 32
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ()
     adds: ClassVar[pa.Schema] = OBJECTS
     resources: Resources = field(default=Resources(batch_rows=16), repr=False, compare=False)

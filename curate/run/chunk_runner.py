@@ -17,7 +17,7 @@ from curate.run.chunk import Chunk, Measured
 from curate.run.crash_isolation import InFlight, OneByOne
 from curate.run.progress import ProgressEvent
 from curate.run.scorers import ScorerCache
-from curate.run.scoring import DecodedImages, Scores, score
+from curate.run.scoring import DecodedImages, Scores, score, wants_luma
 from curate.stages import Expert
 
 __all__ = ["ChunkRunner"]
@@ -45,10 +45,11 @@ class ChunkRunner:
         decoded them already.
         """
         if images is None:
-            images = DecodedImages(chunk.payloads, self.segment.side, self.segment.luma, self.decoders)
+            images = DecodedImages(chunk.payloads, (), self.decoders)
         measured = Measured(chunk.sample)
-        for step in self.steps:
+        for i, step in enumerate(self.steps):
             if isinstance(step.stage, Expert):
+                images.release(pixels_asked(self.steps[i:]))
                 rows = chunk.waiting(step, self.retry)
                 if one_by_one and step.stage.pixels is not None:
                     decode_one_by_one(one_by_one, step, chunk, rows, images)
@@ -101,8 +102,14 @@ def decode_one_by_one(
     """Decode one image after another, each recorded as in flight first; poison samples are not touched."""
     for row, uid in zip(rows.tolist(), chunk.table["uid"].take(pa.array(rows)).to_pylist(), strict=True):
         if error := one_by_one.poison_error(step.id, uid):
-            images.decoded[row] = error
-        elif row not in images.decoded:
+            images.broken[row] = error
+        elif row not in images.broken:
             one_by_one.record(InFlight(step.id, (uid,)))
-            images.get([row])
+            images.get([row], *pixels_asked([step])[0])
     one_by_one.record(None)
+
+
+def pixels_asked(steps: Sequence[Step]) -> list[tuple[int, bool]]:
+    """Return the (shortest side, luma) that experts ask images in, in order; those without pixels ask for none."""
+    experts = [step.stage for step in steps if isinstance(step.stage, Expert)]
+    return [(expert.pixels, wants_luma(expert)) for expert in experts if expert.pixels is not None]

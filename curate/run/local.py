@@ -129,9 +129,8 @@ def measure_cells(
         runner = ChunkRunner(segment, own, None, scorers, Breaker(pipeline.limits), lambda event: None)
         for rows in _chunk_rows(segment, kept, payloads):
             chunk = Chunk(table.take(pa.array(rows)), [payloads[i] if payloads else None for i in rows], kept[rows])
-            prepared = DecodedImages(chunk.payloads, segment.side, segment.luma)
-            if len(images):
-                prepared.decoded.update((at, images[i]) for at, i in enumerate(rows))
+            given = {at: images[i] for at, i in enumerate(rows)} if len(images) else {}
+            prepared = DecodedImages(chunk.payloads, given=given)
             parts.append(runner.run(chunk, images=prepared))
             kept[rows] = chunk.kept
         table = _with_cells(table, own, parts, cells)

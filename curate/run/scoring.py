@@ -1,6 +1,6 @@
 """One expert on one batch: decode, call the scorer, isolate the samples it cannot measure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -10,42 +10,79 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import ContractError, CurateError, SampleError
-from curate.pixels import decode
-from curate.stages import Batch, Expert, Measurement, Pixels, Scorer, stage_name
+from curate.pixels import Extent, decode_each, extent
+from curate.stages import Batch, Expert, Luma, Measurement, Pixels, Scorer, stage_name
 
-__all__ = ["DecodedImages", "Payload", "Scores", "score"]
+__all__ = ["DecodedImages", "Payload", "Scores", "score", "wants_luma"]
 
 Payload: TypeAlias = bytes | SampleError | None
 """The encoded image of a sample, or why it could not be read, or None when no stage needs it."""
 
+Cut: TypeAlias = tuple[int, int, bool]
+"""An image's reduction, see `Extent.reduction`, and whether it is luma: equal cuts of an image are equal pixels."""
+
 
 @dataclass(slots=True)
 class DecodedImages:
-    """The images of one chunk: each decoded at most once, when the first expert asks, and shared by all."""
+    """The images of one chunk, decoded when an expert first asks, each at the size that this expert asks for.
+
+    So no value depends on which experts stand beside. Experts whose sizes come to the same pixels share them. `asked`
+    are the (shortest side, luma) of all experts of the segment, in order: an image that is no JPEG is unpacked once
+    for all of them. `given` are images that were decoded before; they go to every expert as they are.
+    """
 
     payloads: Sequence[Payload]
-    side: int | None
-    luma: bool = False
+    asked: Sequence[tuple[int, bool]] = ()
     decoders: ThreadPoolExecutor | None = None
-    decoded: dict[int, Pixels | SampleError] = field(default_factory=dict)
+    given: Mapping[int, Pixels | SampleError] = field(default_factory=dict)
+    decoded: dict[int, dict[Cut, Pixels]] = field(default_factory=dict)
+    extents: dict[int, Extent] = field(default_factory=dict)
+    broken: dict[int, SampleError] = field(default_factory=dict)
 
-    def get(self, rows: Sequence[int]) -> list[Pixels | SampleError]:
-        """Return the decoded images of some rows of the chunk, in order."""
-        missing = [row for row in rows if row not in self.decoded]
-        each = self.decoders.map(self._decode, missing) if self.decoders else map(self._decode, missing)
-        self.decoded.update(zip(missing, each, strict=True))
-        return [self.decoded[row] for row in rows]
+    def get(self, rows: Sequence[int], side: int, luma: bool = False) -> list[Pixels | SampleError]:
+        """Return the images of some rows of the chunk, in order; `side` and `luma` are those of `decode`."""
+        each = self.decoders.map if self.decoders else map
+        return list(each(lambda row: self._get(row, (side, luma)), rows))
 
-    def _decode(self, row: int) -> Pixels | SampleError:
+    def release(self, later: Sequence[tuple[int, bool]]) -> None:
+        """Forget the images that the experts still to come, who ask for `later`, have no use for: often the largest."""
+        self.asked = later
+        for row, images in self.decoded.items():
+            keep = {self._cut(row, ask) for ask in later}
+            for cut in [cut for cut in images if cut not in keep]:
+                del images[cut]
+
+    def _get(self, row: int, ask: tuple[int, bool]) -> Pixels | SampleError:
+        if row in self.given:
+            return self.given[row]
+        if row not in self.broken:
+            try:
+                images = self.decoded.setdefault(row, {})
+                if self._cut(row, ask) not in images:
+                    self._decode(row, ask, images)
+                return images[self._cut(row, ask)]
+            except SampleError as error:
+                self.broken[row] = error
+            except MemoryError:
+                self.broken[row] = SampleError("out_of_memory", "no memory to decode the image")
+        return self.broken[row]
+
+    def _decode(self, row: int, ask: tuple[int, bool], images: dict[Cut, Pixels]) -> None:
+        alone = self.extents[row].steps != "box"
+        asks = [ask] if alone else list({self._cut(row, each): each for each in (*self.asked, ask)}.values())
+        for each, image in zip(asks, decode_each(self._payload(row), asks), strict=True):
+            images[self._cut(row, each)] = image
+
+    def _cut(self, row: int, ask: tuple[int, bool]) -> Cut:
+        if row not in self.extents:
+            self.extents[row] = extent(self._payload(row))
+        return (*self.extents[row].reduction(ask[0]), ask[1])
+
+    def _payload(self, row: int) -> bytes:
         payload = self.payloads[row]
-        if not isinstance(payload, bytes):
-            return payload or SampleError("missing_image", "the sample has no image")
-        try:
-            return decode(payload, self.side or 0, luma=self.luma)
-        except SampleError as error:
-            return error
-        except MemoryError:
-            return SampleError("out_of_memory", "no memory to decode the image")
+        if isinstance(payload, bytes):
+            return payload
+        raise payload or SampleError("missing_image", "the sample has no image")
 
 
 @dataclass(slots=True)
@@ -65,7 +102,7 @@ def score(expert: Expert, scorer: Scorer, table: pa.Table, rows: Sequence[int], 
     """
     inputs: list[Any] = [images.payloads[row] for row in rows]
     if expert.pixels is not None:
-        inputs = list(images.get(rows))
+        inputs = list(images.get(rows, expert.pixels, wants_luma(expert)))
     errors: list[SampleError | None] = [value if isinstance(value, SampleError) else None for value in inputs]
     good = [i for i, error in enumerate(errors) if error is None]
     step = max(1, expert.resources.batch_rows)
@@ -79,6 +116,11 @@ def score(expert: Expert, scorer: Scorer, table: pa.Table, rows: Sequence[int], 
         )
         parts.append(_bisect(expert, scorer, batch))
     return _assemble(expert, errors, good, parts)
+
+
+def wants_luma(expert: Expert) -> bool:
+    """Tell whether an expert looks at no colours: images are then decoded in a third less time."""
+    return isinstance(expert, Luma) and expert.luma
 
 
 def _bisect(expert: Expert, scorer: Scorer, batch: Batch) -> Scores:

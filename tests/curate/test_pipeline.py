@@ -7,7 +7,6 @@ import pytest
 from curate.engines.engine import Engine
 from curate.engines.fake import FakeEngine
 from curate.errors import PlanError
-from curate.experts.image_facts import ImageFacts
 from curate.pipeline import Pipeline
 from curate.stages import Resources, stage_id, stage_name
 from tests.support.stages import AtLeast, Brightness, TextLength
@@ -50,16 +49,6 @@ def test_segments_change_with_the_engine_and_filters_stay_before_it():
 def test_a_pipeline_of_filters_and_an_empty_one_have_one_segment():
     assert len(Pipeline([AtLeast("alt_text", 1)]).segments()) == 1
     assert len(Pipeline([]).segments()) == 1
-
-
-@pytest.mark.parametrize(("asked", "kept"), [([None], None), ([16, 224], 224), ([16, 0], 0), ([None, 8], 8)])
-def test_images_are_decoded_to_the_largest_size_asked_for(asked, kept):
-    assert Pipeline([Brightness(pixels=side) for side in asked]).segments()[0].side == kept
-
-
-def test_colours_are_decoded_unless_nobody_looks_at_them():
-    assert Pipeline([ImageFacts(), TextLength()]).segments()[0].luma
-    assert not Pipeline([ImageFacts(), Brightness()]).segments()[0].luma
 
 
 def test_experts_that_see_images_set_the_rows_of_a_chunk():

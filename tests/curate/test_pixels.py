@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from curate.errors import SampleError
-from curate.pixels import MAX_SIDE_PX, Header, decode, encode_jpeg, encode_png, fit_within, probe, resize, sniff
+from curate.pixels import (
+    MAX_SIDE_PX,
+    Header,
+    decode,
+    decode_each,
+    encode_jpeg,
+    encode_png,
+    extent,
+    fit_within,
+    probe,
+    resize,
+    sniff,
+)
 from tests.support.images import FORMATS, animation, encode, image, jpeg, noise, png_bomb, raw_png, turned
 
 
@@ -199,6 +211,28 @@ def test_the_shortest_side_asked_for_is_kept(kind, side):
     assert abs(width / height - 256 / 192) < 0.1 or height < 20
     if side <= 48:
         assert pixels.nbytes <= 256 * 192 * 3 // 4
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    kind=st.sampled_from(["jpeg", "png", "grey", "cmyk", "turned"]),
+    size=st.tuples(st.integers(1, 260), st.integers(1, 260)),
+    sides=st.tuples(st.integers(0, 300), st.integers(0, 300)),
+)
+def test_equal_reductions_of_an_image_are_equal_pixels(kind, size, sides):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8))
+    exif = Image.Exif()
+    exif[274] = 6 if kind == "turned" else 1
+    mode = {"grey": "L", "cmyk": "CMYK"}.get(kind, "RGB")
+    stream = io.BytesIO()
+    picture.convert(mode).save(stream, "PNG" if kind == "png" else "JPEG", exif=exif)
+    payload = stream.getvalue()
+    reductions = [extent(payload).reduction(side) for side in sides]
+    for luma in (False, True):
+        first, second = decode_each(payload, [(side, luma) for side in sides])
+        assert np.array_equal(first, decode(payload, sides[0], luma=luma))
+        if reductions[0] == reductions[1]:
+            assert np.array_equal(first, second)
 
 
 def test_a_scaled_decode_shows_the_same_image():

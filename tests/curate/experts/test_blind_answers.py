@@ -171,7 +171,7 @@ def test_another_first_engine_begins_another_segment():
     stages = [dataclasses.replace(qa), BlindAnswers(READERS[0]), SelectQuestions()]
     cut = Pipeline(stages).segments()
     assert [len(segment.stages) for segment in cut] == [1, 2]
-    assert [segment.side for segment in cut] == [448, None]
+    assert [segment.experts[0].pixels for segment in cut] == [448, None]
 
 
 def test_bad_shares_are_named():

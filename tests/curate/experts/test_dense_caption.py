@@ -90,7 +90,7 @@ def test_every_column_comes_back_in_the_order_of_the_rows():
 
 def test_a_refused_row_is_an_error_and_its_neighbours_are_captioned():
     table = rows(alt_text=["fine", "forbidden", "fine"])
-    scores = score(CAPTION_EXPERT, CAPTION_EXPERT.load(), table, [0, 1, 2], DecodedImages([jpeg()] * 3, 448))
+    scores = score(CAPTION_EXPERT, CAPTION_EXPERT.load(), table, [0, 1, 2], DecodedImages([jpeg()] * 3))
     assert [error and error.code for error in scores.errors] == [None, "engine_rejected", None]
     assert scores.columns["caption"].is_null().to_pylist() == [False, True, False]
     assert scores.columns["caption_hints"].is_null().to_pylist() == [False, True, False]

@@ -7,7 +7,10 @@ import pyarrow as pa
 import pytest
 
 from curate.errors import ContractError, EngineError, SampleError
-from curate.pixels import encode_png
+from curate.experts.image_facts import ImageFacts
+from curate.pipeline import Pipeline
+from curate.pixels import decode, encode_jpeg, encode_png
+from curate.run.local import measure as measure_all
 from curate.run.scoring import DecodedImages, score
 from curate.stages import Measurement
 from tests.support.stages import Brightness, TextLength
@@ -18,7 +21,7 @@ def table(texts):
 
 
 def measure(expert, texts, scorer=None):
-    images = DecodedImages([b""] * len(texts), None)
+    images = DecodedImages([b""] * len(texts))
     return score(expert, scorer or expert.load(), table(texts), range(len(texts)), images)
 
 
@@ -72,7 +75,7 @@ def test_a_scorer_that_returns_no_measurement_is_named():
 
 def test_an_undecodable_image_never_reaches_the_scorer():
     good = encode_png(np.full((20, 20, 3), 100, np.uint8))
-    images = DecodedImages([good, b"not an image", SampleError("gone", "x"), good], 16)
+    images = DecodedImages([good, b"not an image", SampleError("gone", "x"), good])
 
     result = score(Brightness(), Brightness().load(), table(["a"] * 4), range(4), images)
 
@@ -80,10 +83,32 @@ def test_an_undecodable_image_never_reaches_the_scorer():
     assert [error and error.code for error in result.errors] == [None, "image_undecodable", "gone", None]
 
 
-def test_a_image_is_decoded_once_for_all_experts():
-    images = DecodedImages([encode_png(np.zeros((8, 8, 3), np.uint8))], 0)
+def test_an_image_is_decoded_once_for_all_experts_that_get_the_same_pixels():
+    images = DecodedImages([encode_jpeg(np.zeros((300, 400, 3), np.uint8), 90)])
 
-    assert images.get([0])[0] is images.get([0])[0]
+    assert images.get([0], 140)[0] is images.get([0], 150)[0]
+    assert images.get([0], 150)[0] is not images.get([0], 0)[0]
+
+
+def test_what_no_later_expert_asks_for_is_forgotten():
+    images = DecodedImages([encode_jpeg(np.zeros((300, 400, 3), np.uint8), 90)])
+    small, large = images.get([0], 140)[0], images.get([0], 0)[0]
+    images.release([(150, False)])
+
+    assert images.get([0], 150)[0] is small
+    assert images.get([0], 0)[0] is not large
+
+
+@pytest.mark.parametrize("payload", [encode_jpeg, lambda image, quality: encode_png(image)], ids=["jpeg", "png"])
+def test_a_value_does_not_depend_on_the_experts_beside_it(payload):
+    noise = np.random.default_rng(0).integers(0, 255, (700, 900, 3), np.uint8)
+    samples = [(payload(noise, 90), "noise")]
+    facts = measure_all(Pipeline([ImageFacts()]), samples).select(ImageFacts.adds.names)
+
+    assert measure_all(Pipeline([Brightness(pixels=0), ImageFacts()]), samples).select(facts.column_names) == facts
+    for beside in ([ImageFacts(), Brightness()], [Brightness()]):
+        brightness = measure_all(Pipeline(beside), samples)["brightness"].to_pylist()
+        assert brightness == [np.float32(decode(samples[0][0], 16).mean())]
 
 
 def test_latency_comes_back_in_row_order():
