@@ -17,7 +17,18 @@ from curate.stages import Expert, stage_name
 from curate.storage.redact import mask_parameters, mask_text, mask_url
 from curate.storage.store import Store
 
-__all__ = ["Manifest", "StageRecord", "code_digest", "finished_last", "latest", "load", "new_run_id", "placements", "run_ids", "save"]
+__all__ = [
+    "Manifest",
+    "StageRecord",
+    "code_digest",
+    "finished_last",
+    "latest",
+    "load",
+    "new_run_id",
+    "placements",
+    "run_ids",
+    "save",
+]
 
 PLACEMENTS = 10  # runs that are looked through for rates
 PACKAGES = ("curate", "filters", "pipelines", "schemas")

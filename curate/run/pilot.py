@@ -41,7 +41,9 @@ class Pilot:
         self.over = self.sums[self.segments - 1] > 0 or self.sums[0] >= PILOT_ROWS
         if not self.over or self.sums[self.segments - 1]:
             return None
-        most = f"most often by {self.reasons.most_common(1)[0][0]}" if self.reasons else "by errors: see `curate errors`"
+        most = (
+            f"most often by {self.reasons.most_common(1)[0][0]}" if self.reasons else "by errors: see `curate errors`"
+        )
         return (
             f"none of the first {self.sums[0]:,} samples is kept as far as {self._name()}: dropped {most}; the run goes "
             "on, as a later part of the source may be of another kind; if not, stop it and change that bound"

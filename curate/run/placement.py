@@ -22,6 +22,7 @@ SLACK = 1e-6  # shares of a processor are floats
 ROUNDS = 40  # of bisection: 2**-40 of the longest time
 HEADROOM = 0.8  # a pool is given room that is left over until it needs less than this share of the slowest one's time
 LEAST_SHARE = 1 / 64
+LEAST_PART = 1 / 8  # of its processors, for a lone worker
 MOST = 1e9  # workers
 
 
@@ -39,15 +40,15 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """`workers[pool][node]` workers; `seconds` is the time left by these, inf if a pool with work has no room.
+    """`workers[pool][node]` workers, of which each takes `cpus[pool]` processors.
 
-    Where not even one worker of each pool would fit a machine's processors they share them: each takes `cpu_share` of
-    what it asks for.
+    These are what it needs, but for a lone worker with less than all its time to work, which takes that share of them:
+    on a small machine four mostly idle workers would else keep four processors from the pool that everybody waits for.
+    They are also less where not even one worker of each pool would fit.
     """
 
-    workers: tuple[tuple[int, ...], ...]
-    seconds: float
-    cpu_share: float = 1.0
+    workers: tuple[tuple[int, ...], ...] = ()
+    cpus: tuple[float, ...] = ()
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -65,20 +66,35 @@ def solve(demands: Sequence[Demand], cluster: Cluster) -> Placement:
     (56, 70)
     """
     active, share = _startable(demands, cluster)
-    shared = [replace(each, needs=_shared(each.needs, share)) for each in demands]
+    shared = [_scaled(each, share) for each in demands]
     floor = [_told(each) if i in active else 0 for i, each in enumerate(shared)]
     if pack(shared, floor, cluster) is None:
         floor = [int(i in active) for i in range(len(shared))]
-    best = _found(pack(shared, floor, cluster))
     low, high = 0.0, max([demands[i].seconds for i in active], default=0.0)
+    best = _within(shared, floor, cluster, high)
+    assert best is not None, "one worker of each of these pools was seen to fit"
     for _ in range(ROUNDS):
         middle = (low + high) / 2
-        if (found := pack(shared, _counts(shared, floor, middle), cluster)) is None:
+        if (found := _within(shared, floor, cluster, middle)) is None:
             low = middle
         else:
             best, high = found, middle
-    best = _fill(shared, floor, cluster, best)
-    return Placement(best, time_left(demands, tuple(map(sum, best))), share)
+    return _fill(shared, floor, cluster, best)
+
+
+def _within(demands: Sequence[Demand], floor: Sequence[int], cluster: Cluster, seconds: float) -> Placement | None:
+    """Return a placement by which every pool that has a floor is through in so many seconds, if there is one."""
+    counts = _counts(demands, floor, seconds)
+    placed = [_part(each, n, seconds) for each, n in zip(demands, counts, strict=True)]
+    workers = pack(placed, counts, cluster)
+    return None if workers is None else Placement(workers, tuple(each.needs.cpus for each in placed))
+
+
+def _part(demand: Demand, workers: int, seconds: float) -> Demand:
+    """Return the demand of a lone worker that works only a part of the time; of others as it is."""
+    if workers != 1 or demand.needs.workers is not None or not seconds:
+        return demand
+    return _scaled(demand, min(1.0, max(demand.seconds / seconds, LEAST_PART)))
 
 
 def time_left(demands: Sequence[Demand], sizes: Sequence[int]) -> float:
@@ -151,8 +167,8 @@ def _hunger(needs: Resources) -> tuple[float, float, float]:
     return float(needs.gpus), sum(amount for _, amount in needs.custom), needs.cpus
 
 
-def _shared(needs: Resources, share: float) -> Resources:
-    return replace(needs, cpus=needs.cpus * share)
+def _scaled(demand: Demand, share: float) -> Demand:
+    return replace(demand, needs=replace(demand.needs, cpus=demand.needs.cpus * share))
 
 
 def _startable(demands: Sequence[Demand], cluster: Cluster) -> tuple[list[int], float]:
@@ -160,13 +176,13 @@ def _startable(demands: Sequence[Demand], cluster: Cluster) -> tuple[list[int], 
     active: list[int] = []
     for i, each in enumerate(demands):
         if each.seconds > 0 and each.most > 0:
-            free = [replace(one, needs=_shared(one.needs, 0.0)) for one in demands]
+            free = [_scaled(one, 0.0) for one in demands]
             counts = [int(k in active or k == i) for k in range(len(demands))]
             if pack(free, counts, cluster) is not None:
                 active.append(i)
     share, ones = 1.0, [int(i in active) for i in range(len(demands))]
     while share > LEAST_SHARE:
-        if pack([replace(one, needs=_shared(one.needs, share)) for one in demands], ones, cluster) is not None:
+        if pack([_scaled(one, share) for one in demands], ones, cluster) is not None:
             return active, share
         share /= 2
     return active, 0.0
@@ -181,18 +197,23 @@ def _counts(demands: Sequence[Demand], floor: Sequence[int], seconds: float) -> 
     ]
 
 
-def _fill(
-    demands: Sequence[Demand], floor: Sequence[int], cluster: Cluster, best: tuple[tuple[int, ...], ...]
-) -> tuple[tuple[int, ...], ...]:
+def _fill(demands: Sequence[Demand], floor: Sequence[int], cluster: Cluster, best: Placement) -> Placement:
     """Give room that is left over to each pool in turn, the slowest first, so that no estimate has to be exact."""
-    sizes = list(map(sum, best))
-    slowest = time_left([each for each, n in zip(demands, sizes, strict=True) if n], [n for n in sizes if n])
+    staffed = [i for i, n in enumerate(best.sizes) if n]
+    slowest = time_left([demands[i] for i in staffed], [best.sizes[i] for i in staffed])
     ample = _counts(demands, floor, HEADROOM * slowest)
-    for i in sorted(range(len(sizes)), key=lambda i: demands[i].seconds / max(sizes[i], 1), reverse=True):
-        more = [*sizes[:i], max(sizes[i], ample[i]), *sizes[i + 1 :]]
-        if (found := pack(demands, more, cluster)) is not None:
-            best, sizes = found, more
+    for i in sorted(staffed, key=lambda i: demands[i].seconds / best.sizes[i], reverse=True):
+        sizes, cpus = list(best.sizes), list(best.cpus)
+        if ample[i] > sizes[i] > 1:
+            sizes[i] = ample[i]
+            placed = [_with_cpus(each, n) for each, n in zip(demands, cpus, strict=True)]
+            if (workers := pack(placed, sizes, cluster)) is not None:
+                best = Placement(workers, best.cpus)
     return best
+
+
+def _with_cpus(demand: Demand, cpus: float) -> Demand:
+    return replace(demand, needs=replace(demand.needs, cpus=cpus))
 
 
 def _told(demand: Demand) -> int:
@@ -202,11 +223,6 @@ def _told(demand: Demand) -> int:
 
 def _limit(demand: Demand) -> int:
     return min(demand.most, demand.needs.workers or demand.most)
-
-
-def _found(packed: tuple[tuple[int, ...], ...] | None) -> tuple[tuple[int, ...], ...]:
-    assert packed is not None, "one worker of each of these pools was seen to fit"
-    return packed
 
 
 def beside_driver() -> Any:

@@ -8,7 +8,7 @@ import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
@@ -31,11 +31,12 @@ DEATHS_AT_START = 20  # workers of a pool that die one after another before they
 class Member:
     """A worker: its actor, the node it was given, the shards it has by the references of their outcomes.
 
-    `ready` is the reference that says that it has started; null once it has.
+    `needs` are what it was given; `ready` is the reference that says that it has started, null once it has.
     """
 
     actor: Any
     node: str
+    needs: Resources
     ready: Any
     tasks: dict[Any, Shard] = field(default_factory=dict)
     retiring: bool = False
@@ -79,11 +80,11 @@ class Pools:
     """Moves shards through the pools in order; `start` makes an actor for a pool on a node, `nodes` looks them up."""
 
     pools: list[Pool]
-    start: Callable[[Pool, str, float], Any]
+    start: Callable[[Pool, str, Resources], Any]
     nodes: Callable[[], dict[str, Node]]
     sizing: Sizing
     have: dict[str, Node] = field(default_factory=dict)
-    target: Placement = Placement((), 0.0)
+    target: Placement = field(default_factory=Placement)
     sized: float = -SIZING_SECONDS
 
     def run(self, shards: Sequence[Shard]) -> Iterator[Finished]:
@@ -116,19 +117,19 @@ class Pools:
     def _place(self) -> None:
         """Start the workers that are missing, the last pool's first, and retire idle ones in whose place others go."""
         for k, (node, there) in enumerate(self.have.items()):
-            room = Room.of(there)
+            room, blocked = Room.of(there), False
             held = [[member for member in pool.members if member.node == node] for pool in self.pools]
-            for pool, members in zip(self.pools, held, strict=True):
-                room.take(self._share(pool), len(members))
-            blocked = False
+            for member in (member for members in held for member in members):
+                room.take(member.needs)
             for i, pool in reversed(list(enumerate(self.pools))):
+                needs = replace(pool.needs, cpus=self.target.cpus[i])
                 for _ in range(self.target.workers[i][k] - len(held[i])):
-                    if room.fits(self._share(pool)):
-                        room.take(self._share(pool))
-                        actor = self.start(pool, node, self.target.cpu_share)
-                        pool.members.append(Member(actor, node, actor.prepare.remote()))
-                    else:
+                    if not room.fits(needs):
                         blocked = True
+                        break
+                    room.take(needs)
+                    actor = self.start(pool, node, needs)
+                    pool.members.append(Member(actor, node, needs, actor.prepare.remote()))
             for i, members in enumerate(held):
                 self._retire(self.pools[i], members, len(members) - self.target.workers[i][k] if blocked else 0)
 
@@ -139,10 +140,6 @@ class Pools:
             if member.retiring and not member.tasks:
                 ray.kill(member.actor)
                 pool.members.remove(member)
-
-    def _share(self, pool: Pool) -> Resources:
-        needs = pool.needs
-        return Resources(cpus=needs.cpus * self.target.cpu_share, gpus=needs.gpus, custom=needs.custom)
 
     def _feed(self) -> None:
         """Hand out shards, the last pool's first; a worker gets one more than it works on where many wait."""
@@ -156,7 +153,9 @@ class Pools:
 
     def _collect(self) -> Iterator[Finished]:
         """Wait a moment for what workers have to say, and yield what left a pool."""
-        owners = {ref: (i, member) for i, pool in enumerate(self.pools) for member in pool.members for ref in _asked(member)}
+        owners = {
+            ref: (i, member) for i, pool in enumerate(self.pools) for member in pool.members for ref in _asked(member)
+        }
         if not owners:
             time.sleep(TICK_SECONDS / 10)
             return

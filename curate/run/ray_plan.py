@@ -1,6 +1,5 @@
 """A run on Ray: the shard is the unit of work, a pool of workers does some neighbouring segments."""
 
-import logging
 import os
 import signal
 import sys
@@ -30,6 +29,7 @@ from curate.run.progress import Progress, Totals
 from curate.run.ray_worker import RayWorker
 from curate.run.sizing import Sizer, make_pools
 from curate.run.spec import RunSpec
+from curate.stages import Resources
 from curate.storage.store import remove_orphans
 
 __all__ = ["RayRun", "run_on_ray"]
@@ -78,7 +78,9 @@ def _run_on_ray(plan: Plan, address: str | None, console: Console, earlier: Sequ
         progress = Progress(spec.steps, len(shards), lambda: ray.get(monitor.totals.remote()), console)
         segments, have = spec.pipeline.segments(), read_cluster()
         pools = make_pools(segments, have)
-        rates = Rates(tuple(each.kind for each in segments), earlier_rates(earlier, spec.steps, segments, machine(have)))
+        rates = Rates(
+            tuple(each.kind for each in segments), earlier_rates(earlier, spec.steps, segments, machine(have))
+        )
         sizer = Sizer(segments, len(shards), rates, lambda: ray.get(monitor.totals.remote()).paces, time.monotonic)
         pilot, given_up = Pilot(spec, len(segments)), list[str]()
         with progress.live():
@@ -125,10 +127,8 @@ def cluster(address: str | None) -> Iterator[None]:
             ray.shutdown()
 
 
-
-
-def starter(spec: RunSpec, monitor: Any) -> Callable[[Pool, str, float], Any]:
-    """Return a function that starts a worker of a pool on a node, with a share of the processors it asks for.
+def starter(spec: RunSpec, monitor: Any) -> Callable[[Pool, str, Resources], Any]:
+    """Return a function that starts a worker of a pool on a node, which holds what it is given.
 
     Should the node be gone by then, Ray finds another one.
     """
@@ -137,10 +137,9 @@ def starter(spec: RunSpec, monitor: Any) -> Callable[[Pool, str, float], Any]:
     actor: Any = ray.remote(RayWorker)
     sent = ray.put(spec)
 
-    def start(pool: Pool, node: str, cpu_share: float) -> Any:
-        needs = pool.needs
+    def start(pool: Pool, node: str, needs: Resources) -> Any:
         return actor.options(
-            num_cpus=needs.cpus * cpu_share,
+            num_cpus=round(needs.cpus, 3),
             num_gpus=needs.gpus,
             resources=dict(needs.custom),
             max_concurrency=needs.shards,

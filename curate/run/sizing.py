@@ -104,8 +104,6 @@ class Sizer:
 
 def _as_good(demands: Sequence[Demand], old: Placement, best: Placement) -> bool:
     """Tell whether moving workers is not worth it: the pools that `best` staffs are served nearly as well by `old`."""
-    if len(old.workers) != len(best.workers) or old.cpu_share != best.cpu_share:
-        return False
     staffed = [i for i, n in enumerate(best.sizes) if n]
     times = [time_left([demands[i] for i in staffed], [each.sizes[i] for i in staffed]) for each in (old, best)]
     return times[0] <= times[1] * WORTH_MOVING
