@@ -32,7 +32,7 @@ class Job:
     name: str
     cluster: Cluster
     stages: Sequence[Stage]
-    shard_rows: int = 64
+    shard_rows: int = 32
 
     @property
     def pipeline(self) -> Pipeline:

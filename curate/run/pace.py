@@ -121,7 +121,7 @@ class Rates:
         """Return what a shard costs a worker of the segment, by the best that is known."""
         now, before = self.measured(index), self.earlier.get(index, Rate())
         per_row = next((s for s in (now.seconds_per_row, before.seconds_per_row) if s is not None), None)
-        return max((self._guess(index) if per_row is None else per_row) * self.rows_per_shard(index), 1e-6)
+        return max((GUESS[self.kinds[index]] if per_row is None else per_row) * self.rows_per_shard(index), 1e-6)
 
     def rows_per_shard(self, index: int) -> float:
         """Return how many rows of a shard come to the segment: all that reached the one before it, where not known."""
@@ -131,5 +131,6 @@ class Rates:
                     return rate.rows_per_shard
         return GUESSED_ROWS
 
-    def _guess(self, index: int) -> float:
-        return GUESS[self.kinds[index]]
+    def known(self, index: int) -> bool:
+        """Tell whether this run or an earlier one has measured the segment."""
+        return (self.measured(index).seconds_per_row or self.earlier.get(index, Rate()).seconds_per_row) is not None

@@ -20,7 +20,8 @@ __all__ = ["Demand", "Placement", "Room", "beside_driver", "pack", "solve", "tim
 
 SLACK = 1e-6  # shares of a processor are floats
 ROUNDS = 40  # of bisection: 2**-40 of the longest time
-HEADROOM = 0.8  # a pool is given room that is left over until it needs less than this share of the slowest one's time
+HEADROOM = 0.75  # a pool is given room that is left over until it needs less than this share of the slowest one's time
+HEADROOM_AT_FIRST = 0.05
 LEAST_SHARE = 1 / 64
 LEAST_PART = 1 / 8  # of its processors, for a lone worker
 MOST = 1e9  # workers
@@ -31,11 +32,13 @@ class Demand:
     """What a pool wants: `seconds` of work of one worker are left; a worker holds `needs` (gpus as a number).
 
     More than `most` workers would be of no use. `needs.workers` says how many there are to be, whatever is measured.
+    With `guessed` nobody has measured the seconds yet.
     """
 
     seconds: float
     needs: Resources
     most: int
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,18 +201,31 @@ def _counts(demands: Sequence[Demand], floor: Sequence[int], seconds: float) -> 
 
 
 def _fill(demands: Sequence[Demand], floor: Sequence[int], cluster: Cluster, best: Placement) -> Placement:
-    """Give room that is left over to each pool in turn, the slowest first, so that no estimate has to be exact."""
+    """Give room that is left over to each pool in turn, the slowest first, so that no estimate has to be exact.
+
+    While a pool has nothing to do yet, or nothing is known of it, no room is left over: what is done ahead is done.
+    """
     staffed = [i for i, n in enumerate(best.sizes) if n]
     slowest = time_left([demands[i] for i in staffed], [best.sizes[i] for i in staffed])
-    ample = _counts(demands, floor, HEADROOM * slowest)
+    early = any(each.seconds > 0 and (each.guessed or not each.most) for each in demands)
+    ample = _counts(demands, floor, (HEADROOM_AT_FIRST if early else HEADROOM) * slowest)
     for i in sorted(staffed, key=lambda i: demands[i].seconds / best.sizes[i], reverse=True):
-        sizes, cpus = list(best.sizes), list(best.cpus)
-        if ample[i] > sizes[i] > 1:
-            sizes[i] = ample[i]
-            placed = [_with_cpus(each, n) for each, n in zip(demands, cpus, strict=True)]
-            if (workers := pack(placed, sizes, cluster)) is not None:
-                best = Placement(workers, best.cpus)
+        low, high = best.sizes[i], ample[i]
+        while low < high:
+            middle = (low + high + 1) // 2
+            if (found := _with(demands, cluster, best, i, middle)) is None:
+                high = middle - 1
+            else:
+                best, low = found, middle
     return best
+
+
+def _with(demands: Sequence[Demand], cluster: Cluster, best: Placement, i: int, workers: int) -> Placement | None:
+    """Return the placement with another number of workers in one pool, if they fit."""
+    sizes = [*best.sizes[:i], workers, *best.sizes[i + 1 :]]
+    cpus = tuple(demands[k].needs.cpus if k == i else each for k, each in enumerate(best.cpus))
+    packed = pack([_with_cpus(each, n) for each, n in zip(demands, cpus, strict=True)], sizes, cluster)
+    return None if packed is None else Placement(packed, cpus)
 
 
 def _with_cpus(demand: Demand, cpus: float) -> Demand:

@@ -14,6 +14,7 @@ from curate.stages import Resources
 
 __all__ = ["Sizer", "make_pools"]
 
+PILOT_WORKERS, PILOT_SHARE = 8, 0.25  # of a pool of which nothing is known: so many, or that share of the processors
 WORTH_MOVING = 1.05  # a placement is left for one that is faster by more than this
 
 
@@ -66,10 +67,12 @@ class Sizer:
     placement: Placement | None = None
     cluster: Cluster = field(default=Cluster(()))
     most: dict[int, int] = field(default_factory=dict)
+    cpus: float = 0.0
 
     def __call__(self, pools: Sequence[Pool], cluster: Cluster) -> Placement:
         """Return the placement to aim at: the one before, unless nodes came or went or another is faster."""
         self.rates.observe(self.clock(), self.paces())
+        self.cpus = cluster.cpus
         demands = self.demands(pools)
         best, old = solve(demands, cluster), self.placement
         if old is None or cluster != self.cluster or not _as_good(demands, old, best):
@@ -84,22 +87,24 @@ class Sizer:
         for i, pool in enumerate(pools):
             left = self.shards - pool.done
             each = sum(self.rates.seconds_per_shard(index) for index in pool.indices)
-            seconds = (left - pool.in_flight / 2) * each
-            near = pool.in_flight + len(pool.queue) + (pools[i - 1].in_flight if i else 0)
-            demands.append(Demand(seconds, pool.needs, self._most(pool, i, left, near)))
+            near = pool.in_flight + len(pool.queue) + (pools[i - 1].in_flight if i else left)
+            guessed = not all(map(self.rates.known, pool.indices)) and len(pools) > 1
+            most = self._most(pool, guessed, left, near)
+            demands.append(Demand((left - pool.in_flight / 2) * each, pool.needs, most, guessed))
         return demands
 
-    def _most(self, pool: Pool, i: int, left: int, near: int) -> int:
+    def _most(self, pool: Pool, guessed: bool, left: int, near: int) -> int:
         """Return how many workers would find a shard; `near` are there or in work just before.
 
         What needs a GPU starts before its first shard is there, as it takes longest. An engine without a GPU is alone:
-        two would only share the same processors.
+        two would only share the same processors. Of a CPU pool of which nothing is known a few workers are the pilot.
         """
-        scarce = bool(pool.needs.gpus or pool.needs.custom)
-        engine = any(self.segments[index].engine is not None for index in pool.indices)
-        if engine and not scarce:
+        if pool.needs.gpus or pool.needs.custom:
+            return math.ceil(left / pool.needs.shards)
+        if any(self.segments[index].engine is not None for index in pool.indices):
             return min(pool.needs.workers or 1, left)
-        return math.ceil((left if scarce or i == 0 else near) / pool.needs.shards)
+        most = math.ceil(min(left, near) / pool.needs.shards)
+        return min(most, max(PILOT_WORKERS, int(self.cpus * PILOT_SHARE / pool.needs.cpus))) if guessed else most
 
 
 def _as_good(demands: Sequence[Demand], old: Placement, best: Placement) -> bool:
