@@ -18,13 +18,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.data import BENCH
 from benchmarks.placement_jobs import JOBS, Job
 from curate.run.cluster import Cluster
-from curate.storage.store import Store
 from faults.files import write_shard
 
 __all__ = ["Speed", "main", "measure"]

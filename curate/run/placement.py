@@ -149,13 +149,15 @@ class Room:
             fits.append(sum(int(free / gpus + SLACK) for free in self.devices))
         return min(fits, default=1 << 20)
 
-    def take(self, needs: Resources, workers: int = 1) -> None:
-        """Take room for some workers: shares from the fullest device that has it, as Ray does."""
+    def take(self, needs: Resources, workers: int = 1, devices: Sequence[int] = ()) -> None:
+        """Take room for some workers: from these devices, else shares from the fullest device that has them."""
         self.cpus -= workers * needs.cpus
         for name, amount in needs.custom:
             self.custom[name] = self.custom.get(name, 0.0) - workers * amount
         gpus = float(needs.gpus)
-        for _ in range(workers if gpus else 0):
+        for k in devices:
+            self.devices[k] -= gpus / len(devices)
+        for _ in range(workers if gpus and not devices else 0):
             if gpus > 1 - SLACK:
                 whole = [k for k, free in enumerate(self.devices) if free > 1 - SLACK]
                 for k in whole[: round(gpus)]:

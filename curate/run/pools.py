@@ -24,6 +24,7 @@ __all__ = ["Finished", "Member", "Pool", "Pools", "Sizing", "last_line"]
 
 TICK_SECONDS = 0.5
 SIZING_SECONDS = 2.0
+START_SECONDS = 5.0  # of a worker, before one has started
 DEATHS_AT_START = 20  # workers of a pool that die one after another before they are ready
 
 
@@ -31,14 +32,17 @@ DEATHS_AT_START = 20  # workers of a pool that die one after another before they
 class Member:
     """A worker: its actor, the node it was given, the shards it has by the references of their outcomes.
 
-    `needs` are what it was given; `ready` is the reference that says that it has started, null once it has.
+    `needs` are what it was given; `ready` is the reference that says that it has started, null once it has; from then
+    on `devices` are the GPUs that Ray chose for it.
     """
 
     actor: Any
     node: str
     needs: Resources
     ready: Any
+    started: float = field(default_factory=time.monotonic)
     tasks: dict[Any, Shard] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
     retiring: bool = False
 
 
@@ -46,7 +50,8 @@ class Member:
 class Pool:
     """The workers of some neighbouring segments, and the shards that wait for them.
 
-    `done` counts the shards that are through, `deaths` the workers that died since the last one was ready.
+    `done` counts the shards that are through, `deaths` the workers that died since the last one was ready, which took
+    `start_seconds`.
     """
 
     indices: tuple[int, ...]
@@ -55,6 +60,7 @@ class Pool:
     members: list[Member] = field(default_factory=list)
     done: int = 0
     deaths: int = 0
+    start_seconds: float = START_SECONDS
 
     @property
     def in_flight(self) -> int:
@@ -117,26 +123,27 @@ class Pools:
     def _place(self) -> None:
         """Start the workers that are missing, the last pool's first, and retire idle ones in whose place others go."""
         for k, (node, there) in enumerate(self.have.items()):
-            room, blocked = Room.of(there), False
             held = [[member for member in pool.members if member.node == node] for pool in self.pools]
-            for member in (member for members in held for member in members):
-                room.take(member.needs)
+            room, blocked = _room(there, [member for members in held for member in members]), None
             for i, pool in reversed(list(enumerate(self.pools))):
                 needs = replace(pool.needs, cpus=self.target.cpus[i])
                 for _ in range(self.target.workers[i][k] - len(held[i])):
                     if not room.fits(needs):
-                        blocked = True
+                        blocked = blocked or needs
                         break
                     room.take(needs)
                     actor = self.start(pool, node, needs)
                     pool.members.append(Member(actor, node, needs, actor.prepare.remote()))
-            for i, members in enumerate(held):
-                self._retire(self.pools[i], members, len(members) - self.target.workers[i][k] if blocked else 0)
+            surplus = [len(members) - self.target.workers[i][k] for i, members in enumerate(held)]
+            whole = blocked is not None and float(blocked.gpus) >= 1 and room.cpus >= blocked.cpus
+            scattered = _on_emptiest(held) if whole and max(surplus) <= 0 else []
+            for pool, members, over in zip(self.pools, held, surplus, strict=True):
+                self._retire(pool, members, over if blocked else 0, scattered)
 
-    def _retire(self, pool: Pool, members: Sequence[Member], surplus: int) -> None:
-        """Let so many members end: idle ones now, busy ones when they are through with their shards."""
+    def _retire(self, pool: Pool, members: Sequence[Member], surplus: int, also: Sequence[Member]) -> None:
+        """Let so many members end, and those of `also`: idle ones now, busy ones when they are through."""
         for rank, member in enumerate(sorted(members, key=lambda member: len(member.tasks))):
-            member.retiring = rank < surplus
+            member.retiring = rank < surplus or any(member is other for other in also)
             if member.retiring and not member.tasks:
                 ray.kill(member.actor)
                 pool.members.remove(member)
@@ -193,8 +200,35 @@ class Pools:
         if outcome.error is not None:
             raise pickle.loads(outcome.error)
         if member.ready is not None:
-            member.ready, pool.deaths = None, 0
+            member.ready, member.devices, pool.deaths = None, outcome.devices, 0
+            pool.start_seconds = time.monotonic() - member.started
         return outcome
+
+
+def _room(node: Node, members: Sequence[Member]) -> Room:
+    """Return the room that some workers leave on their node; Ray chooses their devices, and tells as they start."""
+    room = Room.of(node)
+    names = _devices(members)
+    for member in sorted(members, key=lambda member: not member.devices):
+        room.take(member.needs, devices=[names.index(name) for name in member.devices])
+    return room
+
+
+def _on_emptiest(held: Sequence[Sequence[Member]]) -> list[Member]:
+    """Return the workers on the GPU that is shared by the fewest: started again, they fill the holes of others.
+
+    So shares of GPUs that are scattered after some workers have gone do not keep an engine from a whole one.
+    """
+    members = [member for each in held for member in each if 0 < float(member.needs.gpus) < 1]
+    names = _devices(members)
+    if len(names) < 2:
+        return []
+    on = {name: [member for member in members if name in member.devices] for name in names}
+    return min(on.values(), key=len)
+
+
+def _devices(members: Sequence[Member]) -> list[str]:
+    return sorted({name for member in members for name in member.devices})
 
 
 def _asked(member: Member) -> list[Any]:

@@ -26,10 +26,12 @@ __all__ = ["RayWorker", "ShardOutcome", "check_code"]
 class ShardOutcome:
     """What became of a shard: `rows` that each segment of the pool had to measure, unless it was given up or stopped.
 
-    `error` is a pickled CurateError that stops the run: Ray keeps only the text of an exception's cause.
+    `error` is a pickled CurateError that stops the run: Ray keeps only the text of an exception's cause. `devices` are
+    the GPUs that a worker holds, maybe a share of, as it says when it is there.
     """
 
     rows: tuple[int, ...] = ()
+    devices: tuple[str, ...] = ()
     error: bytes | None = None
     given_up: bool = False
 
@@ -61,7 +63,7 @@ class RayWorker:
                 worker.start_engine()
         except CurateError as error:
             return ShardOutcome(error=pickle.dumps(error))
-        return ShardOutcome()
+        return ShardOutcome(devices=tuple(map(str, ray.get_gpu_ids())))
 
     def measure(self, shard: Shard) -> ShardOutcome:
         """Measure a shard, segment after segment; what stops the run comes back as an outcome."""

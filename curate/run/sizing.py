@@ -15,7 +15,7 @@ from curate.stages import Resources
 __all__ = ["Sizer", "make_pools"]
 
 PILOT_WORKERS, PILOT_SHARE = 8, 0.25  # of a pool of which nothing is known: so many, or that share of the processors
-WORTH_MOVING = 1.05  # a placement is left for one that is faster by more than this
+WORTH_MOVING = 1.05  # a placement is left for one that is faster by more than this, and the time it takes
 
 
 def make_pools(segments: Sequence[Segment], cluster: Cluster) -> list[Pool]:
@@ -75,7 +75,7 @@ class Sizer:
         self.cpus = cluster.cpus
         demands = self.demands(pools)
         best, old = solve(demands, cluster), self.placement
-        if old is None or cluster != self.cluster or not _as_good(demands, old, best):
+        if old is None or cluster != self.cluster or not _as_good(demands, pools, old, best):
             self.placement, self.cluster = best, cluster
         for i, n in enumerate((self.placement or best).sizes):
             self.most[i] = max(n, self.most.get(i, 0))
@@ -107,8 +107,12 @@ class Sizer:
         return min(most, max(PILOT_WORKERS, int(self.cpus * PILOT_SHARE / pool.needs.cpus))) if guessed else most
 
 
-def _as_good(demands: Sequence[Demand], old: Placement, best: Placement) -> bool:
-    """Tell whether moving workers is not worth it: the pools that `best` staffs are served nearly as well by `old`."""
+def _as_good(demands: Sequence[Demand], pools: Sequence[Pool], old: Placement, best: Placement) -> bool:
+    """Tell whether moving workers is not worth it: the pools that `best` staffs are served nearly as well by `old`.
+
+    What is won has to be worth the time in which the new workers start, an engine's above all.
+    """
     staffed = [i for i, n in enumerate(best.sizes) if n]
-    times = [time_left([demands[i] for i in staffed], [each.sizes[i] for i in staffed]) for each in (old, best)]
-    return times[0] <= times[1] * WORTH_MOVING
+    was, will = (time_left([demands[i] for i in staffed], [each.sizes[i] for i in staffed]) for each in (old, best))
+    grown = [pool.start_seconds for pool, n, m in zip(pools, old.sizes, best.sizes, strict=True) if m > n]
+    return was <= will * WORTH_MOVING + max(grown, default=0.0)
