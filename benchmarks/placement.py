@@ -30,6 +30,7 @@ __all__ = ["Speed", "main", "measure"]
 
 OUT = BENCH / "placement"
 CONTESTANTS = ("ours", "raydata", "sized", "xenna")
+PRESTART = "RAY_prestart_worker_first_driver"
 LIMIT = 3  # times the bound's seconds, after which a contestant is stopped
 
 
@@ -82,7 +83,7 @@ def _apart(job: Job, by: str, minutes: float) -> str:
 def _here(job: Job, by: str, minutes: float) -> dict[str, object]:
     from benchmarks import placement_rivals as rivals
 
-    os.environ["RAY_prestart_worker_first_driver"] = "0"  # two cores need not start a process for each that is claimed
+    os.environ[PRESTART] = "0"  # two cores need not start a process for each that is claimed
     shards = max(8, round(job.bound() * 60 * minutes / job.shard_rows))
     with claimed(job.cluster):
         speed, workers = measure(job, inputs(job, shards), OUT / f"{by}-dataset", getattr(rivals, by))

@@ -67,7 +67,7 @@ def read_cluster() -> Cluster:
 
 
 def read_nodes() -> dict[str, Node]:
-    """Return the nodes that are up by their ids, without the memory of their GPUs: cheap enough for every few seconds."""
+    """Return the nodes that are up by their ids, without the memory of their GPUs: cheap, for every few seconds."""
     import ray
 
     return {node["NodeID"]: _node(node["Resources"], None) for node in ray.nodes() if node["Alive"]}

@@ -45,8 +45,8 @@ class Pilot:
             f"most often by {self.reasons.most_common(1)[0][0]}" if self.reasons else "by errors: see `curate errors`"
         )
         return (
-            f"none of the first {self.sums[0]:,} samples is kept as far as {self._name()}: dropped {most}; the run goes "
-            "on, as a later part of the source may be of another kind; if not, stop it and change that bound"
+            f"none of the first {self.sums[0]:,} samples is kept as far as {self._name()}: dropped {most}; the run "
+            "goes on, as a later part of the source may be of another kind; if not, stop it and change that bound"
         )
 
     def _name(self) -> str:

@@ -11,6 +11,7 @@ import ray
 
 from curate.dataset.manifest import code_digest
 from curate.errors import CurateError
+from curate.models.places import use_models_folder
 from curate.run.crash_isolation import InFlight, OneByOne, ShardRecord, Watchdog, check_attempt
 from curate.run.monitor import ProgressBuffer
 from curate.run.pace import PaceMeter
@@ -46,6 +47,7 @@ class RayWorker:
     def __init__(self, spec: RunSpec, indices: Sequence[int], monitor: Any) -> None:
         watchdog = Watchdog(lambda in_flight: ray.get(monitor.blame.remote(in_flight), timeout=30))
         self.progress = ProgressBuffer(monitor)
+        use_models_folder(spec.models)
         self.workers = {
             i: Worker(spec, i, self.progress, watchdog, pace=PaceMeter(partial(self.progress.pace, i))) for i in indices
         }

@@ -32,7 +32,8 @@ class Worker:
 
     `source` cuts a shard into chunks, `runner` measures each with the scorers that it loads when the first row needs
     them, and `commit_cells` writes what came out. `report` gets an event per batch, `pace` the rows that are through;
-    `watchdog` ends the process when an expert hangs. Without `threaded`, chunks are measured one after another in the calling thread: for debuggers.
+    `watchdog` ends the process when an expert hangs. Without `threaded`, chunks are measured one after another in the
+    calling thread: for debuggers.
     """
 
     spec: RunSpec
