@@ -2,15 +2,17 @@
 
 import json
 import os
+from dataclasses import dataclass
 
+import pyarrow as pa
 import pytest
 import ray
 from rich.console import Console
 
 from curate.dataset.manifest import latest
+from curate.engines.engine import Engine
 from curate.engines.fake import FakeEngine
 from curate.errors import CurateError
-from curate.experts.dense_caption import DenseCaption
 from curate.pipeline import Pipeline
 from curate.run.cluster import read_nodes
 from curate.run.placement import Placement
@@ -18,7 +20,7 @@ from curate.run.pools import Pool, Pools
 from curate.run.ray_worker import ShardOutcome
 from curate.run.runner import RunRequest, run
 from curate.sources.shard import Shard
-from curate.stages import Resources
+from curate.stages import Measurement, Resources
 from curate.storage.store import Store
 from tests.support.shards import write_shard
 from tests.support.stages import AtLeast, Brightness, TextLength, number
@@ -29,7 +31,16 @@ LIGHT = Resources(cpus=0.25, batch_rows=3)
 
 
 class Other(Brightness):
-    adds = Brightness.adds.set(0, number("other"))
+    adds = pa.schema([number("other")])
+
+    def load(self):
+        return lambda batch: Measurement({"other": [float(image.max()) for image in batch.images]})
+
+
+@dataclass(frozen=True)
+class Writer(TextLength):
+    adds_name: str = "written"
+    engine: Engine = FakeEngine(str, "fake")  # noqa: RUF009
 
 
 @pytest.fixture
@@ -44,7 +55,7 @@ def measured(inputs, dataset, workers):
         Brightness(resources=Resources(cpus=0.25, batch_rows=3, workers=workers)),
         TextLength(resources=LIGHT),
         AtLeast("text_length", 2),
-        DenseCaption(FakeEngine(lambda request: f"about {request.prompt[-9:]}", "fake", LIGHT)),
+        Writer(resources=LIGHT),
         Other(resources=LIGHT),
     ]
     manifest = run(RunRequest(Pipeline(stages), [inputs], str(dataset), "test"), Console(quiet=True))
@@ -71,13 +82,13 @@ def test_that_nothing_is_kept_is_said_and_stops_nothing(tmp_path):
         Brightness(resources=LIGHT),
         TextLength(resources=LIGHT),
         AtLeast("text_length", 2),
-        DenseCaption(FakeEngine(str, "fake", LIGHT)),
+        Writer(resources=LIGHT),
     ]
     console = Console(record=True, width=1_000)
     run(RunRequest(Pipeline(stages), [str(tmp_path / "in" / "a.tar")], str(tmp_path / "out"), "test"), console)
 
     text = console.export_text()
-    assert "none of the first 300 samples is kept as far as dense_caption: dropped most often by AtLeast(" in text
+    assert "none of the first 300 samples is kept as far as writer: dropped most often by AtLeast(" in text
     assert latest(Store(str(tmp_path / "out"))).status == "finished"
 
 
@@ -136,5 +147,5 @@ def test_a_pool_may_have_no_worker_until_the_one_before_is_through(tmp_path):
 
 
 def test_workers_that_cannot_start_stop_the_run_with_their_reason(tmp_path):
-    with pytest.raises(CurateError, match="a worker failed as it started: .*no such weights"):
+    with pytest.raises(CurateError, match=r"a worker failed as it started: .*no such weights"):
         list(pools(tmp_path, lambda pools: (1, 0), broken=True).run([shard("calm")]))
