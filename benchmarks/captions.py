@@ -27,7 +27,7 @@ from benchmarks.contest import print_table
 from benchmarks.data import BENCH
 from curate.captions.prompting.hints import Hints
 from curate.captions.viewing.pixel_budget import fit_budget
-from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB, Vllm
+from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB, Vllm, engine_arguments
 from curate.experts.dense_caption import DenseCaption
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline
@@ -163,8 +163,8 @@ def bare_chat(paths: list[Path], setting: Setting) -> Contestant:
         dtype=engine.dtype,
         max_model_len=engine.max_model_len,
         max_num_seqs=engine.max_num_seqs,
-        enforce_eager=engine.enforce_eager,
-        gpu_memory_utilization=engine.gpu_memory_utilization,
+        enforce_eager=engine_arguments(engine).enforce_eager,
+        gpu_memory_utilization=engine.memory_frac,
         kv_cache_memory_bytes=None if setting.gpu_share else int(CPU_CACHE_GIB * GIB),
         limit_mm_per_prompt={"image": 1, "video": 0},
         mm_processor_cache_gb=0,

@@ -31,7 +31,7 @@ from filters.not_animated import NotAnimated
 
 __all__ = ["Checks", "densefusion"]
 
-ON_GPU: Final = Resources(gpus=0.25, batch_rows=64)  # CLIP and detector share half of a GPU
+ON_GPU: Final = Resources(gpus="auto", batch_rows=64)  # CLIP and detector share a GPU, where there is one
 
 
 @dataclass(frozen=True, slots=True)

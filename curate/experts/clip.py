@@ -23,6 +23,7 @@ from curate.experts.clip_files import (
     with_local_texts,
 )
 from curate.experts.clip_text import TextTower, never_alone
+from curate.models.device import torch_device
 from curate.models.extras import check_extra, load_extra
 from curate.models.known import clip_revision, pinned_revision
 from curate.models.loading import loading
@@ -62,7 +63,7 @@ class Clip:
     version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("alt_text",)
     adds: ClassVar[pa.Schema] = CLIP
-    resources: Resources = field(default=Resources(batch_rows=64), repr=False, compare=False)
+    resources: Resources = field(default=Resources(gpus="auto", batch_rows=64, gpu_gib=3.0), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.resize not in RESIZES:
@@ -133,7 +134,7 @@ class Clip:
 
 def _load_model(expert: Clip) -> tuple[Any, str]:
     open_clip, torch = load_extra("open_clip", "clip"), load_extra("torch", "clip")
-    device = "cuda" if expert.resources.gpus and torch.cuda.is_available() else "cpu"
+    device = torch_device("Clip", expert.resources.gpus, torch)
     config = expert.architecture.path() if expert.architecture.is_local() else None
     if (config := with_local_texts(expert.architecture) or config) is not None:
         open_clip.add_model_config(config)

@@ -3,16 +3,14 @@
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from curate.pipeline import Segment, Step
 from curate.run.cluster import Cluster
 from curate.run.pace import PILOT_ROWS, Pace, Rate
+from curate.run.pools import Pool
+from curate.run.sizing import Sizer
 from curate.stages import Expert
-
-if TYPE_CHECKING:
-    from curate.run.pools import Pool
-    from curate.run.sizing import Sizer
 
 __all__ = ["PlacementRecord", "earlier_rates", "machine", "placement_record"]
 
@@ -22,7 +20,7 @@ PlacementRecord: TypeAlias = dict[str, Any]
 
 
 def placement_record(
-    steps: Sequence[Step], sizer: "Sizer", pools: Sequence["Pool"], paces: Mapping[int, Pace], where: str
+    steps: Sequence[Step], sizer: Sizer, pools: Sequence[Pool], paces: Mapping[int, Pace], where: str
 ) -> PlacementRecord:
     """Return what the manifest records; a rate is null where too few rows were measured to tell."""
     rates, first = sizer.rates, sizer.rates.rows.get(0, 0)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -17,7 +17,8 @@ from rich.text import Text
 
 from curate.errors import CurateError
 from curate.recipe import FILE_MODULE
-from curate.run.cluster import read_cluster, read_nodes
+from curate.run.cluster import Cluster, free_now, read_nodes
+from curate.run.fit import amounts, fit
 from curate.run.monitor import RunMonitor
 from curate.run.pace import Rates
 from curate.run.pilot import Pilot
@@ -52,7 +53,13 @@ class RayRun:
     placement: PlacementRecord
 
 
-def run_on_ray(plan: Plan, address: str | None, console: Console, earlier: Sequence[PlacementRecord] = ()) -> RayRun:
+def run_on_ray(
+    plan: Plan,
+    address: str | None,
+    console: Console,
+    wait: bool = False,
+    earlier: Sequence[PlacementRecord] = (),
+) -> RayRun:
     """Measure and commit the unfinished shards of a plan.
 
     Segments are chained, so captions start while perception still runs. `earlier` are the placements of earlier runs
@@ -61,7 +68,7 @@ def run_on_ray(plan: Plan, address: str | None, console: Console, earlier: Seque
     and again, or if Ray itself fails.
     """
     try:
-        return _run_on_ray(plan, address, console, earlier)
+        return _run_on_ray(plan, address, console, wait, earlier)
     except SYSTEM_ERRORS as error:
         raise CurateError(
             f"Ray lost a process that it cannot replace, or its connection ({type(error).__name__}); what was "
@@ -71,28 +78,28 @@ def run_on_ray(plan: Plan, address: str | None, console: Console, earlier: Seque
         raise CurateError(f"a worker failed: {last_line(error)}") from error
 
 
-def _run_on_ray(plan: Plan, address: str | None, console: Console, earlier: Sequence[PlacementRecord]) -> RayRun:
-    spec, shards = plan.spec, plan.unfinished
+def _run_on_ray(
+    plan: Plan, address: str | None, console: Console, wait: bool, earlier: Sequence[PlacementRecord]
+) -> RayRun:
+    shards = plan.unfinished
     with cluster(address):
+        spec, have = fit(plan.spec, console, wait)
         monitor: Any = RunMonitor.options(scheduling_strategy=beside_driver()).remote()  # type: ignore[attr-defined]
-        progress = Progress(spec.steps, len(shards), lambda: ray.get(monitor.totals.remote()), console)
-        segments, have = spec.pipeline.segments(), read_cluster()
-        pools = make_pools(segments, have)
-        rates = Rates(
-            tuple(each.kind for each in segments), earlier_rates(earlier, spec.steps, segments, machine(have))
-        )
-        sizer = Sizer(segments, len(shards), rates, lambda: ray.get(monitor.totals.remote()).paces, time.monotonic)
-        pilot, given_up = Pilot(spec, len(segments)), list[str]()
-        with progress.live():
-            for finished in Pools(pools, starter(spec, monitor), read_nodes, sizer).run(shards):
-                if finished.given_up:
-                    given_up.append(finished.shard.name)
-                for index, rows in zip(pools[finished.pool].indices, finished.rows, strict=False):
-                    rates.finished(time.monotonic(), index, rows)
-                if sentence := pilot.see(finished.shard, finished.rows):
-                    console.print(Text(sentence), soft_wrap=True)
-                if finished.given_up or finished.pool == len(pools) - 1:
-                    progress.finish_shard()
+        progress, pools = watched(spec, len(shards), monitor, console), make_pools(spec.pipeline.segments(), have)
+        sizer = make_sizer(spec, len(shards), monitor, have, earlier)
+        pilot, given_up = Pilot(spec, len(sizer.segments)), list[str]()
+        try:
+            with progress.live():
+                for finished in Pools(pools, starter(spec, monitor), read_nodes, sizer).run(shards):
+                    if finished.given_up:
+                        given_up.append(finished.shard.name)
+                    sizer.finished(pools[finished.pool], finished.rows)
+                    if sentence := pilot.see(finished.shard, finished.rows):
+                        console.print(Text(sentence), soft_wrap=True)
+                    if finished.given_up or finished.pool == len(pools) - 1:
+                        progress.finish_shard()
+        finally:
+            sizer.ask([])
         totals: Totals = ray.get(monitor.totals.remote())
         if ray.get(monitor.any_crash.remote()):
             remove_orphans(spec.cells.store)
@@ -103,6 +110,32 @@ def _run_on_ray(plan: Plan, address: str | None, console: Console, earlier: Sequ
             f"{', ...' if len(given_up) > 5 else ''}; all others are done, run again to try these once more"
         )
     return RayRun(totals.counts(spec.steps), placement_record(spec.steps, sizer, pools, totals.paces, machine(have)))
+
+
+def make_sizer(spec: RunSpec, shards: int, monitor: Any, have: Cluster, earlier: Sequence[PlacementRecord]) -> Sizer:
+    """Return what sizes the pools: it knows the rates of earlier runs, and asks an autoscaler where there is one."""
+    segments = spec.pipeline.segments()
+    known = earlier_rates(earlier, spec.steps, segments, machine(have))
+    rates = Rates(tuple(each.kind for each in segments), known)
+    sizer = Sizer(segments, shards, rates, lambda: ray.get(monitor.totals.remote()).paces, time.monotonic)
+    if have.autoscales:
+        from ray.autoscaler.sdk import request_resources
+
+        sizer.ask = lambda bundles: request_resources(bundles=bundles)
+    return sizer
+
+
+def watched(spec: RunSpec, shards: int, monitor: Any, console: Console) -> Progress:
+    """Return the display of a run whose workers report to a monitor."""
+    asked = [replace(each.resources, gpus=gpus) for each, gpus in zip(spec.pipeline.segments(), spec.gpus, strict=True)]
+    return Progress(
+        spec,
+        shards,
+        lambda: ray.get(monitor.totals.remote()),
+        lambda: ray.get(monitor.crew.remote()),
+        console,
+        lambda index: f"{amounts(asked[index])} ({free_now()})",
+    )
 
 
 @contextmanager

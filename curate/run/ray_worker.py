@@ -46,7 +46,7 @@ class RayWorker:
 
     def __init__(self, spec: RunSpec, indices: Sequence[int], monitor: Any) -> None:
         watchdog = Watchdog(lambda in_flight: ray.get(monitor.blame.remote(in_flight), timeout=30))
-        self.progress = ProgressBuffer(monitor)
+        self.progress = ProgressBuffer(monitor, tuple(indices))
         use_models_folder(spec.models)
         self.workers = {
             i: Worker(spec, i, self.progress, watchdog, pace=PaceMeter(partial(self.progress.pace, i))) for i in indices

@@ -108,7 +108,7 @@ def _work(plan: Plan, request: RunRequest, console: Console, earlier: Sequence[d
         return {"measured": run_local(plan, console)}
     from curate.run.ray_plan import run_on_ray
 
-    done = run_on_ray(plan, request.address, console, earlier)
+    done = run_on_ray(plan, request.address, console, request.wait_for_nodes, earlier)
     return {"measured": done.measured, "placement": done.placement}
 
 

@@ -15,6 +15,7 @@ from curate.stages import Resources
 __all__ = ["Sizer", "make_pools"]
 
 PILOT_WORKERS, PILOT_SHARE = 8, 0.25  # of a pool of which nothing is known: so many, or that share of the processors
+MOST_ASKED = 10_000  # workers of a pool
 WORTH_MOVING = 1.05  # a placement is left for one that is faster by more than this, and the time it takes
 
 
@@ -57,7 +58,10 @@ def _together(needs: Sequence[Resources]) -> Resources:
 
 @dataclass(slots=True)
 class Sizer:
-    """Sizes the pools by what is left and what was measured; `paces` looks up the sums over all workers."""
+    """Sizes the pools by what is left and what was measured; `paces` looks up the sums over all workers.
+
+    `ask` tells an autoscaler what the run could use: twice the workers that it has, as far as there are shards.
+    """
 
     segments: Sequence[Segment]
     shards: int
@@ -68,6 +72,7 @@ class Sizer:
     cluster: Cluster = field(default=Cluster(()))
     most: dict[int, int] = field(default_factory=dict)
     cpus: float = 0.0
+    ask: Callable[[list[dict[str, float]]], None] = field(default=lambda bundles: None)
 
     def __call__(self, pools: Sequence[Pool], cluster: Cluster) -> Placement:
         """Return the placement to aim at: the one before, unless nodes came or went or another is faster."""
@@ -79,7 +84,13 @@ class Sizer:
             self.placement, self.cluster = best, cluster
         for i, n in enumerate((self.placement or best).sizes):
             self.most[i] = max(n, self.most.get(i, 0))
+        self.ask(_bundles(demands, self.placement or best))
         return self.placement or best
+
+    def finished(self, pool: Pool, rows: Sequence[int]) -> None:
+        """Count a shard that has left a pool, with its rows in each of the pool's segments."""
+        for index, here in zip(pool.indices, rows, strict=False):
+            self.rates.finished(self.clock(), index, here)
 
     def demands(self, pools: Sequence[Pool]) -> list[Demand]:
         """Return what each pool has left, by what is known so far."""
@@ -105,6 +116,21 @@ class Sizer:
             return min(pool.needs.workers or 1, left)
         most = math.ceil(min(left, near) / pool.needs.shards)
         return min(most, max(PILOT_WORKERS, int(self.cpus * PILOT_SHARE / pool.needs.cpus))) if guessed else most
+
+
+def _bundles(demands: Sequence[Demand], placement: Placement) -> list[dict[str, float]]:
+    """Return what Ray's autoscaler is asked to make room for, a worker each; engines and slow pools double, no others.
+
+    Pools told how many workers they have, or with an engine that is to be alone, do not grow.
+    """
+    slowest = time_left(demands, placement.sizes)
+    bundles = []
+    for each, n in zip(demands, placement.sizes, strict=True):
+        grows = n and each.seconds / n > slowest / 2 and each.needs.workers is None
+        bundle = {"CPU": each.needs.cpus, "GPU": float(each.needs.gpus), **dict(each.needs.custom)}
+        wanted = min(each.most, MOST_ASKED, 2 * n if grows else max(n, 1)) if each.seconds else 0
+        bundles += [{name: amount for name, amount in bundle.items() if amount}] * wanted
+    return bundles
 
 
 def _as_good(demands: Sequence[Demand], pools: Sequence[Pool], old: Placement, best: Placement) -> bool:
