@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.engines.engine import Completion, Request
+from curate.models.chat_models import UNKNOWN, ChatFacts
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.fields import column
 
@@ -48,6 +49,7 @@ class SleepingEngine:
 
     name: str
     resources: Resources = field(repr=False, compare=False)
+    facts: ClassVar[ChatFacts] = UNKNOWN
 
     def check(self) -> None:
         return None
