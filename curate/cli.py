@@ -266,7 +266,7 @@ def calibrate(
     from curate.storage.store import Store
 
     _use(models)
-    pipeline = pin_models(build(find_recipe(recipe), p or [])[0], lambda line: typer.echo(line, err=True))
+    pipeline = pin_models(build(find_recipe(recipe), p or [])[0], recipe, lambda line: typer.echo(line, err=True))
     items = calibration.read_set(labels, Store(dataset) if dataset else None)
     gates = calibration.read_gates(gate or [])
     fetch_missing(pipeline, recipe, lambda line: typer.echo(line, err=True))

@@ -1,5 +1,6 @@
 """The actor that measures shards on Ray: the segments of one pool, one after another, under the eyes of the monitor."""
 
+import os
 import pickle
 import socket
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ import ray
 
 from curate.dataset.manifest import code_digest
 from curate.errors import CurateError
-from curate.models.places import use_models_folder
+from curate.models.places import environment
 from curate.run.crash_isolation import InFlight, OneByOne, ShardRecord, Watchdog, check_attempt
 from curate.run.monitor import ProgressBuffer
 from curate.run.pace import PaceMeter
@@ -47,7 +48,7 @@ class RayWorker:
     def __init__(self, spec: RunSpec, indices: Sequence[int], monitor: Any) -> None:
         watchdog = Watchdog(lambda in_flight: ray.get(monitor.blame.remote(in_flight), timeout=30))
         self.progress = ProgressBuffer(monitor, tuple(indices))
-        use_models_folder(spec.models)
+        os.environ.update(environment(spec.models))  # loaders read it when they are imported
         self.workers = {
             i: Worker(spec, i, self.progress, watchdog, pace=PaceMeter(partial(self.progress.pace, i))) for i in indices
         }

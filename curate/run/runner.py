@@ -75,7 +75,7 @@ def _settled(request: RunRequest, tell: Callable[[str], None]) -> RunRequest:
     """Return the request with a revision for every model, once its stages and their licences are found good."""
     request.pipeline.check()
     check_licences(request.pipeline, request.licences)
-    return replace(request, pipeline=pin_models(request.pipeline, tell))
+    return replace(request, pipeline=pin_models(request.pipeline, request.recipe, tell))
 
 
 def _teller(console: Console) -> Callable[[str], None]:
