@@ -10,21 +10,25 @@ shards, "whole" that of the whole command past the start of Ray. Every contestan
 """
 
 import argparse
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.data import BENCH
 from benchmarks.placement_jobs import JOBS, Job
+from curate.pixels import encode_jpeg
 from curate.run.cluster import Cluster
-from faults.files import write_shard
 
 __all__ = ["Speed", "main", "measure"]
 
@@ -117,10 +121,22 @@ def inputs(job: Job, shards: int) -> Path:
     if not folder.exists():
         part = folder.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
         for i in range(shards):
-            write_shard(part / f"{i:05d}.tar", ["late" if i >= shards / 2 else "early"] * job.shard_rows)
+            _write_shard(part / f"{i:05d}.tar", "late" if i >= shards / 2 else "early", job.shard_rows)
         part.rename(folder)
     return folder
+
+
+def _write_shard(path: Path, text: str, rows: int) -> None:
+    """Write samples of one small grey image and a text."""
+    grey = encode_jpeg(np.full((32, 32, 3), 128, np.uint8), 90)
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for i in range(rows):
+            for extension, content in (("jpg", grey), ("txt", text.encode())):
+                member = tarfile.TarInfo(f"{i:04d}.{extension}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The contestants of the placement benchmark; each measures a folder of shards and says how many workers it had."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +19,8 @@ from curate.run.shares import needs_on
 from curate.run.spec import RunSpec
 from curate.sources import find_shards
 from curate.sources.shard import Shard
+from curate.storage.lock import lock_dataset
+from curate.storage.store import Store
 
 __all__ = ["How", "ours", "raydata", "sized", "xenna"]
 
@@ -32,15 +36,20 @@ def ours(job: Job, folder: Path, dataset: Path) -> str:
 
 def raydata(job: Job, folder: Path, dataset: Path) -> str:
     """Chain Ray Data actor pools that scale by themselves."""
-    return _raydata(job, folder, dataset, None)
+    with _running(job, dataset) as spec:
+        _raydata(job, spec, find_shards([str(folder)]), None)
+    return "scaled by Ray Data"
 
 
 def sized(job: Job, folder: Path, dataset: Path) -> str:
     """Chain Ray Data actor pools of fixed sizes, for the true costs."""
-    return _raydata(job, folder, dataset, true_sizes(job))
+    sizes = true_sizes(job)
+    with _running(job, dataset) as spec:
+        _raydata(job, spec, find_shards([str(folder)]), sizes)
+    return ", ".join(map(str, sizes))
 
 
-def _raydata(job: Job, folder: Path, dataset: Path, sizes: tuple[int, ...] | None) -> str:
+def _raydata(job: Job, spec: RunSpec, shards: list[Shard], sizes: tuple[int, ...] | None) -> None:
     import logging
 
     import ray
@@ -48,7 +57,7 @@ def _raydata(job: Job, folder: Path, dataset: Path, sizes: tuple[int, ...] | Non
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     DataContext.get_current().enable_progress_bars = False
-    spec, shards, monitor = _spec(job, dataset), find_shards([str(folder)]), _monitor()
+    monitor = _monitor()
     rows = ray.data.from_items([{"at": i} for i in range(len(shards))], override_num_blocks=len(shards))
     for index, needs in enumerate(needs_on(spec.pipeline.segments(), job.cluster)):
         strategy = ActorPoolStrategy(
@@ -67,7 +76,6 @@ def _raydata(job: Job, folder: Path, dataset: Path, sizes: tuple[int, ...] | Non
         )
     for _ in rows.iter_rows():
         pass
-    return ", ".join(map(str, sizes)) if sizes else "scaled by Ray Data"
 
 
 class RayDataWorker:
@@ -86,9 +94,8 @@ def xenna(job: Job, folder: Path, dataset: Path) -> str:
     """Run the segments as stages of cosmos-xenna."""
     from benchmarks.placement_xenna import run_xenna
 
-    return run_xenna(
-        _spec(job, dataset), find_shards([str(folder)]), _monitor(), needs_on(job.pipeline.segments(), job.cluster)
-    )
+    with _running(job, dataset) as spec:
+        return run_xenna(spec, find_shards([str(folder)]), _monitor(), needs_on(spec.pipeline.segments(), job.cluster))
 
 
 def true_sizes(job: Job) -> tuple[int, ...]:
@@ -106,10 +113,12 @@ def true_sizes(job: Job) -> tuple[int, ...]:
     return solve([Demand(s, each, 10**6) for s, each in zip(seconds, needs, strict=True)], job.cluster).sizes
 
 
-def _spec(job: Job, dataset: Path) -> RunSpec:
-    from dataclasses import replace
-
-    return replace(RunSpec.resolve(job.pipeline, str(dataset), "000001-placement"), code=code_digest())
+@contextmanager
+def _running(job: Job, dataset: Path) -> Iterator[RunSpec]:
+    """Hold the dataset's lock, as a run does, and give the spec that its workers need."""
+    with lock_dataset(Store(str(dataset)), print) as name:
+        spec = RunSpec.resolve(job.pipeline, str(dataset), "000001-placement")
+        yield replace(spec, token=name("000001-placement"), code=code_digest())
 
 
 def _monitor() -> Any:
