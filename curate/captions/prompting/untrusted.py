@@ -55,7 +55,7 @@ def neutral(text: str, characters: int) -> str:
     clean = visible(text[: 8 * characters])
     while (shorter := TOKEN.sub(" ", clean)) != clean:  # once more, for a token around a token
         clean = shorter
-    line = " ".join(clean.translate(LOOKALIKES).split())
+    line = " ".join(_joined(clean.translate(LOOKALIKES)).split())
     if len(line) <= characters:
         return line
     head, blank, _ = line[: characters - 1].rpartition(" ")
