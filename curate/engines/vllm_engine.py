@@ -16,7 +16,7 @@ from curate.engines.engine import Completion, Request
 from curate.engines.kill_with_parent import kill_with_parent
 from curate.engines.live import live
 from curate.engines.vllm_process import event_loop, plugins
-from curate.engines.vllm_request import completion, one_line, render, sampling
+from curate.engines.vllm_request import completion, one_line, refusals, render, sampling
 from curate.errors import EngineError, PlanError, SampleError
 from curate.models.extras import check_extra
 from curate.models.weights import Weights
@@ -145,7 +145,6 @@ class _Running:
         return future
 
     async def _answer(self, request: Request, prompt: Any, start: float) -> Completion:
-        from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
         request_id = f"{next(self.numbers)}-{request.id}"
@@ -158,7 +157,7 @@ class _Running:
                 f"the vLLM engine of {self.name} died, its own log says why; if memory ran out, lower max_num_seqs "
                 "or gpu_memory_utilization and run again"
             ) from dead
-        except (VLLMClientError, EngineGenerateError, ValueError) as refusal:
+        except (EngineGenerateError, *refusals("VLLMClientError")) as refusal:
             error = SampleError("engine_rejected", one_line(refusal.__cause__ or refusal))
             return Completion("", None, 0, 0, time.perf_counter() - start, error)
         return completion(output, request, time.perf_counter() - start)
@@ -206,7 +205,6 @@ def _start(config: Vllm) -> Any:
     }
     for name, value in settings.items():
         os.environ.setdefault(name, value)  # read when vLLM is imported, here and in its processes
-    from vllm.exceptions import VLLMError
     from vllm.platforms import current_platform
     from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -215,5 +213,5 @@ def _start(config: Vllm) -> Any:
     arguments = engine_arguments(config)
     try:
         return AsyncLLM.from_engine_args(arguments)
-    except (RuntimeError, ValueError, OSError, VLLMError) as error:
+    except (RuntimeError, OSError, *refusals("VLLMError")) as error:
         raise EngineError(f"vLLM cannot start {config.name}: {one_line(error)}") from error

@@ -6,7 +6,7 @@ from typing import Any
 from curate.engines.engine import Completion, Request
 from curate.errors import SampleError
 
-__all__ = ["completion", "messages", "one_line", "render", "sampling"]
+__all__ = ["completion", "messages", "one_line", "refusals", "render", "sampling"]
 
 
 def messages(request: Request) -> list[dict[str, Any]]:
@@ -25,7 +25,6 @@ def render(renderer: Any, request: Request) -> Any:
 
     One call at a time, as vLLM's processor asks. Raises SampleError if the model cannot take the request.
     """
-    from vllm.exceptions import VLLMClientError
     from vllm.renderers import ChatParams
 
     template = {"add_generation_prompt": True, "continue_final_message": False, "tools": None, "tokenize": False}
@@ -33,7 +32,7 @@ def render(renderer: Any, request: Request) -> Any:
     tokens = renderer.default_chat_tok_params.with_kwargs(add_special_tokens=False)
     try:
         _, (prompt,) = renderer.render_chat([messages(request)], params, tokens)
-    except (VLLMClientError, ValueError) as error:
+    except refusals("VLLMClientError") as error:
         raise SampleError("engine_rejected", one_line(error)) from error
     return prompt
 
@@ -70,6 +69,17 @@ def completion(output: Any, request: Request, seconds: float) -> Completion:
         seconds,
         confidence=math.exp(logprob) if request.choices and logprob is not None else None,
     )
+
+
+def refusals(name: str) -> tuple[type[Exception], ...]:
+    """Return ValueError and what vLLM itself calls `name`, for an `except`.
+
+    vLLM 0.24, the last release for torch 2.11, has no such class: what it raises then is a ValueError.
+    """
+    from vllm import exceptions
+
+    own: type[Exception] | None = getattr(exceptions, name, None)
+    return (ValueError,) if own is None else (ValueError, own)
 
 
 def one_line(error: BaseException) -> str:

@@ -1,0 +1,62 @@
+"""Run one step in this process and write its JSON: python -m benchmarks.gpu.child STEP OUT SCALE WORK."""
+
+import importlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gpu.machine import has_gpu, machine
+from benchmarks.gpu.plan import STEPS
+from benchmarks.gpu.step import SCALES, Measure, Setting, Step
+
+__all__ = ["run_step", "write"]
+
+
+def run_step(step: Step, setting: Setting, path: Path) -> None:
+    """Measure, and write the JSON anew after each line; what the step raises is raised."""
+    measure: Measure = _find(step.measure)
+    start = time.monotonic()
+    record: dict[str, Any] = {
+        "step": step.name,
+        "about": step.about,
+        "status": "running",
+        "scale": setting.scale.name,
+        **machine(),
+        "seconds": 0.0,
+        "figures": [],
+    }
+    write(path, record)
+    for row in measure(setting):
+        record["figures"].append(row)
+        record["seconds"] = round(time.monotonic() - start, 1)
+        write(path, record)
+    write(path, {**record, "status": "done", "seconds": round(time.monotonic() - start, 1)})
+
+
+def write(path: Path, record: dict[str, Any]) -> None:
+    """Write a step's JSON so that it appears whole."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    part.rename(path)
+
+
+def _find(name: str) -> Any:
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def main(name: str, out: str, scale: str, work: str) -> None:
+    """Run the step of this name."""
+    try:
+        import flashinfer  # noqa: F401
+    except ImportError:
+        os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # vLLM 0.24 on a GPU wants it by default
+    (step,) = (each for each in STEPS if each.name == name)
+    run_step(step, Setting(SCALES[scale], has_gpu(), Path(work)), Path(out) / f"{name}.json")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
