@@ -107,9 +107,6 @@ def _stage(setting: Setting, vllm: Vllm, sides: Sequence[int]) -> Iterator[Row]:
 def _bare(setting: Setting, number: int) -> Iterator[Row]:
     """Call `LLM.chat` once a side with all messages, as decoded images."""
     ours, start = engine(setting, _model(setting, number)), time.perf_counter()
-    import os
-
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     from vllm import LLM, SamplingParams
 
     llm = LLM(
@@ -170,7 +167,7 @@ def _generate(setting: Setting, number: int) -> Iterator[Row]:
 
 
 def _independence(setting: Setting, vllm: Vllm) -> Row:
-    """Ask all at once, all at once in reverse, and one by one: how many texts are the same?"""
+    """Count the texts that are the same when asked all at once, all at once in reverse, and one by one."""
     side, tokens = setting.scale.side_px, setting.scale.tokens
     images = [np.asarray(image) for image in _pictures(setting, side, min(setting.scale.images, 64))]
     requests = [Request(str(i), PROMPT.fill(), image, max_tokens=tokens) for i, image in enumerate(images)]

@@ -1,4 +1,4 @@
-"""Kill a worker that holds a working engine by `kill -9`: do its processes end, and does the GPU's memory come back?"""
+"""Kill a worker with a working engine by `kill -9`, and wait for its processes to end and its memory to come back."""
 
 import subprocess
 import sys

@@ -13,6 +13,7 @@ from benchmarks.gpu.inputs import squares
 from benchmarks.gpu.perception import experts
 from benchmarks.gpu.step import Row, Setting
 from benchmarks.gpu.watch import Watch, watching
+from curate.engines.vllm_engine import Vllm
 from curate.pipeline import Pipeline
 from curate.run.runner import RunRequest, run
 from curate.stages import Resources
@@ -39,7 +40,7 @@ def replicas(setting: Setting) -> Iterator[Row]:
     yield from _run(setting, Pipeline([captioner(half, setting, setting.scale.side_px)]))
 
 
-def _engine(setting: Setting, share: float, kv_cache_gib: float):
+def _engine(setting: Setting, share: float, kv_cache_gib: float) -> Vllm:
     vllm = engine(setting, first_model(setting), share)
     return vllm if vllm.kv_cache_gib else replace(vllm, kv_cache_gib=kv_cache_gib)
 
