@@ -41,6 +41,13 @@ FORMATS = "\n".join(f"{name:<15}{sentence}" for name, sentence in known_formats(
 Local = Annotated[
     bool, typer.Option("--local", help="Work in this process, without Ray: for debuggers and small inputs.")
 ]
+Models = Annotated[
+    str | None,
+    typer.Option("--models", envvar="CURATE_MODELS", help="Folder of `curate models --fetch`; no network then."),
+]
+Licence = Annotated[
+    Literal["any", "permissive"], typer.Option("--licences", help="Refuse models that are not permissively licensed.")
+]
 RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
 
 
@@ -82,12 +89,16 @@ def run(
     p: Parameters = None,
     limit: Limit = None,
     address: Address = None,
+    *,
     local: Local = False,
+    models: Models = None,
+    licences: Licence = "any",
 ) -> None:
     """Measure, filter, caption: do what the dataset folder still lacks."""
     from dataclasses import replace
 
-    _run(replace(_order(recipe, inputs, dataset, p, limit, address), local=local))
+    _use(models)
+    _run(replace(_order(recipe, inputs, dataset, p, limit, address), local=local, licences=licences))
 
 
 @app.command()
@@ -101,20 +112,59 @@ def retry(
     *,
     local: Local = False,
     code: Annotated[list[str] | None, typer.Option("--code", help="Only this error code; may repeat.")] = None,
+    models: Models = None,
 ) -> None:
     """Run again, and measure again the samples that failed."""
     from dataclasses import replace
 
+    _use(models)
     _run(replace(_order(recipe, inputs, dataset, p, limit, address), retry=frozenset(code or ()), local=local))
 
 
 @app.command()
-def plan(recipe: RecipeName, inputs: Inputs, dataset: Dataset, p: Parameters = None, limit: Limit = None) -> None:
+def plan(
+    recipe: RecipeName,
+    inputs: Inputs,
+    dataset: Dataset,
+    p: Parameters = None,
+    limit: Limit = None,
+    models: Models = None,
+    licences: Licence = "any",
+) -> None:
     """Say what `run` would do: cells and rows that are missing. Does no work."""
+    from dataclasses import replace
+
     from curate.inspect.funnel import plan_table
     from curate.run.runner import prepare
 
-    _print(plan_table(prepare(_order(recipe, inputs, dataset, p, limit, None))))
+    _use(models)
+    _print(plan_table(prepare(replace(_order(recipe, inputs, dataset, p, limit, None), licences=licences))))
+
+
+@app.command()
+def models(
+    recipe: RecipeName,
+    p: Parameters = None,
+    fetch: Annotated[
+        Path | None, typer.Option("--fetch", metavar="DIR", help="Bring them all into this folder.")
+    ] = None,
+    models: Models = None,
+    licences: Licence = "any",
+) -> None:
+    """Show which models a recipe needs: size, licence, revision, and where they are; --fetch brings them."""
+    from curate.inspect.models import check_names, fetch_models, models_table
+    from curate.recipe import build, find_recipe
+    from curate.run.models import check_licences
+
+    if fetch is None:
+        _use(models)
+    pipeline = build(find_recipe(recipe), p or [])[0]
+    check_names(pipeline)
+    check_licences(pipeline, licences)
+    if fetch is None:
+        _print(models_table(pipeline))
+    else:
+        _print(fetch_models(pipeline, recipe, fetch, lambda line: typer.echo(line, err=True)))
 
 
 @app.command()
@@ -199,16 +249,21 @@ def calibrate(
         list[str] | None, typer.Option("--gate", help="label:column:minimum; may repeat. The judge's two by default.")
     ] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Where images named by uid are.")] = None,
+    models: Models = None,
 ) -> None:
     """Measure a recipe's judge, or another score of captions, against labels."""
     from curate.captions.judging.calibration import Bar
     from curate.inspect import calibrate as calibration
     from curate.recipe import build, find_recipe
+    from curate.run.models import fetch_missing, pin_models
     from curate.storage.store import Store
 
+    _use(models)
+    pipeline = pin_models(build(find_recipe(recipe), p or [])[0], lambda line: typer.echo(line, err=True))
     items = calibration.read_set(labels, Store(dataset) if dataset else None)
     gates = calibration.read_gates(gate or [])
-    measured = calibration.calibrate(build(find_recipe(recipe), p or [])[0], labels, items, gates)
+    fetch_missing(pipeline, recipe, lambda line: typer.echo(line, err=True))
+    measured = calibration.calibrate(pipeline, labels, items, gates)
     out.write_text(measured.to_json(), encoding="utf-8")
     _print(calibration.calibration_table(measured, Bar()))
 
@@ -288,6 +343,13 @@ def _order(
     pipeline, parameters = build(find_recipe(recipe), p or [])
     name = recipe.rpartition(":")[2]
     return RunRequest(pipeline, inputs, dataset, name, parameters, limit, address)
+
+
+def _use(models: str | None) -> None:
+    """Take models from the folder that the command line names, and from nowhere else."""
+    from curate.models.places import use_models_folder
+
+    use_models_folder(models or "")
 
 
 def _run(order: "RunRequest") -> None:

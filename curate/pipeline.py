@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 import pyarrow as pa
 
@@ -24,7 +24,7 @@ from schemas.cell import CELL
 from schemas.sample import SAMPLE
 from schemas.verdict import VERDICT
 
-__all__ = ["FailureLimits", "Pipeline", "Segment", "Step", "engines_of", "stage_labels", "verdict_id"]
+__all__ = ["FailureLimits", "Pipeline", "Segment", "Step", "engines_of", "follow_ids", "stage_labels", "verdict_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +181,29 @@ class Pipeline:
     def verdict_id(self, limit: int | None = None) -> str:
         """Return the folder name of this pipeline's decisions; see the function of this name."""
         return verdict_id(self.resolve(), limit)
+
+
+def follow_ids(old: Sequence[Stage], new: Sequence[Stage]) -> list[Stage]:
+    """Return the new stages, in which whoever names an old one by its id, as `CaptionGate` its judge, names the new."""
+    changed = [
+        (stage_id(a), stage_id(b))
+        for a, b in zip(old, new, strict=True)
+        if a is not b and isinstance(a, Expert) and isinstance(b, Expert)
+    ]
+    ids = dict(changed)
+    followed: list[Stage] = []
+    for stage in new:
+        values = _own_fields(stage)
+        named = {name: ids[value] for name, value in values.items() if isinstance(value, str) and value in ids}
+        followed.append(replace(stage, **named) if named else stage)  # type: ignore[type-var]
+    return followed
+
+
+def _own_fields(stage: Stage) -> dict[str, object]:
+    """Return the fields of a stage that are given to it."""
+    if not is_dataclass(stage):
+        return {}
+    return {each.name: getattr(stage, each.name) for each in fields(stage) if each.init}
 
 
 def verdict_id(steps: Sequence[Step], limit: int | None = None) -> str:

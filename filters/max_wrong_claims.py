@@ -12,8 +12,8 @@ __all__ = ["MaxWrongClaims"]
 class MaxWrongClaims:
     """Keep captions with at most `maximum` claims that detector or OCR contradict; see `schemas.caption_evidence`.
 
-    Counted are classes and quotations that nobody saw, and numbers and places that do not fit. `column` is the text
-    that `CaptionEvidence` judged.
+    Counted are objects and quotations that nobody saw, and numbers and places that do not fit; what nobody could judge
+    is not counted: `MinEvidenceCoverage`. `column` is the text that `CaptionEvidence` judged.
     Source: our own; what it finds and what it misses is measured in docs/evidence.md.
 
     >>> MaxWrongClaims(1).keep(pa.table({"caption_wrong_claims": pa.array([0, 1, 2, None], pa.int32())})).to_pylist()

@@ -13,7 +13,8 @@ __all__ = ["MinObjectPrecision"]
 class MinObjectPrecision:
     """Keep captions whose objects the detector confirms: a share of at least `minimum`; see `schemas.caption_evidence`.
 
-    Kept too: captions that name no class of the detector. `column` is the text that `CaptionEvidence` judged.
+    Kept too: captions of which no object could be judged; the share is of the judged ones alone, so at a low coverage
+    it says little: `MinEvidenceCoverage`. `column` is the text that `CaptionEvidence` judged.
     Source: precision is 1 - CHAIRi (Rohrbach et al. 2018, arXiv 1809.02156), with a detector in the place of
     annotations; 0.5 is ours: a detector overlooks things, so ask for 1.0 only of one that fits its images.
 

@@ -7,11 +7,13 @@ import pyarrow as pa
 
 from schemas.fields import column
 
-__all__ = ["CAPTION_EVIDENCE", "COUNT_CLAIM", "PLACE_CLAIM"]
+__all__ = ["CAPTION_EVIDENCE", "COUNT_CLAIM", "PLACE_CLAIM", "VERDICT_OF_CLAIM"]
 
 COUNT_CLAIM = pa.struct([("label", pa.string()), ("said", pa.int32()), ("seen", pa.int32())])
 PLACE_CLAIM = pa.struct([("label", pa.string()), ("said", pa.string()), ("seen", pa.string())])
+VERDICT_OF_CLAIM = pa.struct([("kind", pa.string()), ("claim", pa.string()), ("verdict", pa.string())])
 BOXES = "no caption, or no objects measured"
+NOBODY = "no caption, or neither objects nor text lines measured"
 LINES = "no caption, or no text lines measured"
 
 
@@ -34,8 +36,9 @@ CAPTION_EVIDENCE = pa.schema(
     [
         _share(
             "object_precision",
-            f"{BOXES}, or the caption names no class that the detector knows",
-            "Classes that the caption names and the detector saw, of those that it names.",
+            f"{BOXES}, or nothing that the caption names could be judged",
+            "Objects that the caption names and a detector or tag bears out, of those that could be judged (supported or "
+            "contradicted). At a low `caption_evidence_coverage` it speaks of few of the claims.",
         ),
         _share(
             "object_recall",
@@ -62,9 +65,18 @@ CAPTION_EVIDENCE = pa.schema(
             f"{BOXES}, or no place to compare",
             "Places in the image (left, top right, centre) that fit a box, of those that could be compared.",
         ),
-        _names("unsupported", BOXES, "Classes that the caption names and the detector did not see, in their order."),
+        _names(
+            "unsupported",
+            BOXES,
+            "Contradicted: objects that the caption names and a detector that knows them did not see.",
+        ),
         _names("missed", BOXES, "Classes that the detector saw for sure and the caption does not name."),
-        _names("unjudged", BOXES, "Classes that the caption names and the detector does not know."),
+        _names(
+            "unjudged",
+            BOXES,
+            "Objects that the caption names and nobody could have seen: classes that no detector knows or was asked for, "
+            "and nouns outside of the lexicon.",
+        ),
         _names("unsupported_texts", LINES, "Quotations that OCR did not read. Synthetic text."),
         _names("missed_texts", LINES, "Lines that OCR read for sure and the caption lacks. Untrusted."),
         _names("wrong_counts", BOXES, "Numbers that do not fit: class, number said, boxes seen.", COUNT_CLAIM),
@@ -75,9 +87,27 @@ CAPTION_EVIDENCE = pa.schema(
             "caption_wrong_claims",
             pa.int32(),
             unit="count",
-            null="no caption, or neither objects nor text lines measured",
+            null=NOBODY,
             producer="caption_evidence",
-            doc="Unsupported classes and quotations, wrong numbers and places, together.",
+            doc="Contradicted objects and quotations, wrong numbers and places, together.",
+        ),
+        column(
+            "caption_verdicts",
+            pa.list_(VERDICT_OF_CLAIM),
+            unit="claims",
+            null=NOBODY,
+            producer="caption_evidence",
+            doc="Every claim of the caption: kind (object, text, number, place), what is claimed, and supported, "
+            "contradicted or unjudged. Each object and quotation once; numbers of two or more, or none, and places, but "
+            "not those of a contradicted object. Synthetic text.",
+        ),
+        column(
+            "caption_evidence_coverage",
+            pa.float32(),
+            unit="fraction",
+            null=f"{NOBODY}, or the caption claims nothing",
+            producer="caption_evidence",
+            doc="Claims that could be judged at all (supported or contradicted), of all in `caption_verdicts`.",
         ),
     ]
 )

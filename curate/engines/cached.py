@@ -9,6 +9,7 @@ from curate.engines.answer_store import AnswerStore, request_digest
 from curate.engines.engine import Completion, Engine, Request
 from curate.engines.live import live
 from curate.errors import EngineError, PlanError
+from curate.models.chat_models import ChatFacts
 from curate.stages import Resources
 
 __all__ = ["Cached"]
@@ -38,6 +39,10 @@ class Cached:
     @property
     def name(self) -> str:
         return self.engine.name
+
+    @property
+    def facts(self) -> ChatFacts:
+        return self.engine.facts
 
     @property
     def resources(self) -> Resources:

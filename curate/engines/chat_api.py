@@ -10,12 +10,14 @@ from typing import Any, Literal
 
 from curate.engines.engine import Completion, Request
 from curate.errors import SampleError
+from curate.models.chat_models import Thinking, without_thoughts
 from curate.pixels import encode_jpeg, encode_png
 
 __all__ = ["chat_body", "chosen", "completion", "refused_part"]
 
 JPEG_QUALITY = 95
-OPTIONAL = ("structured_outputs", "response_format", "logprobs")  # parts that a server may not know
+# Parts that a server may not know.
+OPTIONAL = ("structured_outputs", "response_format", "logprobs", "chat_template_kwargs")
 UNKNOWN = re.compile(r"unknown|unrecogni[sz]ed|unsupported|not supported|unexpected|extra|not permitted|not allowed")
 
 
@@ -75,13 +77,14 @@ def refused_part(message: str, body: Collection[str]) -> str | None:
     return next((part for part in OPTIONAL if part in body and part in message and UNKNOWN.search(message)), None)
 
 
-def completion(reply: Any, request: Request, seconds: float) -> Completion:
+def completion(reply: Any, request: Request, seconds: float, thinking: Thinking = "no") -> Completion:
     """Return what a reply says; raises LookupError, TypeError, AttributeError or ValueError if it is none.
 
-    Whatever a server makes of guided decoding, an answer that is not one of the choices, or no JSON, is an error.
+    Whatever a server makes of guided decoding, an answer that is not one of the choices, or no JSON, is an error. What
+    a model thought before its answer is left out.
     """
     choice, usage = reply["choices"][0], reply.get("usage") or {}
-    text, reason = str(choice["message"].get("content") or ""), choice.get("finish_reason")
+    text, reason = without_thoughts(str(choice["message"].get("content") or ""), thinking), choice.get("finish_reason")
     error, probability = None, None
     if request.choices:
         match = chosen(text, request.choices)

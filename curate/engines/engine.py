@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from curate.errors import SampleError
+from curate.models.chat_models import ChatFacts
 from curate.stages import Pixels, Resources
 
 __all__ = ["Completion", "Engine", "Request", "generate"]
@@ -57,6 +58,10 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """The model's name, as recorded beside each text."""
+
+    @property
+    def facts(self) -> ChatFacts:
+        """What is known of the model's family: how it is shown images and boxes, and whether it thinks."""
 
     @property
     def resources(self) -> Resources:

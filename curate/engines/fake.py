@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from curate.engines.engine import Completion, Request
 from curate.errors import SampleError
+from curate.models.chat_models import UNKNOWN, ChatFacts
 from curate.stages import Resources
 
 __all__ = ["FakeEngine"]
@@ -24,6 +25,7 @@ class FakeEngine:
     reply: Callable[[Request], str | tuple[str, float]] = field(repr=False)
     name: str = "fake"
     resources: Resources = field(default=Resources(), repr=False)
+    facts: ChatFacts = field(default=UNKNOWN, repr=False)
 
     def check(self) -> None:
         """Nothing can be missing."""

@@ -19,6 +19,7 @@ from curate.engines.live import live
 from curate.engines.servers import Failure, Server, Servers, pause
 from curate.engines.transport import NotAnswered, NotSent, Reply, Transport, sentence
 from curate.errors import EngineError, PlanError, SampleError
+from curate.models.chat_models import ChatFacts, chat_facts
 from curate.stages import Resources
 
 __all__ = ["OpenAIServer"]
@@ -80,6 +81,10 @@ class OpenAIServer:
         return self.model
 
     @property
+    def facts(self) -> ChatFacts:
+        return chat_facts(self.model)
+
+    @property
     def resources(self) -> Resources:
         """One process feeds all servers; no time limit per batch, since each request has its own."""
         batches = math.ceil(2 * self.requests * len(self.urls) / (BATCH_ROWS * SHARDS))
@@ -127,6 +132,8 @@ class _Client:
 
     def __init__(self, config: OpenAIServer) -> None:
         self.config = config
+        self.thinking, template = config.facts.thinking, config.facts.template
+        self.extra = {"chat_template_kwargs": template} if template else {}
         in_flight = config.requests * len(config.urls)
         self.transport = Transport(in_flight)
         self.servers = Servers(_servers(config), config.retries, functools.partial(_probe, config, self.transport))
@@ -143,9 +150,9 @@ class _Client:
     def _answer(self, request: Request) -> Completion:
         start = time.perf_counter()
         try:
-            body = chat_body(self.config.model, self.config.image_format, request)
+            body = chat_body(self.config.model, self.config.image_format, request) | self.extra
             reply = self._send_with_retries(request.id, body)
-            return completion(reply, request, time.perf_counter() - start)
+            return completion(reply, request, time.perf_counter() - start, self.thinking)
         except (LookupError, TypeError, AttributeError, ValueError) as cause:
             error = SampleError("engine_failed", f"no chat completion came back: {sentence(cause)}")
         except SampleError as cause:

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,10 @@ from curate.engines.live import live
 from curate.engines.vllm_process import event_loop, plugins
 from curate.engines.vllm_request import completion, one_line, refusals, render, sampling
 from curate.errors import EngineError, PlanError, SampleError
+from curate.models.chat_models import ChatFacts, chat_facts
+from curate.models.checkpoints import check_chat_model
 from curate.models.extras import check_extra
+from curate.models.image_sizes import Patches
 from curate.models.weights import Weights
 from curate.stages import Resources
 
@@ -75,6 +78,13 @@ class Vllm:
         return Path(self.model.where).name if self.model.is_local() else self.model.where
 
     @property
+    def facts(self) -> ChatFacts:
+        facts = chat_facts(self.model.where)
+        if self.max_pixels is None or not isinstance(facts.images, Patches):
+            return facts
+        return replace(facts, images=replace(facts.images, max_pixels=self.max_pixels))
+
+    @property
     def resources(self) -> Resources:
         return Resources(
             cpus=self.cpus,
@@ -87,9 +97,8 @@ class Vllm:
         )
 
     def check(self) -> None:
+        check_chat_model(self.model)
         check_extra("vllm", "vllm")
-        if self.model.is_local():
-            self.model.path()
 
     def start(self) -> None:
         live(self, _Running)
@@ -102,7 +111,7 @@ class _Running:
     """An engine with its event loop in a background thread."""
 
     def __init__(self, config: Vllm) -> None:
-        self.name = config.name
+        self.name, self.facts = config.name, config.facts
         before = set(multiprocessing.active_children())
         self.engine = _start(config)
         self.release = kill_with_parent([c.pid for c in multiprocessing.active_children() if c not in before and c.pid])
@@ -131,7 +140,7 @@ class _Running:
         start = time.perf_counter()
         try:
             with self.rendering:
-                prompt = render(self.engine.renderer, request)
+                prompt = render(self.engine.renderer, request, self.facts)
         except SampleError as error:
             self.slots.release()
             refused: Future[Completion] = Future()
@@ -160,7 +169,7 @@ class _Running:
         except (EngineGenerateError, *refusals("VLLMClientError")) as refusal:
             error = SampleError("engine_rejected", one_line(refusal.__cause__ or refusal))
             return Completion("", None, 0, 0, time.perf_counter() - start, error)
-        return completion(output, request, time.perf_counter() - start)
+        return completion(output, request, time.perf_counter() - start, self.facts.thinking)
 
 
 def engine_arguments(config: Vllm) -> Any:
@@ -172,7 +181,7 @@ def engine_arguments(config: Vllm) -> Any:
     one_by_one = config.deterministic and current_platform.is_cpu()  # oneDNN picks a kernel by the rows of a batch
     cache_gib = config.kv_cache_gib or (CPU_CACHE_GIB if current_platform.is_cpu() else None)
     return AsyncEngineArgs(
-        model=str(config.model.path()) if config.model.is_local() else config.model.where,
+        model=str(config.model.path()),
         dtype=config.dtype,
         max_model_len=config.max_model_len,
         trust_remote_code=config.trust_remote_code,

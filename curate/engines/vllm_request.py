@@ -5,6 +5,7 @@ from typing import Any
 
 from curate.engines.engine import Completion, Request
 from curate.errors import SampleError
+from curate.models.chat_models import ChatFacts, Thinking, without_thoughts
 
 __all__ = ["completion", "messages", "one_line", "refusals", "render", "sampling"]
 
@@ -20,15 +21,16 @@ def messages(request: Request) -> list[dict[str, Any]]:
     return [*system, {"role": "user", "content": content}]
 
 
-def render(renderer: Any, request: Request) -> Any:
+def render(renderer: Any, request: Request, facts: ChatFacts) -> Any:
     """Apply a vLLM renderer's chat template, tokenizer and image processor: the same call that `LLM.chat` makes.
 
-    One call at a time, as vLLM's processor asks. Raises SampleError if the model cannot take the request.
+    What `facts.template` says is told to the chat template. One call at a time, as vLLM's processor asks. Raises
+    SampleError if the model cannot take the request.
     """
     from vllm.renderers import ChatParams
 
     template = {"add_generation_prompt": True, "continue_final_message": False, "tools": None, "tokenize": False}
-    params = ChatParams(chat_template_kwargs=template)
+    params = ChatParams(chat_template_kwargs=template | facts.template)
     tokens = renderer.default_chat_tok_params.with_kwargs(add_special_tokens=False)
     try:
         _, (prompt,) = renderer.render_chat([messages(request)], params, tokens)
@@ -58,11 +60,11 @@ def sampling(request: Request) -> Any:
     )
 
 
-def completion(output: Any, request: Request, seconds: float) -> Completion:
-    """Return what vLLM's last `RequestOutput` says; the confidence is that of all tokens, only with `choices`."""
+def completion(output: Any, request: Request, seconds: float, thinking: Thinking = "no") -> Completion:
+    """Return what vLLM's last `RequestOutput` says, thoughts left out; confidence, with `choices`, is of all tokens."""
     answer, logprob = output.outputs[0], output.outputs[0].cumulative_logprob
     return Completion(
-        answer.text,
+        without_thoughts(answer.text, thinking),
         answer.finish_reason,
         len(output.prompt_token_ids or ()),
         len(answer.token_ids),

@@ -19,14 +19,16 @@ class CaptionEvidence:
     """Add what a caption claims rightly, wrongly and not at all; see `schemas.caption_evidence`.
 
     `column` is the text that is judged: the caption, or another one (`final_caption`, `alt_text`, ...); the added
-    columns then begin with its name. Asks no model: about 5 ms a caption.
+    columns then begin with its name. `evidence.columns` adds an open-set detector and tags as witnesses:
+    `Evidence(read_lexicon("lvis"), coco, columns=Columns("open_objects", "open_objects_asked", "tags"))`. Asks no
+    model: a few milliseconds a caption.
     Source: `curate.captions.checking.evidence`. Left out: whatever detector and OCR do not see, such as
     attributes and actions.
     """
 
     column: str = "caption"
     evidence: Evidence = field(default_factory=Evidence)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: nouns outside of the lexicon are unjudged claims; verdicts and coverage
     pixels: ClassVar[None] = None
     resources: Resources = field(default=Resources(batch_rows=256), repr=False, compare=False)
 
@@ -36,7 +38,7 @@ class CaptionEvidence:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return (self.column, "objects", "ocr_lines")
+        return (self.column, "objects", "ocr_lines", *self.evidence.columns.needs)
 
     @property
     def adds(self) -> pa.Schema:
@@ -55,10 +57,13 @@ class CaptionEvidence:
 
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
         caption, objects, lines = row[self.column], row["objects"], row["ocr_lines"]
-        claims = self.evidence.measure(caption, objects, lines)
-        columns = _objects(claims) if caption is not None and objects is not None else {}
-        columns |= _texts(claims) if caption is not None and lines is not None else {}
-        return columns | ({"caption_wrong_claims": claims.wrong} if columns else {})
+        if caption is None:
+            return {}
+        open_set = self.evidence.columns.read(row)
+        claims = self.evidence.measure(caption, objects, lines, open_set)
+        columns = _objects(claims) if self.evidence.witnesses(objects, open_set).measured else {}
+        columns |= _texts(claims) if lines is not None else {}
+        return columns | (_together(claims) if columns else {})
 
 
 def _objects(claims: Claims) -> dict[str, Any]:
@@ -81,4 +86,12 @@ def _texts(claims: Claims) -> dict[str, Any]:
         "caption_text_recall": claims.text_recall,
         "caption_unsupported_texts": list(claims.unsupported_texts),
         "caption_missed_texts": list(claims.missed_texts),
+    }
+
+
+def _together(claims: Claims) -> dict[str, Any]:
+    return {
+        "caption_wrong_claims": claims.wrong,
+        "caption_verdicts": [asdict(one) for one in claims.verdicts],
+        "caption_evidence_coverage": claims.coverage,
     }

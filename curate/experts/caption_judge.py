@@ -81,7 +81,7 @@ class CaptionJudge:
         request = Request(
             id=row["uid"],
             prompt=score_prompt(self.prompt.fill(), row[self.text], self.characters),
-            image=fit_budget(image, self.longest_side_px),
+            image=fit_budget(image, self.longest_side_px, self.engine.facts.images),
             system=self.prompt.system,
             max_tokens=self.max_tokens,
             json_schema=SCORE_SCHEMA if self.structured else None,

@@ -74,7 +74,7 @@ class CaptionKinds:
         return scorer(self.adds, self.engine, partial(self._write, stage=repr(self)))
 
     def _write(self, row: Row, image: Pixels, stage: str) -> Conversation:
-        image = fit_budget(image, self.longest_side_px)
+        image = fit_budget(image, self.longest_side_px, self.engine.facts.images)
         refusals = {kind.name: _refusal(kind, row) for kind in self.kinds}
         kinds = [kind for kind in self.kinds if refusals[kind.name] is None]
         answers = yield [self._request(kind, row, image, stage) for kind in kinds]

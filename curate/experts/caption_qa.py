@@ -120,7 +120,7 @@ class CaptionQA:
 
     def _requests(self, row: Row, image: Pixels, questions: Sequence[Question], choices: Choices) -> Iterator[Request]:
         """Yield one request per question; the image is resized once, when the first is taken."""
-        shown = fit_budget(image, self.longest_side_px) if questions else None
+        shown = fit_budget(image, self.longest_side_px, self.engine.facts.images) if questions else None
         for number, question in enumerate(questions):
             yield Request(
                 id=f"{row['uid']}-{number}",

@@ -1,11 +1,10 @@
 """Score how well image and alt text match."""
 
-import importlib.util
+import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,9 +13,20 @@ import pyarrow as pa
 from PIL import Image
 
 from curate.errors import PlanError
+from curate.experts.clip_files import (
+    HUB,
+    check_model,
+    config_file,
+    needed_files,
+    open_clip_tag,
+    weights_file,
+    with_local_texts,
+)
 from curate.experts.clip_text import TextTower, never_alone
 from curate.models.extras import check_extra, load_extra
+from curate.models.known import clip_revision, pinned_revision
 from curate.models.loading import loading
+from curate.models.needed import Needed
 from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from schemas.clip import CLIP
@@ -32,8 +42,9 @@ UNKNOWN_SIDE = 512  # for models that only a hub describes: no open_clip model r
 class Clip:
     """Add the cosine of image and alt text, and the image's embedding, by any open_clip model; `schemas.clip`.
 
-    `model` is open_clip's name or the path of a model config in its JSON; `weights` is one of its pretrained tags or a
-    local file (safetensors, or a checkpoint that loads without running code). `resize`: "crop" keeps the middle square,
+    `model` is open_clip's name, the path of a model config in its JSON, or "hf-hub:owner/name"; `weights` is one of its
+    pretrained tags, maybe as "tag@commit" of the repository on Hugging Face where open_clip finds it, or a local file
+    (safetensors, or a checkpoint that loads without running code). `resize`: "crop" keeps the middle square,
     "squash" the whole image out of proportion, "model" does what the model's authors did. `precision` "auto" is bf16
     on CPUs and GPUs that compute in it, else fp32 on a CPU and fp16 on a GPU; scores are formed in fp32 and move by
     0.0005 on average. Texts longer than the model's context are read in up to 8 windows whose embeddings are averaged.
@@ -42,7 +53,7 @@ class Clip:
     Source: CLIP (Radford et al. 2021, arXiv 2103.00020) as filter: LAION-400M (arXiv 2111.02114).
     """
 
-    model: str = field(default="ViT-B-32", repr=False)
+    model: str = field(default="ViT-B-32-quickgelu", repr=False)
     weights: Weights = Weights("openai")
     resize: Literal["crop", "squash", "model"] = "model"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -60,11 +71,17 @@ class Clip:
             raise PlanError(f"Clip: precision={self.precision!r}: give one of {', '.join(PRECISIONS)}")
         if not 1 <= self.detail <= 16:
             raise PlanError(f"Clip: detail={self.detail}: give 1.0 to 16.0 times the model's image size")
-        object.__setattr__(self, "architecture", Weights(self.model))
+        model, weights = Weights(self.model), self.weights
+        if model.where.startswith(HUB) and not model.revision:
+            model = Weights(model.where, pinned_revision(model.where.removeprefix(HUB)))
+        elif not weights.is_local() and not weights.revision:
+            weights = Weights(weights.where, clip_revision(model.where, weights.where))
+        object.__setattr__(self, "architecture", model)
+        object.__setattr__(self, "weights", weights)
 
     @property
     def pixels(self) -> int:
-        config = self._config()
+        config = config_file(self.architecture)
         if config is None:
             return UNKNOWN_SIDE
         try:
@@ -73,12 +90,23 @@ class Clip:
             raise PlanError(f"Clip: {config} is not an open_clip model config: it has no vision_cfg") from error
         return math.ceil(self.detail * (max(size) if isinstance(size, list) else size))
 
+    @property
+    def models(self) -> tuple[Needed, ...]:
+        return needed_files(self.architecture, self.weights)
+
+    def pinned(self, pin: Callable[[Weights], Weights]) -> "Clip":
+        """Return the expert with the commit of the repository where open_clip finds its weights."""
+        first = next((needed.weights for needed in self.models), None)
+        if first is None or first.is_local() or first.revision:
+            return self
+        revision = pin(first).revision
+        if self.architecture.where.startswith(HUB):
+            return dataclasses.replace(self, model=f"{self.architecture.where}@{revision}")
+        return dataclasses.replace(self, weights=Weights(self.weights.where, revision))
+
     def check(self) -> None:
         check_extra("open_clip", "clip")
-        if self.weights.is_local():
-            self.weights.path()
-        if self._config() is None and not self.model.startswith(("hf-hub:", "local-dir:")):
-            raise PlanError(f"Clip: open_clip has no model {self.model!r}, and no such config file exists")
+        check_model(self.architecture, self.weights)
         _ = self.pixels  # a config that cannot be read is told here
 
     def load(self) -> Scorer:
@@ -96,25 +124,22 @@ class Clip:
 
     def name(self) -> str:
         """Return the name by which open_clip knows the model once its config is registered."""
-        return self.architecture.path().stem if self.architecture.is_local() else self.model
-
-    def _config(self) -> Path | None:
-        """Return the model's JSON: the user's, or the one in the open_clip package; None if there is none."""
         if self.architecture.is_local():
-            return self.architecture.path()
-        spec = importlib.util.find_spec("open_clip")
-        if spec is None or spec.origin is None:
-            return None
-        path = Path(spec.origin).parent / "model_configs" / f"{self.model.replace('/', '-')}.json"
-        return path if path.is_file() else None
+            return self.architecture.path().stem
+        if self.architecture.where.startswith(HUB):
+            return f"local-dir:{self.models[0].weights.path()}"
+        return self.architecture.where
 
 
 def _load_model(expert: Clip) -> tuple[Any, str]:
     open_clip, torch = load_extra("open_clip", "clip"), load_extra("torch", "clip")
     device = "cuda" if expert.resources.gpus and torch.cuda.is_available() else "cpu"
-    if expert.architecture.is_local():
-        open_clip.add_model_config(expert.architecture.path())
+    config = expert.architecture.path() if expert.architecture.is_local() else None
+    if (config := with_local_texts(expert.architecture) or config) is not None:
+        open_clip.add_model_config(config)
     weights = str(expert.weights.path()) if expert.weights.is_local() else expert.weights.where
+    if open_clip_tag(expert.architecture, expert.weights):  # a file in its entry is what open_clip loads for a tag
+        open_clip.get_pretrained_cfg(expert.name(), weights)["file"] = str(weights_file(expert.models[0]))
     precision = _best_precision(torch, device) if expert.precision == "auto" else expert.precision
     preprocess = {"resize_mode": mode} if (mode := RESIZES[expert.resize]) else None
     with loading(f"Clip: {expert.model} with {expert.weights!r}"):

@@ -62,7 +62,7 @@ class DenseCaption:
 
     @property
     def pixels(self) -> int:
-        return self.budget.decode_px if self.budget else self.longest_side_px
+        return self._budget.decode_px if self.budget else self.longest_side_px
 
     @property
     def resources(self) -> Resources:
@@ -77,7 +77,7 @@ class DenseCaption:
 
     def _caption(self, row: Row, image: Pixels, stage: str) -> Conversation:
         """Ask about the whole image and each of its tiles; if a model merges, ask again with what was answered."""
-        shown = show(row, image, self._budget)
+        shown = show(row, image, self._budget, self.engine.facts.images)
         views = list(shown.views(image, self.hints, self._tiling.tile_px))
         answers = yield (self._request(row, view, self._tagged(view).fill(view.hints), stage) for view in views)
         whole, last, parts = views[0], answers[0], _parts(views, answers)
@@ -133,7 +133,9 @@ class DenseCaption:
     @property
     def _budget(self) -> PixelBudget:
         side = self.longest_side_px
-        return self.budget or PixelBudget(sides_px=(side,), tiles=None, fixed_px=side)
+        if self.budget is None:
+            return PixelBudget(sides_px=(side,), tiles=None, fixed_px=side)
+        return self.budget.for_images(self.engine.facts.images)
 
     @property
     def _tiling(self) -> Tiling:

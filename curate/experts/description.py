@@ -65,7 +65,7 @@ class Description:
         request = Request(
             id=row["uid"],
             prompt=prompt.fill(),
-            image=fit_budget(image, self.longest_side_px),
+            image=fit_budget(image, self.longest_side_px, self.engine.facts.images),
             system=prompt.system,
             max_tokens=self.max_tokens,
             temperature=self.temperature,

@@ -109,4 +109,4 @@ class HumanAttributes:
             image = cut_out(image, row["face_box"], self.margin)
         elif part == "body":
             image = cut_out(image, row["body_box"], 0.0)
-        return fit_budget(image, self.longest_side_px)
+        return fit_budget(image, self.longest_side_px, self.engine.facts.images)

@@ -108,7 +108,7 @@ class LabelVerified:
         return Request(
             id=f"{row['uid']}-{name}",
             prompt=prompt,
-            image=fit_budget(image, self.longest_side_px),
+            image=fit_budget(image, self.longest_side_px, self.engine.facts.images),
             max_tokens=self.max_tokens,
             temperature=self.temperature,
             seed=choices.seed(name),

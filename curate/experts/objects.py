@@ -1,8 +1,9 @@
 """Find objects in images."""
 
+import dataclasses
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, ClassVar
@@ -13,8 +14,10 @@ import pyarrow as pa
 from curate.captions.boxes import area, overlap
 from curate.errors import PlanError
 from curate.models.cache import cache_folder
+from curate.models.checkpoints import check_ultralytics, ultralytics_weights
 from curate.models.extras import check_extra, load_extra
 from curate.models.loading import loading
+from curate.models.needed import Needed
 from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from schemas.objects import OBJECTS
@@ -39,16 +42,17 @@ class Detection:
 class Objects:
     """Add objects by any ultralytics checkpoint; see `schemas.objects`.
 
-    `weights` is a local checkpoint, or the name of one that ultralytics fetches ("yolo11m"). A checkpoint is a pickle:
-    use only those you trust. Images are fitted into a square of `image_size_px`, so a result does not depend on the
-    batch. Detections under `min_score` are left out; of one label's boxes that overlap by an IoU of `max_overlap` or
-    more the best stays; past `max_objects` small ones are favoured, see `choose`.
+    `weights` is a local checkpoint, or the name of one that ultralytics publishes ("yolo11m.pt", of the pinned release,
+    or "yolo11m.pt@v8.3.0"). A checkpoint is a pickle: use only those you trust. Images are fitted into a square of
+    `image_size_px`, so a result does not depend on the batch. Detections under `min_score` are left out; of one label's
+    boxes that overlap by an IoU of `max_overlap` or more the best stays; past `max_objects` small ones are favoured,
+    see `choose`.
     ultralytics is AGPL-3.0: it is imported by `load` alone, offline for local weights, without analytics.
     Source: IoU 0.6 is Monkey's (arXiv 2311.06607); DenseFusion favours small objects and discloses no threshold
     (arXiv 2407.08303), so 0.25 is ultralytics' own and 32 is ours: what a hint block of 300 words holds.
     """
 
-    weights: Weights = Weights("yolo11m")
+    weights: Weights = Weights("yolo11m.pt")
     image_size_px: int = 640
     min_score: float = 0.25
     max_overlap: float = 0.6
@@ -59,6 +63,7 @@ class Objects:
     resources: Resources = field(default=Resources(batch_rows=16), repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", ultralytics_weights(self.weights))
         for name in ("min_score", "max_overlap"):
             if not 0 < getattr(self, name) <= 1:
                 raise PlanError(f"Objects: {name}={getattr(self, name)}: give a number above 0, at most 1")
@@ -71,10 +76,16 @@ class Objects:
     def pixels(self) -> int:
         return self.image_size_px
 
+    @property
+    def models(self) -> tuple[Needed, ...]:
+        return (Needed(self.weights, "file", library="ultralytics"),)
+
+    def pinned(self, pin: Callable[[Weights], Weights]) -> "Objects":
+        return dataclasses.replace(self, weights=pin(self.weights))
+
     def check(self) -> None:
+        check_ultralytics("Objects", self.weights)
         check_extra("ultralytics", "detect")
-        if self.weights.is_local():
-            self.weights.path()
 
     def load(self) -> Scorer:
         model = _load_model(self.weights)
@@ -121,12 +132,11 @@ def _load_model(weights: Weights) -> Any:
     os.environ.setdefault("YOLO_CONFIG_DIR", str(cache_folder()))  # else settings go to ~/.config
     os.environ.setdefault("YOLO_VERBOSE", "false")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-    if weights.is_local():
-        os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_OFFLINE", "true")
     library = load_extra("ultralytics", "detect")
     library.settings.update({"sync": False})  # no usage reports
     with loading(f"Objects: {weights!r}"):
-        return library.YOLO(str(weights.path()) if weights.is_local() else f"{weights.where}.pt", task="detect")
+        return library.YOLO(str(weights.path()), task="detect")
 
 
 def _best_first(detection: Detection) -> tuple[float, float, str, tuple[float, ...]]:

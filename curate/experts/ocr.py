@@ -1,9 +1,10 @@
 """Read the text in images."""
 
+import dataclasses
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -13,10 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.experts.ocr_models import OcrModel, bundled, resolve
+from curate.experts.ocr_models import OcrModel, bundled, on_hub, resolve
 from curate.models.cache import cache_folder
 from curate.models.extras import check_extra, load_extra
 from curate.models.loading import loading
+from curate.models.needed import Needed
 from curate.models.weights import Weights
 from curate.pixels import resize
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
@@ -61,6 +63,20 @@ class Ocr:
     @property
     def pixels(self) -> int:
         return self.side_px
+
+    @property
+    def models(self) -> tuple[Needed, ...]:
+        """Its two models: in the rapidocr wheel, in a folder, or repositories of PaddlePaddle."""
+        return tuple(
+            Needed(on_hub(weights), "file", library="rapidocr") for weights in (self.detector, self.recogniser)
+        )
+
+    def pinned(self, pin: Callable[[Weights], Weights]) -> "Ocr":
+        old = (self.detector, self.recogniser)
+        new = [
+            weights if weights.is_local() else Weights(weights.where, pin(on_hub(weights)).revision) for weights in old
+        ]
+        return dataclasses.replace(self, detector=new[0], recogniser=new[1])
 
     def check(self) -> None:
         for module in ("paddleocr", self.engine):

@@ -14,7 +14,7 @@ from curate.models.cache import cached
 from curate.models.extras import load_extra
 from curate.models.weights import Weights
 
-__all__ = ["OcrModel", "bundled", "resolve"]
+__all__ = ["OcrModel", "bundled", "on_hub", "resolve"]
 
 Part = Literal["det", "rec"]
 
@@ -54,10 +54,10 @@ RECOGNISE = {
 
 @dataclass(frozen=True, slots=True)
 class OcrModel:
-    """A model as PaddleOCR takes it: its name, and its folder unless PaddleOCR shall fetch it."""
+    """A model as PaddleOCR takes it: its name and its folder."""
 
     name: str
-    folder: str | None
+    folder: str
 
 
 def bundled(part: Part) -> Weights:
@@ -68,13 +68,20 @@ def bundled(part: Part) -> Weights:
     return Weights(str(Path(spec.origin).parent / "models" / f"PP-OCRv6_{part}_small.onnx"))
 
 
+def on_hub(weights: Weights) -> Weights:
+    """Return weights as the hub knows them: PaddleOCR's names stand for repositories of PaddlePaddle."""
+    if weights.is_local() or "/" in weights.where:
+        return weights
+    return Weights(f"PaddlePaddle/{weights.where}", weights.revision)
+
+
 def resolve(weights: Weights, part: Part) -> OcrModel:
     """Return what PaddleOCR needs for `weights`: a PaddleX model folder, an .onnx file of rapidocr, or a hub name.
 
     An .onnx file is laid out as a model folder in the cache, once. Raises PlanError for any other file.
     """
     if not weights.is_local():
-        return OcrModel(weights.where, None)
+        return OcrModel(weights.where, str(on_hub(weights).path()))
     path = weights.path()
     if path.is_dir():
         return OcrModel(_name_in(path), str(path))

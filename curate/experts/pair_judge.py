@@ -76,7 +76,7 @@ class PairJudge:
         if row["pair_chosen"] is None or row["pair_rejected"] is None:
             return None
         if image is not None:
-            image = fit_budget(image, self.longest_side_px)
+            image = fit_budget(image, self.longest_side_px, self.engine.facts.images)
         straight, swapped = yield [
             self._request(row, image, "pair_chosen", "pair_rejected"),
             self._request(row, image, "pair_rejected", "pair_chosen"),

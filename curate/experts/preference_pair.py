@@ -27,6 +27,7 @@ from curate.captions.viewing.pixel_budget import fit_budget
 from curate.engines.asking import Conversation, Row, scorer
 from curate.engines.engine import Completion, Engine, Request
 from curate.errors import PlanError
+from curate.models.chat_models import UNKNOWN
 from curate.stages import Pixels, Resources, Scorer
 from schemas.preference import EDIT_KINDS, PAIR_KINDS, PREFERENCE
 
@@ -142,7 +143,8 @@ class PreferencePair:
         choices = Choices(self.seed, stage, row["uid"])
         if choices.fraction("share") >= self.share:
             return None
-        sample = _Sample(row, choices, None if image is None else fit_budget(image, self.longest_side_px))
+        sizes = (self.engine.facts if self.engine else UNKNOWN).images
+        sample = _Sample(row, choices, None if image is None else fit_budget(image, self.longest_side_px, sizes))
         for kind in in_drawn_order(self.weights, choices):
             if kind in EDIT_KINDS:
                 pair: Mapping[str, Any] | None = self._edit(kind, sample)

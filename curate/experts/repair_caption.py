@@ -70,7 +70,8 @@ class RepairCaption:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(READ + self.hints.needs + (VERIFIED if self.verified else ())))
+        witnesses = self.evidence.columns.needs + (VERIFIED if self.verified else ())
+        return tuple(dict.fromkeys(READ + self.hints.needs + witnesses))
 
     @property
     def pixels(self) -> int:
@@ -119,7 +120,7 @@ class RepairCaption:
         }
 
     def _request(self, row: Row, image: Pixels, first: Checked, stage: str) -> Request:
-        image = fit_budget(image, self.longest_side_px)
+        image = fit_budget(image, self.longest_side_px, self.engine.facts.images)
         text = fill(self.prompt.text, first.caption, first.faults, QUOTED)
         hints = self.hints.without("alt_text", "ocr") if first.faults.by_injection else self.hints
         return Request(
@@ -140,8 +141,9 @@ class RepairCaption:
         if self.languages.judge(caption, detect)[2]:
             marks = sorted([*marks, "wrong_language"])
         confirmed, denied = ((tuple(row[name] or ()) if self.verified else ()) for name in VERIFIED)
-        claims = self.evidence.measure(caption, row["objects"], row["ocr_lines"]).without_doubt_of(confirmed)
-        named = {mention.label for mention in self.evidence.lexicon.mentions(caption) if mention.count != 0}
+        seen = row["objects"], row["ocr_lines"], self.evidence.columns.read(row)
+        claims = self.evidence.measure(caption, *seen).without_doubt_of(confirmed)
+        named = self.evidence.named(caption)
         faults = Faults(
             tuple(mark for mark in marks if mark not in self.allow),
             claims,

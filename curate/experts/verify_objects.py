@@ -35,8 +35,9 @@ class VerifyObjects:
 
     Each is asked about on the full image, and on the detector's best box widened by `widen_by`; where there is none,
     on four overlapping quarters, of which the surest yes of at least `min_tile_confidence` counts. A thing found at one
-    scale only is disputed. `which` may spare the classes that the detector found; those it did not find come first, at
-    most `max_objects`. `prompt` holds {object}.
+    scale only is disputed. Those that the experts did not see come first, at most `max_objects`. `which` may
+    spare the others ("unsupported"), and may add nouns that no lexicon holds, contradicted ones first ("doubtful").
+    `prompt` holds {object}.
     Source: cross-scale agreement DC2 (Wang et al. 2024, arXiv 2408.15556), zooming and the 0.6 ZoomEye (Shen et al.
     2024, arXiv 2411.16044), the question POPE (Li et al. 2023, arXiv 2305.10355). Left out: deeper trees.
     """
@@ -45,7 +46,7 @@ class VerifyObjects:
     prompt: Prompt = BUNDLED["verify-v1"]
     evidence: Evidence = field(default_factory=Evidence)
     column: str = "caption"
-    which: Literal["all", "unsupported"] = "all"
+    which: Literal["all", "unsupported", "doubtful"] = "all"
     max_objects: int = 8
     widen_by: float = 2.0
     min_crop: float = 0.25
@@ -73,7 +74,7 @@ class VerifyObjects:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return (self.column, "objects")
+        return (self.column, "objects", *self.evidence.columns.needs)
 
     @property
     def pixels(self) -> int:
@@ -107,15 +108,18 @@ class VerifyObjects:
 
     def _plan(self, row: Row) -> tuple[list[Question], int]:
         """Return the classes to ask about with the parts of the image to ask on, and how many are left out."""
-        mentions = self.evidence.lexicon.mentions(row[self.column])
-        named = dict.fromkeys(mention.label for mention in mentions if mention.count != 0)
-        detected = self.evidence.boxes(row["objects"] or [], self.evidence.min_object_score)
-        labels = [label for label in named if label not in detected]
+        evidence = self.evidence
+        witnesses = evidence.witnesses(row["objects"] or [], evidence.columns.read(row))
+        verdicts = {label: witnesses.verdict(label) for label in evidence.named(row[self.column])}
+        asked = [label for label in verdicts if self.which == "doubtful" or evidence.lexicon.label_of(label)]
+        labels = [label for label in asked if verdicts[label] != "supported"]
+        if self.which == "doubtful":
+            labels.sort(key=lambda label: verdicts[label] == "unjudged")
         if self.which == "all":
-            labels += [label for label in named if label in detected]
+            labels += [label for label in asked if verdicts[label] == "supported"]
         plan: list[Question] = []
         for label in labels[: self.max_objects]:
-            boxes = detected.get(label)
+            boxes = witnesses.boxes(label)
             close = [widen(boxes[0], self.widen_by, self.min_crop)] if boxes else quarters(self.tile_overlap)
             plan.append((label, [WHOLE, *close]))
         return plan, len(labels) - len(plan)

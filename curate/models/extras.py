@@ -6,13 +6,17 @@ from types import ModuleType
 
 from curate.errors import PlanError
 
-__all__ = ["check_extra", "load_extra"]
+__all__ = ["MissingExtraError", "check_extra", "load_extra"]
+
+
+class MissingExtraError(PlanError):
+    """An optional package is not installed."""
 
 
 def check_extra(module: str, extra: str) -> None:
     """Raise PlanError with the pip line if `module` is not installed; imports nothing."""
     if importlib.util.find_spec(module.partition(".")[0]) is None:
-        raise PlanError(f"{module} is not installed; run: pip install 'curate[{extra}]'")
+        raise MissingExtraError(f"{module} is not installed; run: pip install 'curate[{extra}]'")
 
 
 def load_extra(module: str, extra: str) -> ModuleType:

@@ -85,7 +85,7 @@ def _set_stage(stages: list["Stage | None"], i: int, given: Mapping[Path, str], 
     text = given.get(())
     if text is None:
         new = set_values(old, type(old), given, at)
-        return _follow([*stages[:i], new, *stages[i + 1 :]], old, new)
+        return _followed(stages, [*stages[:i], new, *stages[i + 1 :]])
     if text.casefold() in NONE and len(given) == 1:
         return [*stages[:i], None, *stages[i + 1 :]]
     raise PlanError(
@@ -94,16 +94,11 @@ def _set_stage(stages: list["Stage | None"], i: int, given: Mapping[Path, str], 
     )
 
 
-def _follow(stages: list["Stage | None"], old: "Stage", new: "Stage") -> list["Stage | None"]:
-    """Return the stages in which whoever names the old stage by its id, as `CaptionGate` its judge, names the new."""
-    from curate.stages import Expert, stage_id
+def _followed(old: list["Stage | None"], new: list["Stage | None"]) -> list["Stage | None"]:
+    from curate.pipeline import follow_ids
 
-    if not isinstance(old, Expert) or not isinstance(new, Expert):
-        return stages
-    before, after = stage_id(old), stage_id(new)
-    followed: list[Any] = []
-    for stage in stages:
-        names = field_hints(type(stage)) if stage is not None else ()
-        fields = {name: after for name in names if getattr(stage, name) == before}
-        followed.append(dataclasses.replace(stage, **fields) if fields else stage)  # type: ignore[type-var]
-    return followed
+    left = [i for i, stage in enumerate(new) if stage is not None]
+    stages = follow_ids([old[i] for i in left], [new[i] for i in left])  # type: ignore[misc]
+    for i, stage in zip(left, stages, strict=True):
+        new[i] = stage
+    return new

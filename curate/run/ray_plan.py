@@ -20,6 +20,7 @@ from rich.console import Console
 
 from curate.dataset.manifest import code_digest
 from curate.errors import CurateError
+from curate.models.places import use_models_folder
 from curate.recipe import FILE_MODULE
 from curate.run.cluster import read_cluster
 from curate.run.crash_isolation import InFlight, OneByOne, ShardRecord, Watchdog, check_attempt
@@ -154,6 +155,7 @@ class RayWorker:
     def __init__(self, spec: RunSpec, index: int, monitor: Any) -> None:
         watchdog = Watchdog(lambda in_flight: ray.get(monitor.blame.remote(in_flight), timeout=30))
         self.progress = ProgressBuffer(monitor)
+        use_models_folder(spec.models)
         self.worker = Worker(spec, index, self.progress, watchdog)
         self.monitor, self.index, self.spec = monitor, index, spec
         self.code = code_digest()

@@ -1,6 +1,7 @@
 """Run a pipeline: check, plan, measure, decide, record."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +13,7 @@ from curate.dataset.manifest import Manifest, code_digest, describe_stages, fini
 from curate.errors import PlanError
 from curate.run.commit import commit_finished
 from curate.run.local import run_local
+from curate.run.models import check_licences, fetch_missing, pin_models
 from curate.run.planner import Plan, limit_shards, make_plan
 from curate.run.spec import RunRequest, RunSpec
 from curate.sources import find_shards
@@ -31,6 +33,7 @@ def prepare(request: RunRequest, count_new: bool = True) -> Plan:
     Raises PlanError, SourceError or StoreError in one sentence: a stage that does not fit, a missing extra, weight
     or input, a dataset folder that cannot be read. Writes nothing.
     """
+    request = _settled(request, lambda _: None)
     return _plan(request, _check(request), count_new)
 
 
@@ -41,8 +44,9 @@ def run(request: RunRequest, console: Console | None = None) -> Manifest:
     without starting Ray or loading a model. Raises StoreError if another run holds the dataset.
     """
     started = time.monotonic()
-    shards, store = _check(request), Store(request.dataset)
     console = console or Console(stderr=True)
+    request = _settled(request, _teller(console))
+    shards, store = _check(request), Store(request.dataset)
     store.check_writable()
     with lock_dataset(store, console.print) as name:
         if not finished_last(store):
@@ -67,10 +71,21 @@ def run(request: RunRequest, console: Console | None = None) -> Manifest:
     return manifest
 
 
+def _settled(request: RunRequest, tell: Callable[[str], None]) -> RunRequest:
+    """Return the request with a revision for every model, once its stages and their licences are found good."""
+    request.pipeline.check()
+    check_licences(request.pipeline, request.licences)
+    return replace(request, pipeline=pin_models(request.pipeline, tell))
+
+
+def _teller(console: Console) -> Callable[[str], None]:
+    """Return a function that prints a line as it is; it may hold names of anybody's files."""
+    return lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def _check(request: RunRequest) -> list[Shard]:
     if request.local and request.address is not None:
         raise PlanError(f"--local works in this process and joins no cluster; leave out --address {request.address}")
-    request.pipeline.check()
     return limit_shards(find_shards(request.inputs), request.limit)
 
 
@@ -88,6 +103,7 @@ def _work(plan: Plan, request: RunRequest, console: Console) -> dict[str, Any]:
         if not left:
             return {}
         plan = replace(plan, shards=[each for each in plan.shards if each.shard.name in left])
+    fetch_missing(request.pipeline, request.recipe, _teller(console))
     if request.local:
         return run_local(plan, console)
     from curate.run.ray_plan import run_on_ray

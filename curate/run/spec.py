@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curate.dataset.cells import Cells
+from curate.models.places import models_folder
 from curate.pipeline import Pipeline, Step, verdict_id
+from curate.run.models import Licences
 from curate.storage.store import Store
 
 __all__ = ["RunRequest", "RunSpec"]
@@ -15,7 +17,8 @@ __all__ = ["RunRequest", "RunSpec"]
 class RunRequest:
     """What a user asks for; `retry` holds error codes to measure again (all when empty), None retries nothing.
 
-    With `local` the run works in this process, without Ray: see `curate.run.local`.
+    With `local` the run works in this process, without Ray: see `curate.run.local`. `licences` "permissive" refuses
+    models that ask for more than naming their authors.
     """
 
     pipeline: Pipeline
@@ -27,6 +30,7 @@ class RunRequest:
     address: str | None = None
     retry: frozenset[str] | None = None
     local: bool = False
+    licences: Licences = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class RunSpec:
     retry: frozenset[str] | None = None
     token: str = ""
     code: str = ""
+    models: str = ""  # the folder of `--models`, which a worker on another machine must see too
 
     @classmethod
     def resolve(
@@ -62,7 +67,8 @@ class RunSpec:
         """
         steps, store = pipeline.resolve(), Store(dataset)
         root = str(store.local_path().absolute()) if store.is_local() else dataset
-        return cls(pipeline, steps, verdict_id(steps, limit), root, run_id, limit, retry)
+        models = str(models_folder() or "")
+        return cls(pipeline, steps, verdict_id(steps, limit), root, run_id, limit, retry, models=models)
 
     @property
     def cells(self) -> Cells:

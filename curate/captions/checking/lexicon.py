@@ -3,11 +3,12 @@
 import functools
 import hashlib
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from curate.captions.checking.common_words import is_one_thing, may_be_verb, names_more
+from curate.captions.checking.lexicon_text import read_table
 from curate.captions.checking.numbers import NUMBERS, clashes, count_before, still_denied
 from curate.captions.checking.words import Token, joined, quotes, split_tokens
 from curate.errors import PlanError
@@ -54,8 +55,10 @@ class Lexicon:
 
     Without a bar the plural is the regular one of English. `ignored` phrases hide what is inside them ("dog house");
     a form in `adjectives` counts in the singular only where it is sure to be a noun ("an orange on a plate", not "an
-    orange sky"). Words are compared without case; the longest form wins, so a "hot dog" is no dog. Left out: scripts
-    without blanks between words, and plurals of other languages unless they are listed.
+    orange sky"). `parents` names the classes above a class, if any: a puppy is a dog, a dog is an animal. In a lexicon
+    with parents a class that only describes the noun after it names nothing: "a horse trailer" is no horse. Words are
+    compared without case; the longest form wins, so a "hot dog" is no dog. Left out: scripts without blanks between
+    words, and plurals of other languages unless they are listed.
     Source: in the spirit of CHAIR (Rohrbach et al. 2018, arXiv 1809.02156), whose list of synonyms is another.
     """
 
@@ -63,9 +66,10 @@ class Lexicon:
     labels: tuple[tuple[str, tuple[str, ...]], ...] = field(repr=False)
     ignored: tuple[str, ...] = field(default=(), repr=False)
     adjectives: tuple[str, ...] = field(default=(), repr=False)
+    parents: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
-        table = repr((self.labels, self.ignored, self.adjectives)).encode()
+        table = repr((self.labels, self.ignored, self.adjectives, *filter(None, (self.parents,)))).encode()
         return f"Lexicon({self.name!r}, blake2b={hashlib.blake2b(table, digest_size=8).hexdigest()})"
 
     def __hash__(self) -> int:
@@ -86,7 +90,12 @@ class Lexicon:
         while at < len(tokens):
             size = _longest(forms, tokens, at, text)
             form = forms.get(_phrase(tokens, at, size)) if size else None
-            if form and form.label and not _within(tokens[at][1], quoted) and _is_noun(form, tokens, at, size, text):
+            if (
+                form
+                and form.label
+                and not _within(tokens[at][1], quoted)
+                and self._names(form, (tokens, at, size), text)
+            ):
                 count = count_before(tokens, at, last, text)
                 if count is None and mentions and mentions[-1].count == 0:
                     count = still_denied(text[mentions[-1].end : tokens[at][1]])
@@ -96,15 +105,64 @@ class Lexicon:
             at += size or 1
         return mentions
 
+    def _names(self, form: Form, place: tuple[list[Token], int, int], text: str) -> bool:
+        """Tell whether a form that stands at a place names a thing there, and does not only describe another."""
+        tokens, at, size = place
+        if not _is_noun(form, tokens, at, size, text):
+            return False
+        if not self.parents:
+            return True
+        if form.is_plural:
+            return not (size == 1 and at and may_be_verb(tokens[at][0]) and self._is_subject(tokens, at, text))
+        return not self._describes(tokens, at + size - 1, text)
+
+    def _is_subject(self, tokens: list[Token], at: int, text: str) -> bool:
+        """Tell whether one thing stands before a token, so that this may be its verb: "a cat watches"."""
+        if text[tokens[at - 1][2] : tokens[at][1]] != " ":
+            return False
+        before = tokens[at - 1][0]
+        form = _forms(self).get((before,))
+        return form.is_plural is False if form else is_one_thing(before)
+
+    def _describes(self, tokens: list[Token], end: int, text: str) -> bool:
+        """Tell whether the word after a form is a noun that it describes: of this lexicon, or any other."""
+        after = end + 1
+        if after >= len(tokens) or text[tokens[end][2] : tokens[after][1]] not in (" ", "-"):
+            return False
+        form = _forms(self).get((tokens[after][0],))
+        if form and form.label:
+            return not form.is_adjective and not may_be_verb(tokens[after][0])
+        return names_more(tokens, end, text)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes, as they are called."""
+        return tuple(label for label, _ in self.labels)
+
+    def above(self, label: str) -> tuple[str, ...]:
+        """Return the classes above a class, the nearest first.
+
+        >>> read_lexicon("lvis").above("puppy")
+        ('dog', 'pet', 'mammal', 'animal')
+        """
+        return _above(self).get(label, ())
+
+    def below(self, label: str) -> frozenset[str]:
+        """Return a class and all classes under it."""
+        return _below(self).get(label, frozenset()) | {label}
+
     def label_of(self, name: str) -> str | None:
         """Return the class that a detector's label means, None if the lexicon does not know it.
 
         >>> read_lexicon("coco80").label_of("Dining_Table")
         'dining table'
         """
-        words = tuple(word for word, _, _ in split_tokens(name.replace("_", " ")))
-        form = _forms(self).get(words)
-        return (form.label or None) if form else None
+        forms = _forms(self)
+        for part in (name, *name.split("/")) if self.parents else (name,):
+            form = forms.get(tuple(word for word, _, _ in split_tokens(part.replace("_", " "))))
+            if form and form.label:
+                return form.label
+        return None
 
     def is_plural(self, phrase: str) -> bool | None:
         """Tell whether a form is a plural; null: the lexicon does not know it, or it is both, as "sheep".
@@ -122,28 +180,70 @@ class Lexicon:
 
 
 def read_lexicon(where: str) -> Lexicon:
-    """Read a kept lexicon by name ("coco80") or a TOML file by path; raises PlanError if it cannot be.
+    """Read a kept lexicon by name ("coco80", "lvis") or a file by path; raises PlanError if it cannot be.
 
-    The file holds `[labels]` with a list of forms for each class, and may hold the lists `ignored` and `adjectives`.
+    A TOML file holds `[labels]` with a list of forms for each class, and may hold the lists `ignored` and `adjectives`,
+    and `[parents]` with a list of the classes above; a `.lexicon` file has the same in less space: `lexicon_text`.
+
+    >>> len(read_lexicon("coco80").names), read_lexicon("lvis").label_of("armchairs")
+    (80, 'armchair')
     """
-    path = Path(where) if where.endswith(".toml") else KEPT / f"{where}.toml"
-    if not path.is_file():
-        names = sorted(file.stem for file in KEPT.glob("*.toml"))
-        raise PlanError(f"lexicon not found: {where}; give one of {names} or the path of a .toml file")
+    suffixes = (".toml", ".lexicon")
+    paths = [Path(where)] if where.endswith(suffixes) else [KEPT / f"{where}{suffix}" for suffix in suffixes]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        names = sorted(file.stem for suffix in suffixes for file in KEPT.glob(f"*{suffix}"))
+        raise PlanError(f"lexicon not found: {where}; give one of {names} or the path of a .toml or .lexicon file")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        labels = tuple((label, _texts(forms)) for label, forms in table["labels"].items())
-        lexicon = Lexicon(path.stem, labels, *(_texts(table.get(key, [])) for key in ("ignored", "adjectives")))
-    except (tomllib.TOMLDecodeError, KeyError, AttributeError, TypeError, UnicodeDecodeError) as error:
+        table = read_table(path)
+        given = _lists(table["labels"])
+        parents = _lists(table.get("parents", {}))
+        ignored, adjectives = (_texts(table.get(key, [])) for key in ("ignored", "adjectives"))
+        lexicon = Lexicon(path.stem, given, ignored, adjectives, parents)
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise PlanError(f"lexicon {where}: {error!r}; it needs a table [labels] of label = [forms]") from error
     _forms(lexicon)  # raises if two classes share a form
     return lexicon
+
+
+def _lists(table: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((label, _texts(forms)) for label, forms in table.items())
+
+
+def _texts(forms: Any) -> tuple[str, ...]:
+    if not isinstance(forms, list) or not all(isinstance(form, str) for form in forms):
+        raise TypeError(f"{forms!r} is no list of texts")
+    return tuple(forms)
+
+
+@functools.lru_cache(maxsize=64)
+def _above(lexicon: Lexicon) -> dict[str, tuple[str, ...]]:
+    parents = dict(lexicon.parents)
+    above = {}
+    for label, nearest in parents.items():
+        found = list(nearest)
+        for one in found:  # grows while it is walked
+            found += [up for up in parents.get(one, ()) if up not in found]
+        if label in found:
+            raise PlanError(f"lexicon {lexicon.name}: {label!r} stands above itself")
+        above[label] = tuple(found)
+    return above
+
+
+@functools.lru_cache(maxsize=64)
+def _below(lexicon: Lexicon) -> dict[str, frozenset[str]]:
+    below: dict[str, set[str]] = {}
+    for label, above in _above(lexicon).items():
+        for up in above:
+            below.setdefault(up, set()).add(label)
+    return {label: frozenset(labels) for label, labels in below.items()}
 
 
 @functools.lru_cache(maxsize=64)
 def _forms(lexicon: Lexicon) -> dict[tuple[str, ...], Form]:
     ignored = [words for form in lexicon.ignored for words in form.split("|")]
     forms: dict[tuple[str, ...], Form] = {_words(words): Form("") for words in ignored}
+    adjectives = frozenset(lexicon.adjectives)
     for label, listed in lexicon.labels:
         own = [] if any(form.partition("|")[0] == label for form in listed) else [label]
         for form in (*own, *listed):
@@ -154,21 +254,18 @@ def _forms(lexicon: Lexicon) -> dict[tuple[str, ...], Form]:
                     continue
                 kind = None if single == plural else many
                 known = forms.setdefault(
-                    _words(words), Form(label, kind, not many and words in lexicon.adjectives, single or plural)
+                    _words(words), Form(label, kind, not many and words in adjectives, single or plural)
                 )
                 if known.label not in (label, ""):
                     raise PlanError(f"lexicon {lexicon.name}: {words!r} stands for {known.label!r} and for {label!r}")
     return forms
 
 
-def _texts(forms: Any) -> tuple[str, ...]:
-    if not isinstance(forms, list) or not all(isinstance(form, str) for form in forms):
-        raise TypeError(f"{forms!r} is no list of texts")
-    return tuple(forms)
-
-
 def _words(form: str) -> tuple[str, ...]:
-    words = tuple(word for word, _, _ in split_tokens(form))
+    if form.isascii() and form.replace(" ", "").isalnum():  # the same, quickly
+        words = tuple(form.casefold().split())
+    else:
+        words = tuple(word for word, _, _ in split_tokens(form))
     if not 1 <= len(words) <= MOST_WORDS:
         raise PlanError(f"lexicon: the form {form!r} has {len(words)} words; give 1 to {MOST_WORDS}")
     return words

@@ -1,34 +1,23 @@
 """Boxes as text, in the form that a model family was trained on."""
 
-import re
 from collections.abc import Callable
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from curate.captions.boxes import Box, centre, is_box
+from curate.models.chat_models import Place, chat_facts
 
 __all__ = ["PLACES", "Place", "place_style", "place_words", "write_place"]
 
-Place: TypeAlias = Literal["fraction", "pixels", "thousandths", "words"]
-"""How boxes are written."""
-
-# Families by name, first match. Qwen2.5-VL: absolute pixels of the image after its resize. Qwen2-VL, Qwen3-VL and
-# InternVL: whole numbers 0 to 1000 (ms-swift's Custom-dataset.md and the models' own cards).
-FAMILIES: Final[tuple[tuple[re.Pattern[str], Place], ...]] = (
-    (re.compile(r"qwen[-_ ]?2[._]5[-_ ]?(?:vl|omni)"), "pixels"),
-    (re.compile(r"qwen[-_ ]?(?:2|3|3[._]\d)[-_ ]?(?:vl|omni)|qwen-?vl|qvq|intern[-_ ]?vl"), "thousandths"),
-)
-
 
 def place_style(model: str) -> Place:
-    """Return how to write boxes for a model, from its name or path; "fraction" for a family that we do not know.
+    """Return how to write boxes for a model, a name or a folder; "fraction" for a family that we do not know.
 
     >>> place_style("Qwen/Qwen2.5-VL-7B-Instruct"), place_style("Qwen/Qwen3-VL-8B-Instruct")
     ('pixels', 'thousandths')
     >>> place_style("OpenGVLab/InternVL3_5-8B"), place_style("google/gemma-3-12b-it")
     ('thousandths', 'fraction')
     """
-    name = model.casefold()
-    return next((place for pattern, place in FAMILIES if pattern.search(name)), "fraction")
+    return chat_facts(model).place
 
 
 def write_place(box: Box | None, place: Place, width_px: int, height_px: int) -> str | None:

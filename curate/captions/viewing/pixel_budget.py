@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -10,12 +10,14 @@ import numpy as np
 from curate.captions.boxes import is_box, is_ordered
 from curate.captions.prompting.prompts import Prompt
 from curate.errors import PlanError
+from curate.models.chat_models import UNKNOWN, chat_facts
+from curate.models.image_sizes import ImageSizes, fitted
 from curate.pixels import resize
 from curate.stages import Pixels
 
 __all__ = ["MERGE_V1", "REASONS", "PixelBudget", "Tier", "Tiling", "fit_budget", "fit_size"]
 
-PATCH_PX = 28  # what one visual token of the Qwen-VL family covers; a whole number of them spares a second resize
+PATCH_PX = 28  # no side is asked for under what one visual token of the common models covers
 MOST_PIXELS: Final = 3840 * 1600  # what tiles may show in all: the 4K of InternLM-XComposer2-4KHD (arXiv 2404.06512)
 REASONS: Final = ("crowd", "fixed", "page", "plain", "small_objects", "text", "unmeasured")
 """Every word that `caption_pixels_reason` may hold, sorted."""
@@ -131,6 +133,29 @@ class PixelBudget:
         if unknown := set(self.signals) - {"objects", "text"}:
             raise PlanError(f"PixelBudget: unknown signals {sorted(unknown)}; there are objects and text")
 
+    def for_model(self, model: str) -> "PixelBudget":
+        """Return the budget with tiers that a model shows as they are, from its name or folder.
+
+        >>> PixelBudget().for_model("Qwen/Qwen3-VL-8B-Instruct").sides_px
+        (352, 448, 672, 1024)
+        """
+        return self.for_images(chat_facts(model).images)
+
+    def for_images(self, sizes: ImageSizes) -> "PixelBudget":
+        """Return the budget with tiers and tiles in whole units of a model, rounded up.
+
+        None is over what the model shows in one piece: more would be scaled down again.
+        """
+
+        def side(px: int) -> int:
+            return min(sizes.most_px, math.ceil(px / sizes.unit_px) * sizes.unit_px)
+
+        tiles = self.tiles
+        if tiles is not None:
+            tile_px = side(tiles.tile_px)
+            tiles = replace(tiles, tile_px=tile_px, max_pixels=max(tiles.max_pixels, tile_px**2))
+        return replace(self, sides_px=tuple(sorted({side(px) for px in self.sides_px})), tiles=tiles)
+
     @property
     def needs(self) -> tuple[str, ...]:
         """Names of the columns that `choose` reads."""
@@ -202,20 +227,18 @@ class PixelBudget:
         return Tier(tile_px * min(self.tiles.max_tiles, math.ceil(needed_px / tile_px)), reason, tiled=True)
 
 
-def fit_budget(image: Pixels, longest_side_px: int) -> Pixels:
-    """Return the image within a square of so many px, its sides whole numbers of 28 px patches, at least one.
+def fit_budget(image: Pixels, longest_side_px: int, sizes: ImageSizes = UNKNOWN.images) -> Pixels:
+    """Return the image at a size that a model's processor leaves as it is, its longest side at most `longest_side_px`.
 
-    It is scaled down as far as needed, and up by less than one patch a side.
+    It is scaled down as far as needed, and up by less than one unit a side, unless the processor makes no image so
+    small. `sizes` are those of the engine that will see it, `engine.facts.images`; by default whole 28 px.
     """
-    return resize(image, *fit_size(image.shape[1], image.shape[0], longest_side_px))
+    return resize(image, *fit_size(image.shape[1], image.shape[0], longest_side_px, sizes))
 
 
-def fit_size(width: int, height: int, longest_side_px: int) -> tuple[int, int]:
+def fit_size(width: int, height: int, longest_side_px: int, sizes: ImageSizes = UNKNOWN.images) -> tuple[int, int]:
     """Return the width and height that `fit_budget` gives an image, in px."""
-    scale = min(1.0, longest_side_px / max(height, width))
-    most = longest_side_px // PATCH_PX
-    columns, rows = (min(most, max(1, round(side * scale / PATCH_PX))) for side in (width, height))
-    return columns * PATCH_PX, rows * PATCH_PX
+    return fitted(sizes, width, height, longest_side_px)
 
 
 def _sides(box: Sequence[float] | None, row: Mapping[str, Any]) -> tuple[float, float]:

@@ -111,7 +111,7 @@ class TestRunning:
             chat, chat_template=processor.chat_template, tokenize=False, add_generation_prompt=True
         )
         expected = processor(images=[Image.fromarray(one.image)], text=[text])["input_ids"][0]
-        rendered = render(renderer_from_config(engine_arguments(engine).create_engine_config()), one)
+        rendered = render(renderer_from_config(engine_arguments(engine).create_engine_config()), one, engine.facts)
         assert list(rendered["prompt_token_ids"]) == list(expected)
         (answer,) = generate(engine, [one])
         assert answer.prompt_tokens == len(expected)

@@ -44,12 +44,21 @@ def test_claims_become_columns():
         "caption_place_accuracy": 0.0,
         "caption_unsupported": ["cat"],
         "caption_missed": [],
-        "caption_unjudged": [],
+        "caption_unjudged": ["sign"],
         "caption_unsupported_texts": ["GO"],
         "caption_missed_texts": ["STOP"],
         "caption_wrong_counts": [{"label": "dog", "said": 2, "seen": 1}],
         "caption_wrong_places": [{"label": "dog", "said": "right", "seen": "middle left"}],
         "caption_wrong_claims": 4,
+        "caption_verdicts": [
+            {"kind": "object", "claim": "dog", "verdict": "supported"},
+            {"kind": "object", "claim": "cat", "verdict": "contradicted"},
+            {"kind": "object", "claim": "sign", "verdict": "unjudged"},
+            {"kind": "number", "claim": "2 dog", "verdict": "contradicted"},
+            {"kind": "place", "claim": "dog, right", "verdict": "contradicted"},
+            {"kind": "text", "claim": "GO", "verdict": "contradicted"},
+        ],
+        "caption_evidence_coverage": pytest.approx(5 / 6),
     }
 
 

@@ -41,9 +41,22 @@ def test_a_large_file_is_sampled_and_a_changed_block_is_seen(tmp_path, monkeypat
     assert repr(Weights(str(path))) != before
 
 
-def test_a_hub_name_is_its_own_identity():
-    for name in ("Qwen/Qwen2.5-VL-7B-Instruct", "laion2b_s34b_b79k", "yolo11x.pt"):
-        assert repr(Weights(name)) == f"Weights({name!r})"
+@pytest.mark.parametrize(
+    ("where", "identity"),
+    [
+        ("org/model", "org/model"),
+        ("org/model@0123abc", "org/model@0123abc"),
+        ("laion2b_s34b_b79k", "laion2b_s34b_b79k"),
+        ("Qwen/Qwen3-VL-8B-Instruct", "Qwen/Qwen3-VL-8B-Instruct@0c351dd01ed87e9c1b53cbc748cba10e6187ff3b"),
+        ("Qwen/Qwen3-VL-8B-Instruct@main", "Qwen/Qwen3-VL-8B-Instruct@main"),
+        ("yolo11x.pt", "yolo11x.pt@v8.4.0"),
+        ("yolo11x.pt@v8.3.0", "yolo11x.pt@v8.3.0"),
+        ("yolov8n.pt", "yolov8n.pt@v8.4.0"),
+    ],
+)
+def test_a_name_is_known_by_its_revision_given_or_pinned(where, identity):
+    assert repr(Weights(where)) == f"Weights({identity!r})"
+    assert repr(Weights(*identity.split("@"))) == repr(Weights(where))
 
 
 def test_missing_weights_are_one_sentence():

@@ -131,7 +131,7 @@ def test_a_file_that_is_no_lexicon_is_one_sentence(tmp_path):
         with pytest.raises(PlanError, match="lexicon"):
             read_lexicon(str(bad))
     with pytest.raises(PlanError, match="coco80"):
-        read_lexicon("lvis")
+        read_lexicon("lvis2000")
 
 
 @pytest.mark.parametrize(

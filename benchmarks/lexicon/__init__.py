@@ -1,0 +1,1 @@
+"""How the open lexicon and its list of words are made: `python -m benchmarks.lexicon.make`."""
