@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def run(step: Step, out: Path, scale: str, work: Path) -> dict[str, Any]:
         path.unlink()
     log = out / f"{step.name}.log"
     with log.open("w", encoding="utf-8") as printed:
-        command = [sys.executable, "-m", "benchmarks.gpu.child", step.name, str(out), scale, str(work)]
+        command = [sys.executable, "-m", "benchmarks.gpu.child", json.dumps(asdict(step)), str(out), scale, str(work)]
         child = psutil.Popen(command, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True)
         status = _wait(child, step.seconds)
     record = json.loads(path.read_text()) if path.exists() else _nothing(step, scale)

@@ -1,4 +1,4 @@
-"""Run one step in this process and write its JSON: python -m benchmarks.gpu.child STEP OUT SCALE WORK."""
+"""Run one step, given as JSON, in this process, and write what it measures: STEP OUT SCALE WORK."""
 
 import importlib
 import json
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu.machine import has_gpu, machine
-from benchmarks.gpu.plan import STEPS
 from benchmarks.gpu.step import SCALES, Measure, Setting, Step
 
 __all__ = ["run_step", "write"]
@@ -48,14 +47,14 @@ def _find(name: str) -> Any:
     return getattr(importlib.import_module(module), function)
 
 
-def main(name: str, out: str, scale: str, work: str) -> None:
-    """Run the step of this name."""
+def main(step: str, out: str, scale: str, work: str) -> None:
+    """Run the step."""
     try:
         import flashinfer  # noqa: F401
     except ImportError:
         os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # vLLM 0.24 on a GPU wants it by default
-    (step,) = (each for each in STEPS if each.name == name)
-    run_step(step, Setting(SCALES[scale], has_gpu(), Path(work)), Path(out) / f"{name}.json")
+    chosen = Step(**json.loads(step))
+    run_step(chosen, Setting(SCALES[scale], has_gpu(), Path(work)), Path(out) / f"{chosen.name}.json")
 
 
 if __name__ == "__main__":

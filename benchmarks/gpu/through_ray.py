@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.gpu.engines import captioner, engine, first_model
@@ -14,6 +16,7 @@ from benchmarks.gpu.perception import experts
 from benchmarks.gpu.step import Row, Setting
 from benchmarks.gpu.watch import Watch, watching
 from curate.engines.vllm_engine import Vllm
+from curate.errors import CurateError
 from curate.pipeline import Pipeline
 from curate.run.runner import RunRequest, run
 from curate.stages import Resources
@@ -25,27 +28,35 @@ WRITER_GIB, REPLICA_GIB = 16.0, 8.0  # of KV cache, since who starts beside othe
 
 
 def one_gpu(setting: Setting) -> Iterator[Row]:
-    """Measure CLIP, detector and writer with `gpus="auto"`, which share the GPU where there is one."""
-    writer = replace(_engine(setting, 0.6, WRITER_GIB), gpus="auto")
-    perception = experts(setting, setting.scale.clips[0], Resources(gpus="auto"))
-    side = setting.scale.side_px
-    yield from _run(setting, Pipeline([*perception, captioner(writer, setting, side)]))
+    """Measure CLIP, detector and writer with `gpus="auto"`, which share the GPU where there is one.
+
+    If that fails the line says why, and shares that are written out are measured instead.
+    """
+    side, clip = setting.scale.side_px, setting.scale.clips[0]
+    writer = replace(engine(setting, first_model(setting)), gpus="auto")
+    perception = experts(setting, clip, Resources(gpus="auto"))
+    try:
+        yield from _run(setting, 'gpus="auto"', Pipeline([*perception, captioner(writer, setting, side)]))
+    except CurateError as error:
+        yield {"what": 'gpus="auto"', "failed": str(error)[:300]}
+        writer = replace(_split(setting, 0.6, WRITER_GIB), gpus=0.7 * setting.gpu)
+        perception = experts(setting, clip, Resources(gpus=0.15 * setting.gpu))
+        yield from _run(setting, "0.7 + 0.15 + 0.15", Pipeline([*perception, captioner(writer, setting, side)]))
 
 
 def replicas(setting: Setting) -> Iterator[Row]:
     """Measure the caption stage alone with two workers that hold half a GPU each."""
-    half = replace(_engine(setting, 0.42, REPLICA_GIB), workers=2)
-    if setting.gpu:
-        half = replace(half, gpus=0.5)
-    yield from _run(setting, Pipeline([captioner(half, setting, setting.scale.side_px)]))
+    half = replace(_split(setting, 0.42, REPLICA_GIB), workers=2, gpus=0.5 * setting.gpu)
+    yield from _run(setting, "2 x 0.5", Pipeline([captioner(half, setting, setting.scale.side_px)]))
 
 
-def _engine(setting: Setting, share: float, kv_cache_gib: float) -> Vllm:
+def _split(setting: Setting, share: float, kv_cache_gib: float) -> Vllm:
+    """Return an engine that takes a share of the GPU's memory and no more."""
     vllm = engine(setting, first_model(setting), share)
     return vllm if vllm.kv_cache_gib else replace(vllm, kv_cache_gib=kv_cache_gib)
 
 
-def _run(setting: Setting, pipeline: Pipeline) -> Iterator[Row]:
+def _run(setting: Setting, how: str, pipeline: Pipeline) -> Iterator[Row]:
     dataset = setting.work / "through-ray"
     shutil.rmtree(dataset, ignore_errors=True)
     shards = squares(setting.work, setting.scale.side_px, setting.scale.mixed, SHARDS)
@@ -54,14 +65,20 @@ def _run(setting: Setting, pipeline: Pipeline) -> Iterator[Row]:
         run(RunRequest(pipeline, [str(path) for path in shards], str(dataset)))
         seconds = time.perf_counter() - start
     cells = list(dataset.glob("columns/dense_caption-*/*.parquet"))
+    if (count := sum(pc.sum(_errors(path)).as_py() or 0 for path in dataset.glob("columns/*/*.parquet"))) or not cells:
+        raise CurateError(f"{count} samples of {setting.scale.mixed} have an error; see curate errors {dataset}")
     yield {
-        "what": " + ".join(type(stage).__name__ for stage in pipeline.stages),
+        "what": f"{' + '.join(type(stage).__name__ for stage in pipeline.stages)}, {how}",
         "images": setting.scale.mixed,
         "seconds with start-up": round(seconds, 1),
         "images/s past the first shard": _rate(cells),
         **watch.row(),
     }
     yield from _memory(watch)
+
+
+def _errors(path: Path) -> pa.ChunkedArray:
+    return pc.is_valid(pq.read_table(path, columns=["error_code"])["error_code"])
 
 
 def _rate(cells: Sequence[Path]) -> float:
