@@ -80,7 +80,7 @@ gpu: $(READY)
 # The same steps at the smallest scale, all anew: does the benchmark work?
 gpu-dry: $(READY)
 	rm -rf $(OUT)/bench/gpu-dry
-	$(BIN)/python -m benchmarks.gpu --out $(OUT)/bench/gpu-dry --scale nano $(GPU_OPTIONS)
+	$(BIN)/python -m benchmarks.gpu --out $(OUT)/bench/gpu-dry --scale nano --jobs 2 $(GPU_OPTIONS)
 
 docs: $(READY)
 	$(BIN)/python -m schemas.document docs/data-format.md

@@ -13,7 +13,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if scale == "7b" and not gpu:
         print("--scale 7b needs a GPU, and no driver answers to nvidia-smi; leave it out for a dry run on the CPU")
         return 2
+    if given.jobs > 1 and scale != "nano":
+        print("--jobs is for a dry run: steps that run side by side would measure each other")
+        return 2
     if given.publish and (scale != "7b" or not gpu):
         print("--publish is for figures of a GPU at scale 7b; a dry run has none")
         return 2
@@ -48,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("no GPU: a dry run of every step with tiny models on the CPU; no figure of it means anything", flush=True)
     steps = [step for step in STEPS if not given.only or step.name in given.only]
     given.out.mkdir(parents=True, exist_ok=True)
-    records = [run(step, given.out, scale, given.work) for step in steps]
+    with ThreadPoolExecutor(given.jobs) as threads:
+        records = list(threads.map(lambda step: run(step, given.out, scale, given.work), steps))
     text = table([json.loads(path.read_text()) for step in STEPS if (path := given.out / f"{step.name}.json").exists()])
     print("\n" + text)
     if given.publish:
@@ -83,8 +89,8 @@ def run(step: Step, out: Path, scale: str, work: Path) -> dict[str, Any]:
 def _wait(child: psutil.Popen, seconds: int) -> str:
     """Return "done", "failed: exit code 1" or "out of time: ..."; nothing that the step started outlives it."""
     started: dict[int, psutil.Process] = {}
-    status = f"out of time: {seconds} s"
-    for _ in range(seconds):
+    status, end = f"out of time: {seconds} s", time.monotonic() + seconds
+    while time.monotonic() < end:
         started |= {process.pid: process for process in _children(child)}
         try:
             code = child.wait(timeout=1)
@@ -119,6 +125,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=BENCH / "gpu-work", help="folder for weights and inputs")
     parser.add_argument("--scale", choices=list(SCALES), help="default: 7b with a GPU, nano without")
     parser.add_argument("--only", nargs="+", metavar="STEP", choices=[step.name for step in STEPS], help="these steps")
+    parser.add_argument("--jobs", type=int, default=1, help="steps at once, in a dry run")
     parser.add_argument("--publish", action="store_true", help=f"write the table into {PAGE}")
     given = parser.parse_args(arguments)
     given.out, given.work = given.out.absolute(), given.work.absolute()

@@ -5,7 +5,6 @@ decoded images. All take the most likely token, `Scale.tokens` times: the random
 is measured once, after a few images of that side that warm up.
 """
 
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -90,8 +89,7 @@ def _stage(setting: Setting, vllm: Vllm, sides: Sequence[int]) -> Iterator[Row]:
     started = time.perf_counter() - start
     for side in sides:
         pipeline = Pipeline([captioner(vllm, setting, side)])
-        dataset = setting.work / "captions"
-        shutil.rmtree(dataset, ignore_errors=True)
+        dataset = setting.scratch / str(side)
         load(pipeline, squares(setting.work, side, WARM), dataset / "warm").measure()
         work = load(pipeline, squares(setting.work, side, setting.scale.images), dataset / "full")
         with watching(setting.gpu) as watch:

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,10 @@ def main(step: str, out: str, scale: str, work: str) -> None:
     except ImportError:
         os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # vLLM 0.24 on a GPU wants it by default
     chosen = Step(**json.loads(step))
-    run_step(chosen, Setting(SCALES[scale], has_gpu(), Path(work)), Path(out) / f"{chosen.name}.json")
+    Path(work).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work, ignore_cleanup_errors=True) as scratch:
+        setting = Setting(SCALES[scale], has_gpu(), Path(work), Path(scratch))
+        run_step(chosen, setting, Path(out) / f"{chosen.name}.json")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Tars of JPEGs of a given size, the same bytes every time, made once under a work folder."""
 
 import io
+import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from curate.pixels import encode_jpeg
 
-__all__ = ["page", "payloads", "squares"]
+__all__ = ["appear", "page", "payloads", "squares"]
 
 TEXT = "The quick brown fox jumps over the lazy dog near the old stone bridge in the morning light"
 
@@ -18,14 +20,24 @@ def squares(work: Path, side_px: int, count: int, shards: int = 4) -> list[Path]
     """Return `shards` tars that together hold `count` square images, each with a short text."""
     folder = work / f"squares-{side_px}-{count}-{shards}"
     if not folder.exists():
-        part = folder.with_name(f"part-{folder.name}")
+        part = folder.with_name(f"part-{os.getpid()}-{folder.name}")
         part.mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng(side_px)
         for number in range(shards):
             images = range(number * count // shards, (number + 1) * count // shards)
             _write(part / f"{number:05d}.tar", {f"{i:09d}": _square(rng, side_px) for i in images})
-        part.rename(folder)
+        appear(part, folder)
     return sorted(folder.glob("*.tar"))
+
+
+def appear(part: Path, place: Path) -> None:
+    """Give a finished file or folder its name, unless another process was first with the same."""
+    try:
+        part.rename(place)
+    except OSError:
+        if not place.exists():
+            raise
+        shutil.rmtree(part)
 
 
 def payloads(tars: list[Path]) -> list[bytes]:

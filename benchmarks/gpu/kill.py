@@ -77,7 +77,7 @@ def _is_back(before: float | None) -> bool:
 
 def _hold(scale: str, gpu: str, model: str) -> None:
     """Start an engine, keep it at work and say so; runs until it is killed."""
-    vllm = engine(Setting(SCALES[scale], gpu == "1", Path()), Path(model))
+    vllm = engine(Setting(SCALES[scale], gpu == "1", Path(), Path()), Path(model))
     vllm.start()
     image = np.full((112, 112, 3), 128, np.uint8)
     for number in range(1_000_000):

@@ -1,7 +1,6 @@
 """The perception worker against what its parts allow: the slower of decoding and of its experts one after another."""
 
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,8 +46,7 @@ def measure(setting: Setting) -> Iterator[Row]:
                 alone.append(_alone(expert, encoded))
             yield {"what": f"{called} alone, decoded images", "images/s": round(alone[-1], 1), **watch.row()}
         bound = min(decoding, 1 / sum(1 / rate for rate in alone))
-        dataset = setting.work / "perception"
-        shutil.rmtree(dataset, ignore_errors=True)
+        dataset = setting.scratch / clip
         load(Pipeline(pair), tars(1, rows=8), dataset / "warm").measure()
         work = load(Pipeline(pair), shards, dataset / "full")
         for expert, step in zip(pair, work.plan.spec.steps, strict=True):  # a first batch costs more than the others

@@ -31,11 +31,12 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where a step runs: its scale, whether there is a GPU, and a folder for weights, inputs and datasets."""
+    """Where a step runs: scale, whether there is a GPU, a folder for weights and inputs, and one that goes with it."""
 
     scale: Scale
     gpu: bool
     work: Path
+    scratch: Path
 
 
 Measure: TypeAlias = Callable[[Setting], Iterator[Row]]
@@ -63,7 +64,7 @@ SCALES: Final = {
         transformers=((1, 2), (4, 4)),
         clips=("ViT-S-32-alt",),
         detector="yolo11n",
-        perceived=48,
+        perceived=16,
         pages=4,
         mixed=16,
     ),

@@ -1,6 +1,5 @@
 """Runs through Ray on one GPU: a writer beside perception, and two engines by fractions."""
 
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -41,7 +40,7 @@ def one_gpu(setting: Setting) -> Iterator[Row]:
         yield {"what": 'gpus="auto"', "failed": str(error)[:300]}
         writer = replace(_split(setting, 0.6, WRITER_GIB), gpus=0.7 * setting.gpu)
         perception = experts(setting, clip, Resources(gpus=0.15 * setting.gpu))
-        yield from _run(setting, "0.7 + 0.15 + 0.15", Pipeline([*perception, captioner(writer, setting, side)]))
+        yield from _run(setting, "0.7 and 2 x 0.15", Pipeline([*perception, captioner(writer, setting, side)]))
 
 
 def replicas(setting: Setting) -> Iterator[Row]:
@@ -57,8 +56,7 @@ def _split(setting: Setting, share: float, kv_cache_gib: float) -> Vllm:
 
 
 def _run(setting: Setting, how: str, pipeline: Pipeline) -> Iterator[Row]:
-    dataset = setting.work / "through-ray"
-    shutil.rmtree(dataset, ignore_errors=True)
+    dataset = setting.scratch / how
     shards = squares(setting.work, setting.scale.side_px, setting.scale.mixed, SHARDS)
     with watching(setting.gpu) as watch:
         start = time.perf_counter()

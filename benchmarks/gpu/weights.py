@@ -6,11 +6,14 @@ configurations on the hub state (Qwen/Qwen2.5-VL-7B-Instruct, Qwen/Qwen3-VL-8B-I
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from benchmarks.gpu.inputs import appear
 
 __all__ = ["CHAT_MODELS", "PROSE", "chat_model", "clip_weights", "detector_weights"]
 
@@ -124,13 +127,10 @@ def _made(name: str, place: Path) -> Path:
 
 def _make(name: str, place: Path) -> None:
     """Write a checkpoint so that it appears whole or not at all."""
-    import shutil
-
     import torch
 
     torch.manual_seed(0)
-    part = place.with_name(f"part-{place.name}")
-    shutil.rmtree(part, ignore_errors=True)
+    part = place.with_name(f"part-{os.getpid()}-{place.name}")
     kind, _, model = name.rpartition(":")
     if kind == "clip":
         import open_clip
@@ -143,7 +143,7 @@ def _make(name: str, place: Path) -> None:
         YOLO(f"{model}.yaml", task="detect").save(part)
     else:
         _make_chat_model(model, part)
-    part.rename(place)
+    appear(part, place)
 
 
 def _make_chat_model(name: str, folder: Path) -> None:

@@ -215,10 +215,11 @@ def _start(config: Vllm) -> Any:
     for name, value in settings.items():
         os.environ.setdefault(name, value)  # read when vLLM is imported, here and in its processes
     from vllm.platforms import current_platform
+
+    # Its kernels are Triton's: on a CPU they end the engine. Some modules read it once, when they are imported.
+    os.environ["VLLM_BATCH_INVARIANT"] = str(int(config.deterministic and not current_platform.is_cpu()))
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    # Its kernels are Triton's: on a CPU they end the engine. Read by the engine's process, which starts below.
-    os.environ["VLLM_BATCH_INVARIANT"] = str(int(config.deterministic and not current_platform.is_cpu()))
     arguments = engine_arguments(config)
     try:
         return AsyncLLM.from_engine_args(arguments)
