@@ -1,6 +1,7 @@
 """Run one step, given as JSON, in this process, and write what it measures: STEP OUT SCALE WORK."""
 
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 from benchmarks.gpu.machine import has_gpu, machine
 from benchmarks.gpu.step import SCALES, Measure, Setting, Step
+from curate.engines.vllm_process import plugins
 
 __all__ = ["run_step", "write"]
 
@@ -49,11 +51,11 @@ def _find(name: str) -> Any:
 
 
 def main(step: str, out: str, scale: str, work: str) -> None:
-    """Run the step."""
-    try:
-        import flashinfer  # noqa: F401
-    except ImportError:
-        os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # vLLM 0.24 on a GPU wants it by default
+    """Run the step; vLLM is set up for all contestants alike."""
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_PLUGINS", plugins())
+    if importlib.util.find_spec("flashinfer") is None:
+        os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # which is on by default, and then ends vLLM 0.24
     chosen = Step(**json.loads(step))
     Path(work).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work, ignore_cleanup_errors=True) as scratch:
