@@ -25,7 +25,7 @@ from benchmarks.data import BENCH
 from benchmarks.segment import load
 from curate.captions.prompting.hints import Hints
 from curate.captions.viewing.pixel_budget import fit_budget
-from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB
+from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB, engine_arguments
 from curate.experts.dense_caption import DenseCaption
 from curate.pipeline import Pipeline
 from curate.pixels import decode
@@ -145,7 +145,7 @@ def bare_chat(paths: list[Path], setting: Setting) -> Contestant:
         dtype=engine.dtype,
         max_model_len=engine.max_model_len,
         max_num_seqs=engine.max_num_seqs,
-        enforce_eager=engine.enforce_eager,
+        enforce_eager=engine_arguments(engine).enforce_eager,
         kv_cache_memory_bytes=int(CPU_CACHE_GIB * GIB),
         limit_mm_per_prompt={"image": 1, "video": 0},
         mm_processor_cache_gb=0,

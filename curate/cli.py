@@ -41,6 +41,9 @@ FORMATS = "\n".join(f"{name:<15}{sentence}" for name, sentence in known_formats(
 Local = Annotated[
     bool, typer.Option("--local", help="Work in this process, without Ray: for debuggers and small inputs.")
 ]
+Wait = Annotated[
+    bool, typer.Option("--wait-for-nodes", help="Wait for nodes where the cluster has too little, rather than stop.")
+]
 Models = Annotated[
     str | None,
     typer.Option("--models", envvar="CURATE_MODELS", help="Folder of `curate models --fetch`; no network then."),
@@ -91,6 +94,7 @@ def run(
     address: Address = None,
     *,
     local: Local = False,
+    wait: Wait = False,
     models: Models = None,
     licences: Licence = "any",
 ) -> None:
@@ -98,7 +102,8 @@ def run(
     from dataclasses import replace
 
     _use(models)
-    _run(replace(_order(recipe, inputs, dataset, p, limit, address), local=local, licences=licences))
+    order = _order(recipe, inputs, dataset, p, limit, address)
+    _run(replace(order, local=local, wait_for_nodes=wait, licences=licences))
 
 
 @app.command()
@@ -111,6 +116,7 @@ def retry(
     address: Address = None,
     *,
     local: Local = False,
+    wait: Wait = False,
     code: Annotated[list[str] | None, typer.Option("--code", help="Only this error code; may repeat.")] = None,
     models: Models = None,
 ) -> None:
@@ -118,7 +124,8 @@ def retry(
     from dataclasses import replace
 
     _use(models)
-    _run(replace(_order(recipe, inputs, dataset, p, limit, address), retry=frozenset(code or ()), local=local))
+    order = _order(recipe, inputs, dataset, p, limit, address)
+    _run(replace(order, retry=frozenset(code or ()), local=local, wait_for_nodes=wait))
 
 
 @app.command()
@@ -259,7 +266,7 @@ def calibrate(
     from curate.storage.store import Store
 
     _use(models)
-    pipeline = pin_models(build(find_recipe(recipe), p or [])[0], lambda line: typer.echo(line, err=True))
+    pipeline = pin_models(build(find_recipe(recipe), p or [])[0], recipe, lambda line: typer.echo(line, err=True))
     items = calibration.read_set(labels, Store(dataset) if dataset else None)
     gates = calibration.read_gates(gate or [])
     fetch_missing(pipeline, recipe, lambda line: typer.echo(line, err=True))

@@ -74,6 +74,7 @@ class Resources:
     timeout_seconds: float | None = 600.0  # per batch; then the process ends and the batch is bisected to the sample
     custom: tuple[tuple[str, float], ...] = ()  # Ray custom resources, as (name, amount)
     shards: int = 1  # shards in work at once in one worker; more keeps an engine full at a shard's end
+    gpu_gib: float = 4.0  # memory of a GPU that its models take there: the share that "auto" is, beside an engine
 
     def __post_init__(self) -> None:
         if self.gpus != "auto" and not (isinstance(self.gpus, int | float) and self.gpus >= 0):

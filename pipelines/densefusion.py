@@ -1,9 +1,11 @@
 """DenseFusion: dense captions from image, web text and perception experts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.lexicon import read_lexicon
+from curate.captions.checking.witnesses import Columns
 from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.prompts import FUSION_V1, Prompt
 from curate.captions.viewing.pixel_budget import PixelBudget
@@ -11,10 +13,13 @@ from curate.engines.chat_model import ChatModel
 from curate.experts.caption_evidence import CaptionEvidence
 from curate.experts.clip import Clip
 from curate.experts.dense_caption import DenseCaption
+from curate.experts.detector_files import is_transformers
 from curate.experts.image_facts import ImageFacts
 from curate.experts.objects import Objects
 from curate.experts.ocr import Ocr
+from curate.experts.open_objects import OpenObjects
 from curate.experts.repair_caption import RepairCaption
+from curate.experts.tags import Tags
 from curate.experts.text_commands import TextCommands
 from curate.experts.text_facts import TextFacts
 from curate.experts.verify_objects import VerifyObjects
@@ -29,9 +34,61 @@ from filters.min_side import MinSide
 from filters.min_text_recall import MinTextRecall
 from filters.not_animated import NotAnimated
 
-__all__ = ["Checks", "densefusion"]
+__all__ = ["Checks", "Perception", "densefusion"]
 
-ON_GPU: Final = Resources(gpus=0.25, batch_rows=64)  # CLIP and detector share half of a GPU
+ON_GPU: Final = Resources(gpus="auto", batch_rows=64)  # the models that look at an image share a GPU, if there is one
+YOLO: Final = Objects(Weights("yolo11x.pt"), resources=ON_GPU)
+YOLOE: Final = OpenObjects(resources=ON_GPU)
+YOLOE_TAGS: Final = Tags(resources=ON_GPU)
+RT_DETR: Final = Objects(Weights("PekingU/rtdetr_r50vd_coco_o365"), min_score=0.4, resources=ON_GPU)
+OWL: Final = OpenObjects(
+    Weights("google/owlv2-base-patch16-ensemble"),
+    text_encoder=None,
+    sources=("alt_text",),
+    image_size_px=960,
+    min_score=0.2,
+    resources=ON_GPU,
+)
+SEEN_BY_ALL: Final = Evidence(
+    read_lexicon("lvis"),
+    read_lexicon("coco80").names,
+    columns=Columns("open_objects", "open_objects_asked", "tags"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Perception:
+    """Names the models that look at an image for the writer's hints, beside CLIP and OCR.
+
+    `detector` knows fixed classes, `tagger` names what there is, `open_detector` looks for the tags and for what the
+    alt text names; the last two may be none. `permissive` runs none of ultralytics, which is AGPL-3.0 with its weights:
+    RT-DETR and OWLv2 (both Apache-2.0) take the places of those that are its, and there are no tags. Without tags the
+    alt text alone says what the open detector looks for.
+    """
+
+    detector: Objects = YOLO
+    tagger: Tags | None = YOLOE_TAGS
+    open_detector: OpenObjects | None = YOLOE
+    permissive: bool = False
+
+    @property
+    def stages(self) -> tuple[Objects | Tags | OpenObjects, ...]:
+        """The experts in the order in which they run."""
+        detector, tagger, open_detector = self.detector, self.tagger, self.open_detector
+        if self.permissive:
+            detector = detector if is_transformers(detector.weights) else RT_DETR
+            if open_detector is not None:
+                open_detector = open_detector if is_transformers(open_detector.weights) else OWL
+            tagger = None
+        if tagger is None and open_detector is not None:
+            sources = tuple(source for source in open_detector.sources if source != "tags")
+            open_detector = replace(open_detector, sources=sources)
+        return tuple(stage for stage in (detector, tagger, open_detector) if stage is not None)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns that they add."""
+        return frozenset(name for stage in self.stages for name in stage.adds.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +107,10 @@ class Checks:
 
 def densefusion(
     engine: ChatModel = ChatModel("Qwen/Qwen3-VL-8B-Instruct"),
-    detector: Objects = Objects(Weights("yolo11x.pt"), resources=ON_GPU),
-    evidence: Evidence = Evidence(),
+    perception: Perception = Perception(),
+    evidence: Evidence = SEEN_BY_ALL,
     prompt: Prompt = FUSION_V1,
-    hints: Hints = Hints(blocks=("alt_text", "objects", "ocr"), place=None),
+    hints: Hints = Hints(place=None, object_columns=("objects", "open_objects")),
     checks: Checks = Checks(),
     longest_side_px: int = 448,
 ) -> Pipeline:
@@ -73,16 +130,23 @@ def densefusion(
     text and small objects need, up to tiles of 4K (docs/pixel-budget.md); with `dense_caption.budget=none`, and for the
     checks, its longest side is at most `longest_side_px`.
 
-    Left out: SemDeDup (50,000 clusters, epsilon 0.4) and the pick of 20 per cluster, RAM++ tags with an open-set
-    detector, EVA02 (an ultralytics `detector` instead; AGPL-3.0; `evidence.lexicon` names its classes), and the paper's
-    own trained caption engine.
+    Objects come, as in the paper, from a detector of fixed classes and from one that looks for each image's own names,
+    which a tagger gives: `perception`. The paper's are EVA02, OWL-ViTv2 and RAM++; here YOLO11, YOLOE and its
+    prompt-free form, which knows RAM++'s names. They are AGPL-3.0; `perception.permissive=true` runs Apache-2.0 models
+    instead. The paper's figure shows tags among the hints and its templates do not;
+    `hints.blocks=alt_text,objects,ocr,tags` adds them. `evidence` hears all three: its
+    `lexicon` holds the words that a caption may claim, its `detector_labels` the classes of the first detector.
 
-    The weights come from their hubs by the models' ordinary loaders. One GPU holds the writer, `engine`; CLIP and
-    detector take a quarter of another each (`clip.resources.gpus`, `detector.resources.gpus`; 0 runs on CPUs). The
+    Left out: SemDeDup (50,000 clusters, epsilon 0.4) and the pick of 20 per cluster, and the paper's own trained
+    caption engine.
+
+    The weights come from their hubs (`curate models densefusion --fetch DIR`). One GPU holds the writer, `engine`; the
+    other models share one, where there is one (`clip.resources.gpus`, `objects.resources.gpus` and so on; 0 runs on
+    CPUs); they stand together before the OCR, which runs on CPUs. The
     writer may be servers behind OpenAI's API, and a cache keeps what was paid for: docs/engines.md.
     """
     writer = engine.build()
-    hints = hints.for_model(engine.model)
+    hints = _measured(hints.for_model(engine.model), perception)
     caption = DenseCaption(writer, prompt, hints, longest_side_px=longest_side_px, budget=PixelBudget(), max_tokens=400)
     return Pipeline(
         [
@@ -93,13 +157,32 @@ def densefusion(
             NotAnimated(),
             Clip("ViT-L-14", Weights("datacomp_xl_s13b_b90k"), resources=ON_GPU),
             MinClipScore(0.2),
+            *perception.stages,
             Ocr(),
-            detector,
             TextCommands(),
             caption,
-            *(_repaired(caption, evidence, checks) if checks.repair else [CaptionClean(checks.allow_marks)]),
+            *(
+                _repaired(caption, _heard(evidence, perception), checks)
+                if checks.repair
+                else [CaptionClean(checks.allow_marks)]
+            ),
         ]
     )
+
+
+def _measured(hints: Hints, perception: Perception) -> Hints:
+    """Return the hints less the columns of experts that do not run."""
+    columns = tuple(name for name in hints.object_columns if name in perception.columns)
+    return hints if columns == hints.object_columns else replace(hints, object_columns=columns)
+
+
+def _heard(evidence: Evidence, perception: Perception) -> Evidence:
+    """Return the evidence less the witnesses that do not run."""
+    given = evidence.columns
+    objects, asked, tags = (
+        name if name in perception.columns else None for name in (given.objects, given.asked, given.tags)
+    )
+    return replace(evidence, columns=Columns(objects, asked, tags))
 
 
 def _repaired(caption: DenseCaption, evidence: Evidence, checks: Checks) -> list[Stage]:

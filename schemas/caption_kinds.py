@@ -55,7 +55,7 @@ CAPTION_KINDS = pa.schema(
             "captions_completion_tokens", pa.int32(), "count", "not written", "Tokens that the model wrote, all kinds."
         ),
         _column(
-            "tags",
+            "captions_tags",
             pa.list_(pa.string()),
             "names",
             "not written, or no kind of that name",

@@ -31,13 +31,21 @@ dataset/
 
 A stage-id is the expert's name, its version and 8 hex digits over its `repr`, which holds every parameter and a
 digest of the weights. Every cell begins with the CELL columns, then come the expert's own.
+
+A pipeline may hold several scorers, taggers or detectors: `Clip`, `Objects`, `OpenObjects` and `Tags` have a field
+`prefix`, which is put before the names of their columns (`prefix="siglip_"` gives `siglip_clip_score`); type, unit and
+null stay as below. What reads such a column is told its name: `MinClipScore(0.1, column="siglip_clip_score")`,
+`Hints(object_columns=("objects", "open_objects"))`, `Hints(tag_columns=...)`, `OpenObjects(tags_column=...)`,
+`MainFace(objects_column=...)`.
 """
 
 
 def modules() -> list[ModuleType]:
     """Return the schema modules, by name."""
     names = sorted(module.name for module in pkgutil.iter_modules(schemas.__path__))
-    return [importlib.import_module(f"schemas.{name}") for name in names if name not in ("document", "fields")]
+    return [
+        importlib.import_module(f"schemas.{name}") for name in names if name not in ("document", "fields", "prefix")
+    ]
 
 
 def document() -> str:

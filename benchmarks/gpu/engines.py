@@ -16,7 +16,7 @@ __all__ = ["PROMPT", "captioner", "engine", "first_model"]
 PROMPT = Prompt("benchmark-v1", PROSE * 3)  # as long as a prompt with hints
 
 
-def engine(setting: Setting, model: Path, share: float = 0.9, gpus: float = 1.0) -> Vllm:
+def engine(setting: Setting, model: Path, share: float | None = None, gpus: float = 1.0) -> Vllm:
     """Return the engine: on a GPU as recipes have it, on a CPU small and quick to start."""
     vllm = Vllm(Weights(str(model)), dtype="bfloat16", max_model_len=8192, gpu_memory_utilization=share, gpus=gpus)
     if setting.gpu and setting.scale.name != "nano":

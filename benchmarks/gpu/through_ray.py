@@ -45,12 +45,12 @@ def one_gpu(setting: Setting) -> Iterator[Row]:
 
 def replicas(setting: Setting) -> Iterator[Row]:
     """Measure the caption stage alone with two workers that hold half a GPU each."""
-    half = replace(_split(setting, 0.42, REPLICA_GIB), workers=2, gpus=0.5 * setting.gpu)
+    half = replace(_split(setting, None, REPLICA_GIB), workers=2, gpus=0.5 * setting.gpu)
     yield from _run(setting, "2 x 0.5", Pipeline([captioner(half, setting, setting.scale.side_px)]))
 
 
-def _split(setting: Setting, share: float, kv_cache_gib: float) -> Vllm:
-    """Return an engine that takes a share of the GPU's memory and no more."""
+def _split(setting: Setting, share: float | None, kv_cache_gib: float) -> Vllm:
+    """Return an engine that takes what it is told of the GPU's memory; null: the share that Ray gives it."""
     vllm = engine(setting, first_model(setting), share)
     return vllm if vllm.kv_cache_gib else replace(vllm, kv_cache_gib=kv_cache_gib)
 

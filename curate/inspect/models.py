@@ -13,7 +13,7 @@ from curate.inspect.tables import printable
 from curate.models.extras import MissingExtraError
 from curate.models.fetch import fetch, size_text
 from curate.models.known import find_known
-from curate.models.needed import LIBRARIES, Needed, needed_of
+from curate.models.needed import LIBRARIES, HoldsModels, Needed, needed_of
 from curate.models.places import INDEX, main_here, models_folder, own_folder
 from curate.pipeline import Pipeline, engines_of
 from curate.run.models import models_of
@@ -28,7 +28,7 @@ def check_names(pipeline: Pipeline) -> None:
     So models can be fetched by a machine that will never run them.
     """
     for expert in pipeline.experts:
-        if needed_of(expert):
+        if isinstance(expert, HoldsModels) or needed_of(expert):
             try:
                 expert.check()
             except MissingExtraError:

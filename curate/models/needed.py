@@ -68,12 +68,13 @@ class Needed:
     @property
     def licence(self) -> str:
         """Licence (SPDX where there is one), "unknown" where nobody told; AGPL code makes AGPL of any weights."""
-        library = "ultralytics" if hub_of(self.weights.where) == "ultralytics" else self.library
-        if library in LIBRARIES:
-            return LIBRARIES[library]
+        if self.library in LIBRARIES:
+            return LIBRARIES[self.library]
         known = find_known(self.weights.where)
         if known is not None:
             return known.licence
+        if hub_of(self.weights.where) == "ultralytics":
+            return LIBRARIES["ultralytics"]
         folder = None if self.weights.is_local() else self.found()
         index = read_index(folder) if folder else None
         return index.licence if index else "unknown"
@@ -103,7 +104,8 @@ def needed_of(stage: object) -> tuple[Needed, ...]:
 def pin(stage: S, revise: Callable[[Weights], Weights]) -> S:
     """Return a stage whose weights, at any depth, are those that `revise` makes of them; itself if none changes."""
     if isinstance(stage, HoldsModels):
-        return stage.pinned(revise)  # type: ignore[no-any-return]
+        new = stage.pinned(revise)
+        return stage if new == stage else new  # type: ignore[no-any-return]
     changed = {name: new for name, old in _values(stage) if (new := _pinned(old, revise)) is not old}
     return dataclasses.replace(stage, **changed) if changed else stage  # type: ignore[type-var]
 
@@ -148,6 +150,10 @@ def _choose(files: Sequence[RemoteFile], part: Part, one_of: Sequence[str]) -> l
         by_path = {file.path: file for file in files}
         first = next((by_path[path] for path in one_of if path in by_path), None)
         return [first, *(file for file in plain if "/" not in file.path)] if first else []
-    weights = [file for file in files if file.path.endswith(".safetensors") and "/" not in file.path]
-    weights = weights or [file for file in files if file.path.endswith(".bin") and "/" not in file.path]
+    root = [file for file in files if "/" not in file.path]
+    weights = [file for file in root if file.path.endswith(".safetensors")] or [
+        file for file in root if file.path.endswith(".bin")
+    ]
+    sharded = [file for file in weights if not file.path.startswith("consolidated")]  # the same once more, for mistral
+    weights = sharded or weights
     return [*plain, *weights] if weights else []

@@ -15,6 +15,7 @@ __all__ = [
     "INDEX",
     "FetchedFile",
     "FetchedModel",
+    "environment",
     "find_model",
     "folder_of",
     "is_offline",
@@ -69,7 +70,12 @@ def use_models_folder(folder: str) -> None:
     path = Path(folder).expanduser().absolute()
     if not path.is_dir():
         raise PlanError(f"models folder not found: {path}; fill one with: curate models RECIPE --fetch {path}")
-    os.environ.update({"CURATE_MODELS": str(path), **OFFLINE})
+    os.environ.update(environment(str(path)))
+
+
+def environment(folder: str) -> dict[str, str]:
+    """Return the environment of a process that takes its models from a folder only; {} for ""."""
+    return {"CURATE_MODELS": folder, **OFFLINE} if folder else {}
 
 
 def is_offline() -> bool:

@@ -1,11 +1,16 @@
 """What a Ray cluster has, as values: placement and checks compute over them, tests construct them."""
 
+import importlib.util
+import json
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["Cluster", "Node", "read_cluster", "smallest_gpu_bytes"]
+from curate.pipeline import Pipeline
+
+__all__ = ["Cluster", "Node", "free_now", "read_cluster", "smallest_gpu_bytes", "this_machine"]
 
 SYSTEM: Final = ("CPU", "GPU", "memory", "object_store_memory")
 MIB: Final = 1 << 20
@@ -66,6 +71,36 @@ def read_cluster() -> Cluster:
     return Cluster(tuple(nodes), _autoscales())
 
 
+def free_now() -> str:
+    """Return what of the cluster's processors and GPUs nobody holds now, as people write it."""
+    import ray
+
+    all_of_it, free = ray.cluster_resources(), ray.available_resources()
+    kinds = [name for name in ("GPU", "CPU") if all_of_it.get(name)]
+    return (
+        ", ".join(f"{free.get(name, 0.0):g} of {all_of_it[name]:g} {name}s free" for name in kinds) or "no node is up"
+    )
+
+
+def this_machine(pipeline: Pipeline) -> Cluster:
+    """Return this process's machine as a cluster of one node, with one GPU if torch sees one that a stage may use.
+
+    A run in this process holds all models at once, on one device; torch is asked only if a stage may use it.
+    """
+    wishes = [expert.resources.gpus for expert in pipeline.experts]
+    gpu = any(wishes) and importlib.util.find_spec("torch") is not None and _torch_sees_gpu()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    custom = {name: amount for expert in pipeline.experts for name, amount in expert.resources.custom}
+    cpus = max([float(os.cpu_count() or 1), *(expert.resources.cpus for expert in pipeline.experts)])
+    return Cluster((Node(cpus, float(gpu), memory, smallest_gpu_bytes() if gpu else None, tuple(custom.items())),))
+
+
+def _torch_sees_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
 def smallest_gpu_bytes() -> int | None:
     """Return the memory of this machine's smallest GPU, by its driver's own tool; null if there is none to ask."""
     try:
@@ -110,7 +145,16 @@ def _gpu_memory(node_ids: list[str]) -> dict[str, int | None]:
 
 
 def _autoscales() -> bool:
-    """Tell whether an autoscaler has told Ray's control store which nodes it may add."""
+    """Tell whether an autoscaler serves this cluster: it names the types of nodes, Ray by itself only their ids."""
     from ray._private.state import state
+    from ray.autoscaler.v2.utils import is_autoscaler_v2
+    from ray.experimental.internal_kv import _internal_kv_get
 
-    return state.get_cluster_config() is not None
+    if state.get_cluster_config() is not None:
+        return True
+    if is_autoscaler_v2(fetch_from_server=True):
+        import ray
+
+        return any("ray.io/node-group" in node.get("Labels", {}) for node in ray.nodes() if node["Alive"])
+    report = json.loads(_internal_kv_get("__autoscaling_status") or b"{}").get("autoscaler_report") or {}
+    return any(not kind.startswith("node_") for kind in report.get("active_nodes") or {})

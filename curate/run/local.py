@@ -7,6 +7,7 @@ this one, and a hang is not timed.
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,10 +19,13 @@ from curate.dataset.cells import align
 from curate.dataset.samples import sample_table
 from curate.errors import PlanError
 from curate.pipeline import Pipeline, Segment, Step
+from curate.run.activity import Activity
 from curate.run.breaker import Breaker
 from curate.run.chunk import Chunk, Measured
 from curate.run.chunk_runner import ChunkRunner
 from curate.run.chunk_source import cuts
+from curate.run.cluster import this_machine
+from curate.run.fit import fit
 from curate.run.planner import Plan
 from curate.run.progress import REDRAW_SECONDS, Progress, ProgressEvent, Totals
 from curate.run.replay import Mask, replay, with_columns
@@ -45,19 +49,26 @@ def run_local(plan: Plan, console: Console) -> dict[str, Any]:
 
     Shards are committed in the order and under the fencing token of a run on Ray. What stops it is raised as it is.
     """
-    spec, shards, totals = plan.spec, plan.unfinished, Totals()
-    progress = Progress(spec.steps, len(shards), lambda: totals, console)
+    spec, _ = fit(plan.spec, console, read=partial(this_machine, plan.spec.pipeline))
+    shards, totals = plan.unfinished, Totals()
+    everything, loading = tuple(range(len(spec.pipeline.segments()))), set[str]()
+    progress = Progress(
+        spec, len(shards), lambda: totals, lambda: [Activity("here", everything, tuple(loading))], console
+    )
     with progress.live(threaded=False) as live:
         drawn = time.monotonic()
 
         def report(event: ProgressEvent) -> None:
             nonlocal drawn
-            totals.add(event)
-            if time.monotonic() - drawn >= REDRAW_SECONDS:
+            if event.loading is None:
+                totals.add(event)
+            else:
+                (loading.add if event.loading else loading.discard)(event.stage)
+            if event.loading or time.monotonic() - drawn >= REDRAW_SECONDS:
                 drawn = time.monotonic()
                 live.refresh()
 
-        workers = [Worker(spec, i, report, threaded=False) for i in range(len(spec.pipeline.segments()))]
+        workers = [Worker(spec, i, report, threaded=False) for i in everything]
         for shard in shards:
             with fenced(spec.cells.store, spec.token):
                 for worker in workers:

@@ -32,7 +32,7 @@ def models_of(pipeline: Pipeline) -> dict[Needed, tuple[str, ...]]:
     return {needed: tuple(names) for needed, names in owners.items()}
 
 
-def pin_models(pipeline: Pipeline, tell: Tell) -> Pipeline:
+def pin_models(pipeline: Pipeline, recipe: str, tell: Tell) -> Pipeline:
     """Return the pipeline with a commit for each of a hub's models that has no revision: what the hub calls main now.
 
     Offline it is the commit that is on this machine. Raises HubError if there is none and the hub does not answer.
@@ -43,7 +43,7 @@ def pin_models(pipeline: Pipeline, tell: Tell) -> Pipeline:
         if weights.is_local() or weights.revision or hub_of(weights.where) != "huggingface":
             return weights
         if weights.where not in seen:
-            seen[weights.where] = Weights(weights.where, _main(weights.where, tell))
+            seen[weights.where] = Weights(weights.where, _main(weights.where, recipe, tell))
         return seen[weights.where]
 
     stages = [pin(stage, revise) for stage in pipeline.stages]
@@ -71,39 +71,44 @@ def fetch_missing(pipeline: Pipeline, recipe: str, tell: Tell) -> None:
 
     Raises PlanError, one sentence, where that cannot be: a models folder that lacks one, a hub that does not answer.
     """
-    for needed, stages in models_of(pipeline).items():
-        if needed.found() is not None or needed.weights.is_local():
-            continue
-        folder = models_folder()
-        if is_offline():
-            where = f"the models folder {folder}" if folder else "this machine"
-            raise PlanError(
-                f"{stages[0]} needs {needed.weights}, which is not in {where}; fetch it where there is a network: "
-                f"curate models {recipe} --fetch {folder or 'DIR'}{'' if folder else ', then run with --models DIR'}"
-            )
+    models = models_of(pipeline)
+    missing = [one for one in models if one.found() is None and not one.weights.is_local()]
+    folder = models_folder()
+    if missing and is_offline():
+        where = f"the models folder {folder}" if folder else "this machine, and $HF_HUB_OFFLINE forbids to fetch it"
+        raise PlanError(
+            f"{models[missing[0]][0]} needs {' and '.join(str(one.weights) for one in missing)}, not in {where}; "
+            f"where there is a network: curate models {recipe} --fetch {folder or 'DIR'}"
+            f"{'' if folder else ', then run with --models DIR'}"
+        )
+    for one in missing:
         try:
-            fetch(needed, own_folder(), tell)
+            fetch(one, own_folder(), tell)
         except HubError as error:
-            raise _not_here(needed.weights, recipe, error) from error
+            raise _not_here(one.weights, recipe, error) from error
 
 
-def _main(name: str, tell: Tell) -> str:
+def _main(name: str, recipe: str, tell: Tell) -> str:
     here = main_here(name)
     if is_offline():
         return here
     try:
         revision = ask_hub(name, "").revision
     except HubError as error:
-        if here:
-            tell(f"{error}; {name} is taken as it is here, at {here}")
-            return here
-        raise _not_here(Weights(name), "RECIPE", error) from error
+        if not here:
+            raise _not_here(Weights(name), recipe, error) from error
+        tell(f"{error}; {name} is taken as it is here, at {here}")
+        return here
     tell(f"{name} has no revision: its main is {revision} now; give {name}@{revision} to keep it")
     return revision
 
 
 def _not_here(weights: Weights, recipe: str, error: HubError) -> HubError:
+    """Return the error with the way out, if another machine or a later time would help."""
+    if not error.passes:
+        return error
     return HubError(
         f"{weights} is not on this machine, and {error}; fetch it where there is a network with "
-        f"`curate models {recipe} --fetch DIR`, bring DIR here, and give --models DIR"
+        f"`curate models {recipe} --fetch DIR`, bring DIR here, and give --models DIR",
+        passes=True,
     )

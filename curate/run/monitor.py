@@ -2,16 +2,22 @@
 
 import threading
 import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import ray
 
+from curate.run.activity import Activity
 from curate.run.crash_isolation import CrashLog, InFlight, ShardRecord
 from curate.run.progress import ProgressEvent, Totals
 
 __all__ = ["ProgressBuffer", "RunMonitor"]
 
 SEND_SECONDS = 0.5
+ALIVE_SECONDS = 5.0
+SILENT_SECONDS = 30.0  # a model that loads may hold Python's lock for a while
 
 
 @ray.remote(num_cpus=0)
@@ -21,10 +27,21 @@ class RunMonitor:
     def __init__(self) -> None:
         self.sums = Totals()
         self.crash_log = CrashLog()
+        self.heard: dict[str, tuple[float, Activity]] = {}
 
     def add(self, more: Totals) -> None:
         for stage, each in more.stages.items():
             self.sums.add(ProgressEvent(stage, each.rows, each.errors, each.seconds))
+
+    def hear(self, activity: Activity) -> None:
+        """Take what a worker says of itself every few seconds; one that falls silent is forgotten."""
+        self.heard[activity.worker] = (time.monotonic(), activity)
+
+    def crew(self) -> list[Activity]:
+        """Return what the workers are at that were heard of lately."""
+        since = time.monotonic() - SILENT_SECONDS
+        self.heard = {name: heard for name, heard in self.heard.items() if heard[0] >= since}
+        return [activity for _, activity in self.heard.values()]
 
     def totals(self) -> Totals:
         return self.sums
@@ -49,14 +66,22 @@ class RunMonitor:
 
 
 class ProgressBuffer:
-    """Adds up the events of one worker and sends the sums twice a second: a message costs both ends a millisecond."""
+    """Adds up the events of one worker and sends the sums twice a second: a message costs both ends a millisecond.
 
-    def __init__(self, monitor: Any) -> None:
+    Every few seconds, and when models begin or end to load, it says that the worker of `segments` is there.
+    """
+
+    def __init__(self, monitor: Any, segments: Sequence[int]) -> None:
         self.monitor, self.lock = monitor, threading.Lock()
         self.sums, self.sent = Totals(), time.monotonic()
+        self.activity = Activity(uuid.uuid4().hex, tuple(segments))
+        threading.Thread(target=self._tell, daemon=True).start()
 
     def __call__(self, event: ProgressEvent) -> None:
         with self.lock:
+            if event.loading is not None:
+                self._loading(event.stage, event.loading)
+                return
             self.sums.add(event)
             if time.monotonic() - self.sent >= SEND_SECONDS:
                 self._send()
@@ -69,3 +94,13 @@ class ProgressBuffer:
     def _send(self) -> None:
         self.monitor.add.remote(self.sums)
         self.sums, self.sent = Totals(), time.monotonic()
+
+    def _loading(self, stage: str, begun: bool) -> None:
+        others = tuple(one for one in self.activity.loading if one != stage)
+        self.activity = replace(self.activity, loading=(*others, stage) if begun else others)
+        self.monitor.hear.remote(self.activity)
+
+    def _tell(self) -> None:
+        while True:
+            self.monitor.hear.remote(self.activity)
+            time.sleep(ALIVE_SECONDS)

@@ -1,7 +1,10 @@
 """What a run shows while it works: rows, speed and errors per stage."""
 
+import itertools
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,23 +13,32 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from curate.pipeline import Step
-from curate.stages import SAMPLE_STAGE, SOURCE_NAME, Expert
+from curate.pipeline import Segment, Step
+from curate.run.activity import Activity, Crew, Rates, StageLine, stage_lines
+from curate.run.spec import RunSpec
+from curate.stages import SAMPLE_STAGE, SOURCE_NAME
 
 __all__ = ["Progress", "ProgressEvent", "StageTotals", "Totals"]
 
-LINE_SECONDS = 10.0  # without a terminal, a line at most this often
+LINE_SECONDS = 10.0  # without a terminal, between two lines
 REDRAW_SECONDS = 0.5
+PATIENCE_SECONDS = 10.0  # for a worker to come before it is said what it waits for
+JOIN_SECONDS = 5.0
+WIDE = 70  # columns of a terminal that holds the whole table
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressEvent:
-    """One step of progress: the stage (an id) measured `rows`, of which `errors` failed, in `seconds` of a thread."""
+    """One step of progress: the stage (an id) measured `rows`, of which `errors` failed, in `seconds` of a thread.
+
+    `loading` says that its models begin to load (True) or have loaded (False), and nothing was measured.
+    """
 
     stage: str
-    rows: int
-    errors: int
-    seconds: float
+    rows: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+    loading: bool | None = None
 
 
 @dataclass(slots=True)
@@ -58,52 +70,113 @@ class Totals:
 
 @dataclass(slots=True)
 class Progress:
-    """Draws rows, speed and errors per stage, shards done and the time left; plain lines without a terminal."""
+    """Draws rows, speed of the last minute, errors, workers and waits per stage; plain lines without a terminal.
 
-    steps: Sequence[Step]
+    `poll` looks up the sums so far and `crew` what workers are at. `lacking` says what the workers of a segment (an
+    index) wait for that are not there yet; it is asked when none has come for some seconds.
+    """
+
+    spec: RunSpec
     shards: int
     poll: Callable[[], Totals]
+    crew: Callable[[], Sequence[Activity]]
     console: Console
+    lacking: Callable[[int], str] = field(default=lambda index: "")
     done: int = 0
     started: float = field(default_factory=time.monotonic)
-    last_line: float = 0.0
+    rates: Rates = field(default_factory=Rates)
+    segments: list[Segment] = field(init=False)
+    seen: dict[int, float] = field(default_factory=dict)
 
-    def live(self, threaded: bool = True) -> Live:
-        """Return the context in which the table is redrawn twice a second, by a thread unless `threaded` is false.
+    def __post_init__(self) -> None:
+        self.segments = self.spec.pipeline.segments()
 
-        Without the thread, call `refresh` on it; stdout is then left alone, so that a debugger can be used.
+    @contextmanager
+    def live(self, threaded: bool = True) -> Iterator[Live]:
+        """Redraw the table twice a second, by a thread unless `threaded` is false; print how fast it was at the end.
+
+        Without the thread, call `refresh` on what is given; stdout is then left alone, so that a debugger can be used.
+        Where there is no terminal, a thread prints a line every ten seconds.
         """
-        return Live(
-            get_renderable=self.render,
-            console=self.console,
-            auto_refresh=threaded,
-            refresh_per_second=1 / REDRAW_SECONDS,
-            transient=True,
-            redirect_stdout=threaded,
-            redirect_stderr=threaded,
-        )
+        stop = threading.Event()
+        liner = threading.Thread(target=self._lines, args=(stop,), daemon=True)
+        if not self.console.is_terminal:
+            liner.start()
+        try:
+            with Live(
+                get_renderable=self.render,
+                console=self.console,
+                auto_refresh=threaded,
+                refresh_per_second=1 / REDRAW_SECONDS,
+                transient=True,
+                redirect_stdout=threaded,
+                redirect_stderr=threaded,
+            ) as live:
+                yield live
+        finally:
+            stop.set()
+            if liner.ident is not None:
+                liner.join(timeout=JOIN_SECONDS)
+        self._say(self.ending())
 
     def finish_shard(self) -> None:
-        """Count a finished shard; without a terminal, print a line at most every ten seconds."""
+        """Count a finished shard."""
         self.done += 1
-        now = time.monotonic()
-        if not self.console.is_terminal and now - self.last_line > LINE_SECONDS:
-            self.last_line = now
-            self.console.print(self.summary(), soft_wrap=True)
+
+    def render(self) -> RenderableType:
+        """Return the table; narrow terminals get fewer columns."""
+        wide = self.console.width >= WIDE
+        table = Table(box=None, pad_edge=False)
+        table.add_column("stage", no_wrap=True, overflow="ellipsis", min_width=8)
+        for name in ("rows", "rows/s", "errors", "workers")[: 4 if wide else 2]:
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("" if wide else " ", overflow="fold" if wide else "ellipsis", no_wrap=not wide)
+        for line in self.lines():
+            numbers = [f"{line.rows:,}", f"{line.rate:,.1f}", f"{line.errors:,}", f"{line.workers}"]
+            table.add_row(line.label, *numbers[: 4 if wide else 2], Text(line.state))
+        return Group(table, self.summary())
+
+    def lines(self) -> list[StageLine]:
+        """Return what is known of each stage now."""
+        now, sums, crew = time.monotonic(), self.poll().stages, self.crew()
+        self.rates.look(now, {stage: each.rows for stage, each in sums.items()})
+        for index in range(len(self.segments)):
+            if any(index in each.segments for each in crew):
+                self.seen[index] = now
+        lacks = {
+            i: self.lacking(i)
+            for i in range(len(self.segments))
+            if now - self.seen.get(i, self.started) >= PATIENCE_SECONDS
+        }
+        rows = {stage: (each.rows, each.errors) for stage, each in sums.items()}
+        return stage_lines(self.spec.steps, self.segments, rows, self.rates, Crew(crew, lacks))
 
     def summary(self) -> Text:
+        """Return how many shards are done, and how long the others may take."""
         elapsed = time.monotonic() - self.started
         left = f", about {elapsed / self.done * (self.shards - self.done):.0f} s left" if self.done else ""
         return Text(f"{self.done}/{self.shards} shards, {elapsed:.0f} s{left}")
 
-    def render(self) -> RenderableType:
-        totals = self.poll()
+    def ending(self) -> str:
+        """Return shards, seconds, and samples a second of all the time."""
         elapsed = max(time.monotonic() - self.started, 1e-9)
-        table = Table(box=None, pad_edge=False)
-        for name in ("stage", "rows", "rows/s", "errors"):
-            table.add_column(name, justify="left" if name == "stage" else "right")
-        experts = [(step.id, step.label) for step in self.steps if isinstance(step.stage, Expert)]
-        for stage, label in [(SAMPLE_STAGE, SOURCE_NAME), *experts]:
-            each = totals.stages.get(stage, StageTotals())
-            table.add_row(label, f"{each.rows:,}", f"{each.rows / elapsed:,.1f}", f"{each.errors:,}")
-        return Group(table, self.summary())
+        rows = self.poll().stages.get(SAMPLE_STAGE, StageTotals()).rows
+        return f"{self.done}/{self.shards} shards in {elapsed:.0f} s; {rows:,} samples read, {rows / elapsed:,.1f}/s"
+
+    def _lines(self, stop: threading.Event) -> None:
+        while not stop.wait(LINE_SECONDS):
+            self._say(f"{self.summary()}; {short(self.lines())}")
+
+    def _say(self, line: str) -> None:
+        self.console.print(Text(line), soft_wrap=True)
+
+
+def short(lines: Sequence[StageLine]) -> str:
+    """Return all stages in a line: speeds where rows come through, else what neighbours wait for."""
+    parts: list[str] = []
+    for state, group in itertools.groupby(lines, key=lambda line: line.state or line.label):
+        several = list(group)
+        first = several[0]
+        speed = f"{first.label} {first.rows:,} rows, {first.rate:,.1f}/s"
+        parts.append(f"{', '.join(line.label for line in several)}: {state}" if first.state else speed)
+    return "; ".join(parts)

@@ -75,7 +75,7 @@ def _settled(request: RunRequest, tell: Callable[[str], None]) -> RunRequest:
     """Return the request with a revision for every model, once its stages and their licences are found good."""
     request.pipeline.check()
     check_licences(request.pipeline, request.licences)
-    return replace(request, pipeline=pin_models(request.pipeline, tell))
+    return replace(request, pipeline=pin_models(request.pipeline, request.recipe, tell))
 
 
 def _teller(console: Console) -> Callable[[str], None]:
@@ -108,7 +108,7 @@ def _work(plan: Plan, request: RunRequest, console: Console) -> dict[str, Any]:
         return run_local(plan, console)
     from curate.run.ray_plan import run_on_ray
 
-    return run_on_ray(plan, request.address, console)
+    return run_on_ray(plan, request.address, console, request.wait_for_nodes)
 
 
 def _manifest(request: RunRequest, plan: Plan) -> Manifest:

@@ -48,7 +48,7 @@ class DecodedImages:
         """Forget the images that the experts still to come, who ask for `later`, have no use for: often the largest."""
         self.asked = later
         for row, images in self.decoded.items():
-            keep = {self._cut(row, ask) for ask in later}
+            keep = {self._cut(row, ask) for ask in later} if images else set()
             for cut in [cut for cut in images if cut not in keep]:
                 del images[cut]
 

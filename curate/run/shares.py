@@ -1,38 +1,121 @@
-"""Turn "auto" into numbers: how many GPUs a worker of each segment holds on a given cluster."""
+"""Turn "auto" into numbers: how many GPUs a worker of each segment holds on a given cluster, and what it makes of them.
+
+A stage's own value stays "auto": it is the recipe's. The numbers belong to a run on a cluster (`RunSpec.gpus`), and are
+put in place of "auto" in the worker that loads the models.
+"""
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Final, TypeVar
 
-from curate.pipeline import Segment
+from curate.engines.engine import Engine
+from curate.pipeline import Segment, engines_of
 from curate.run.cluster import Cluster
-from curate.stages import Resources
+from curate.run.spec import RunSpec
+from curate.stages import Resources, stage_name
 
-__all__ = ["needs_on"]
+__all__ = ["needs_on", "settled", "split_sentence"]
 
-PERCEPTION_SHARE: Final = 0.25  # of a GPU, for a worker with CPU and GPU models
+Value = TypeVar("Value")
+
+UNKNOWN_SHARE: Final = 0.25  # of a GPU whose memory is not known
+CONTEXT_GIB: Final = 1.0  # what a process holds of a GPU before it loads a model: ours, with some room
+MOST_SHARE: Final = 0.5  # of the only GPU that all other models may take: the rest is the engine's
+STEP: Final = 100  # shares are whole hundredths
 
 
 def needs_on(segments: Sequence[Segment], cluster: Cluster) -> list[Resources]:
     """Return what one worker of each segment asks of a cluster: its resources, with a number in place of "auto".
 
     Without GPUs "auto" is 0. Where each engine can have a GPU and one is left for the other models, an engine gets a
-    whole one and a worker of the others a quarter. Where not, they share: the others keep their quarter, and the
-    engines get equal parts of the rest.
+    whole one. Where not, they share: engines get equal parts of what the other models leave. Those ask for the memory
+    that they need (`Resources.gpu_gib`), as a share of the cluster's smallest GPU.
     """
     each = [segment.resources for segment in segments]
-    engines = sum(
-        segment.engine is not None and needs.gpus == "auto" for segment, needs in zip(segments, each, strict=True)
-    )
-    others = sum(segment.engine is None and needs.gpus == "auto" for segment, needs in zip(segments, each, strict=True))
-    part = PERCEPTION_SHARE if cluster.gpus else 0.0
-    whole = 1.0 if cluster.gpus else 0.0
-    if engines and 0 < cluster.gpus < engines + (others > 0):
-        on_one = math.ceil(engines / cluster.gpus)
-        part = min(part, 1 / (others + 1)) if others else part
-        whole = math.floor(1000 * (1 - others * part) / on_one) / 1000
+    if not cluster.gpus:
+        return [replace(needs, gpus=0.0) if needs.gpus == "auto" else needs for needs in each]
+    engines = [i for i, needs in enumerate(each) if needs.gpus == "auto" and segments[i].engine is not None]
+    others = [i for i, needs in enumerate(each) if needs.gpus == "auto" and segments[i].engine is None]
+    shares = {i: _share(segments[i], cluster) for i in others}
+    taken = sum(float(needs.gpus) for needs in each if needs.gpus != "auto")
+    left = cluster.gpus - taken
+    whole = 1.0
+    if engines and left < len(engines) + bool(others):
+        beside = sum(shares.values())
+        if beside > MOST_SHARE:
+            shares = {i: share * MOST_SHARE / beside for i, share in shares.items()}
+        free = (1 if left >= 1 else max(left, 0.0)) - sum(shares.values())
+        whole = max(free, 1 / STEP) / math.ceil(len(engines) / max(1, int(left)))
     return [
-        needs if needs.gpus != "auto" else replace(needs, gpus=part if segment.engine is None else whole)
-        for segment, needs in zip(segments, each, strict=True)
+        replace(needs, gpus=_hundredths(shares.get(i, whole))) if needs.gpus == "auto" else needs
+        for i, needs in enumerate(each)
     ]
+
+
+def settled(spec: RunSpec, index: int) -> RunSpec:
+    """Return the spec for a worker of segment `index`: its stages have numbers in place of "auto".
+
+    Several engines of one worker share what it holds.
+    """
+    if not spec.gpus:
+        return spec
+    segment = spec.pipeline.segments()[index]
+    engines = {engine for expert in segment.experts for engine in engines_of(expert)}
+    gpus = spec.gpus[index] / max(1, len(engines))
+    steps = [
+        replace(step, stage=_with_gpus(step.stage, gpus)) if segment.first <= i < segment.stop else step
+        for i, step in enumerate(spec.steps)
+    ]
+    return replace(spec, steps=tuple(steps))
+
+
+def split_sentence(segments: Sequence[Segment], needs: Sequence[Resources], cluster: Cluster) -> str | None:
+    """Return how the only GPU is shared, as a line of the run's output; null unless "auto" made it so."""
+    auto = [i for i, segment in enumerate(segments) if segment.resources.gpus == "auto" and needs[i].gpus]
+    if not any(segments[i].engine is not None and float(needs[i].gpus) < 1 for i in auto):
+        return None
+    memory = min([node.gpu_memory_bytes for node in cluster.nodes if node.gpu_memory_bytes], default=None)
+    parts = []
+    for i in auto:
+        share = float(needs[i].gpus)
+        size = f" ({share * memory / (1 << 30):.1f} GiB)" if memory else ""
+        parts.append(f"{names(segments[i])} {share:.2f}{size}")
+    return f"{cluster.gpus:g} GPU{'s' if cluster.gpus != 1 else ''}, shared: a worker of {'; '.join(parts)}"
+
+
+def names(segment: Segment) -> str:
+    """Return what people call a segment: the names of its experts that hold most."""
+    gpu = [expert for expert in segment.experts if expert.resources.gpus]
+    return ", ".join(dict.fromkeys(stage_name(expert) for expert in (gpu or segment.experts))) or "filters"
+
+
+def _share(segment: Segment, cluster: Cluster) -> float:
+    """Return the share of the smallest GPU whose memory the models of a worker need."""
+    sizes = [node.gpu_memory_bytes for node in cluster.nodes if node.gpu_memory_bytes]
+    if not sizes:
+        return UNKNOWN_SHARE
+    gib = CONTEXT_GIB + sum(expert.resources.gpu_gib for expert in segment.experts if expert.resources.gpus)
+    return min(1.0, math.ceil(STEP * gib / (min(sizes) / (1 << 30))) / STEP)
+
+
+def _hundredths(share: float) -> float:
+    return math.floor(share * STEP + 1e-6) / STEP
+
+
+def _with_gpus(value: Value, gpus: float) -> Value:
+    """Return a stage or an engine with a number wherever it, its resources or its engines say "auto"."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    changed: dict[str, Any] = {}
+    for field in fields(value):
+        own = getattr(value, field.name)
+        if not field.init:
+            continue
+        if field.name == "gpus" and own == "auto":
+            changed[field.name] = gpus
+        elif isinstance(own, Engine | Resources):
+            changed[field.name] = _with_gpus(own, gpus)
+        elif isinstance(own, tuple) and any(isinstance(one, Engine) for one in own):
+            changed[field.name] = tuple(_with_gpus(one, gpus) for one in own)
+    return replace(value, **changed) if changed else value

@@ -17,7 +17,8 @@ __all__ = ["RunRequest", "RunSpec"]
 class RunRequest:
     """What a user asks for; `retry` holds error codes to measure again (all when empty), None retries nothing.
 
-    With `local` the run works in this process, without Ray: see `curate.run.local`. `licences` "permissive" refuses
+    With `local` the run works in this process, without Ray: see `curate.run.local`. With `wait_for_nodes` a cluster
+    that has too little is waited for; without, only one that an autoscaler serves. `licences` "permissive" refuses
     models that ask for more than naming their authors.
     """
 
@@ -30,6 +31,7 @@ class RunRequest:
     address: str | None = None
     retry: frozenset[str] | None = None
     local: bool = False
+    wait_for_nodes: bool = False
     licences: Licences = "any"
 
 
@@ -39,6 +41,7 @@ class RunSpec:
 
     `limit` is the number of samples of the whole run, and part of the verdict's identity. `retry` is that of the
     request. `token` is the fencing token of the driver's lock, `code` the digest of its code: a worker compares both.
+    `gpus` is what a worker of each segment holds, see `curate.run.shares`; empty: what the stages say.
     """
 
     pipeline: Pipeline = field(repr=False)  # Ray asks for the repr of what it sends, some six times
@@ -50,6 +53,7 @@ class RunSpec:
     retry: frozenset[str] | None = None
     token: str = ""
     code: str = ""
+    gpus: tuple[float, ...] = ()
     models: str = ""  # the folder of `--models`, which a worker on another machine must see too
 
     @classmethod

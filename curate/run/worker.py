@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from curate.pipeline import Segment
 from curate.run.breaker import Breaker
@@ -14,6 +14,7 @@ from curate.run.commit import commit_cells, commit_shard
 from curate.run.crash_isolation import OneByOne, Watchdog
 from curate.run.progress import ProgressEvent
 from curate.run.scorers import ScorerCache
+from curate.run.shares import settled
 from curate.run.spec import RunSpec
 from curate.sources.shard import Shard
 from curate.stages import SAMPLE_STAGE
@@ -45,15 +46,17 @@ class Worker:
     threads: ThreadPoolExecutor | None = field(init=False)
 
     def __post_init__(self) -> None:
-        spec = self.spec
-        self.segment = segment = spec.pipeline.segments()[self.index]
+        self.spec = spec = settled(self.spec, self.index)
+        segment = spec.pipeline.segments()[self.index]
+        steps = spec.steps[segment.first : segment.stop]
+        self.segment = segment = replace(segment, stages=tuple(step.stage for step in steps))
         resources = segment.resources
         self.source = ChunkSource(spec, segment, self.report)
         self.runner = ChunkRunner(
             segment,
-            spec.steps[segment.first : segment.stop],
+            steps,
             spec.retry,
-            ScorerCache(segment.engine is not None, self.watchdog),
+            ScorerCache(segment.engine is not None, self.watchdog, self.report),
             Breaker(spec.pipeline.limits),
             self.report,
             ThreadPoolExecutor(int(resources.cpus)) if self.threaded and resources.cpus > 1 else None,

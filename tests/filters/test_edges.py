@@ -25,6 +25,14 @@ def test_clip_threshold_is_inclusive_in_the_column_s_own_precision(score, keep):
     assert kept(MinClipScore(0.28), clip_score=pa.array([score], pa.float32())) == [keep]
 
 
+def test_a_clip_threshold_may_be_on_the_column_of_another_scorer_and_its_default_leaves_no_trace():
+    rule = MinClipScore(0.1, column="siglip_clip_score")
+    assert rule.needs == ("siglip_clip_score",)
+    assert kept(rule, siglip_clip_score=[0.1, 0.09, None], clip_score=[0.0, 1.0, 1.0]) == [True, False, None]
+    assert "column='siglip_clip_score'" in repr(rule)
+    assert repr(MinClipScore(0.1)) == "MinClipScore(minimum=0.1)"
+
+
 @pytest.mark.parametrize(("area", "keep"), [(0.1, True), (0.1001, False), (0.0, True), (None, None)])
 def test_text_area_threshold_is_inclusive_in_the_column_s_own_precision(area, keep):
     assert kept(MaxTextArea(0.1), ocr_text_area_frac=pa.array([area], pa.float32())) == [keep]

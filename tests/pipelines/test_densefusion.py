@@ -5,7 +5,12 @@ from curate.engines.cached import Cached
 from curate.engines.openai_server import OpenAIServer
 from curate.experts.caption_evidence import CaptionEvidence
 from curate.experts.dense_caption import DenseCaption
+from curate.experts.detector_files import is_transformers
+from curate.experts.objects import Objects
+from curate.experts.open_objects import OpenObjects
 from curate.experts.repair_caption import RepairCaption
+from curate.experts.tags import Tags
+from curate.models.needed import needed_of
 from curate.recipe import build, find_recipe
 from curate.stages import stage_id
 from filters.caption_clean import CaptionClean
@@ -18,8 +23,11 @@ NANO = [
     "clip.model=nano/clip/nano-clip.json",
     "clip.weights=nano/clip/nano-clip.safetensors",
     "clip.resources.gpus=0",
-    "detector.weights=nano/detector/nano-yolo.pt",
-    "detector.resources.gpus=0",
+    "perception.detector.weights=nano/detector/nano-yolo.pt",
+    "perception.detector.resources.gpus=0",
+    "perception.tagger=none",
+    "perception.open_detector=none",
+    "evidence.detector_labels=[]",
     "evidence.lexicon=nano/lexicon.toml",
     "prompt=nano/prompts/describe.toml",
     "repair_caption.prompt=nano/prompts/repair.toml",
@@ -81,3 +89,40 @@ def test_the_writer_may_be_servers_behind_a_cache_which_is_no_identity(tmp_path)
     assert isinstance(plain.engine, OpenAIServer)
     assert isinstance(cached.engine, Cached)
     assert stage_id(plain) == stage_id(cached)
+
+
+def looking(*assignments):
+    pipeline, _ = build(find_recipe("densefusion"), list(assignments))
+    pipeline.schema()
+    names = [type(each).__name__ for each in pipeline.stages]
+    return names[names.index("Clip") : names.index("DenseCaption")]
+
+
+def test_what_may_share_a_gpu_stands_together_after_the_cheap_filters_and_before_the_ocr():
+    assert looking() == ["Clip", "MinClipScore", "Objects", "Tags", "OpenObjects", "Ocr", "TextCommands"]
+
+
+def test_hints_and_evidence_hear_fixed_classes_open_names_and_tags():
+    assert stage(DenseCaption).needs[:3] == ("alt_text", "objects", "open_objects")
+    assert set(stage(CaptionEvidence).needs) >= {"objects", "open_objects", "open_objects_asked", "tags"}
+    assert "tags" in stage(DenseCaption, "hints.blocks=objects,tags").needs
+
+
+def test_without_the_open_detector_or_the_tagger_the_rest_fits():
+    alone = ("perception.tagger=none", "perception.open_detector=none")
+    assert stage(DenseCaption, *alone).hints.object_columns == ("objects",)
+    assert stage(CaptionEvidence, *alone).evidence.columns.needs == ()
+    assert stage(OpenObjects, "perception.tagger=none").sources == ("alt_text",)
+    assert stage(CaptionEvidence, "perception.tagger=none").evidence.columns.tags is None
+
+
+def test_a_permissive_run_needs_nothing_of_ultralytics_and_keeps_what_was_permissive_already():
+    pipeline, _ = build(find_recipe("densefusion"), ["perception.permissive=true"])
+    pipeline.schema()
+    needed = [one for each in pipeline.stages for one in needed_of(each)]
+    assert len(needed) > 3
+    assert [one for one in needed if not one.is_permissive()] == []
+    assert stage(Tags, "perception.permissive=true") is None
+    assert is_transformers(stage(OpenObjects, "perception.permissive=true").weights)
+    own = ("perception.permissive=true", "perception.detector.weights=facebook/detr-resnet-50")
+    assert stage(Objects, *own).weights.where == "facebook/detr-resnet-50"

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Final
 
-from curate.captions.boxes import area, is_box
+from curate.captions.boxes import area, is_box, overlap
 from curate.captions.prompting.commands import COMMANDS_V1, find_command
 from curate.captions.prompting.places import PLACES, Place, place_style, write_place
 from curate.captions.prompting.tokens import estimate_tokens
 from curate.captions.prompting.untrusted import neutral
 from curate.errors import PlanError
+from schemas.prefix import repr_without_defaults
 
 __all__ = [
     "BLOCKS",
@@ -21,6 +22,9 @@ __all__ = [
     "LeftOut",
     "Section",
 ]
+
+
+SAME_THING: Final = 0.6  # IoU of two boxes of one label, Monkey's (arXiv 2311.06607)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class Hints:
     list `commands`; None: no check) is left out. Of objects, every other place goes to the highest score and to the
     smallest of the rest; they are listed largest first.
     Over a budget whole items go, the last first; the alt text alone is shortened, by whole words.
+    `object_columns` and `tag_columns` name the columns that are read, where several detectors or taggers measured: what
+    they found is put together, and of two boxes of one label with an IoU of 0.6 or more the surer stays.
     Source: order and box format DenseFusion (Li et al. 2024, arXiv 2407.08303, C.2), which favours small objects but
     does not disclose its thresholds; `min_line_score` is Monkey's for PP-OCR (arXiv 2311.06607);
     `min_attribute_probability` HumanCaption's. The budgets are ours.
@@ -122,6 +128,11 @@ class Hints:
     max_line_characters: int = 120
     budgets: Budgets = Budgets()
     commands: str | None = COMMANDS_V1
+    object_columns: tuple[str, ...] = ("objects",)
+    tag_columns: tuple[str, ...] = ("tags",)
+
+    def __repr__(self) -> str:
+        return repr_without_defaults(self, "object_columns", "tag_columns")
 
     def __post_init__(self) -> None:
         names = [block.name for block in BLOCKS]
@@ -143,7 +154,11 @@ class Hints:
     @property
     def needs(self) -> tuple[str, ...]:
         """Names of the columns that the wanted blocks read."""
-        return tuple(block.column for block in BLOCKS if block.name in self.blocks)
+        return tuple(column for block in BLOCKS if block.name in self.blocks for column in self.columns(block))
+
+    def columns(self, block: "Block") -> tuple[str, ...]:
+        """Return the columns that a block reads."""
+        return {"objects": self.object_columns, "tags": self.tag_columns}.get(block.name, (block.column,))
 
     def without(self, *blocks: str) -> "Hints":
         """Return the hints less some blocks."""
@@ -158,8 +173,8 @@ class Hints:
         left_out: list[LeftOut] = []
         items: dict[str, list[_Item]] = {}
         for block in BLOCKS:
-            if block.name in self.blocks and row.get(block.column):
-                values = block.read(self, row[block.column], width_px, height_px)
+            if block.name in self.blocks and (value := _together(row, self.columns(block))):
+                values = block.read(self, value, width_px, height_px)
                 items[block.name] = self._harmless(block.name, values, left_out)
         kept = self._within_budgets(items)
         for name, values in items.items():
@@ -222,6 +237,13 @@ class Hints:
         return "\n".join(text for text in texts if text)
 
 
+def _together(row: Mapping[str, Any], columns: Sequence[str]) -> Any:
+    """Return the value of a column, or the lists of several as one; None if nothing was measured."""
+    if len(columns) == 1:
+        return row.get(columns[0])
+    return [item for column in columns for item in row.get(column) or ()]
+
+
 def _at_least(row: Mapping[str, Any] | None, name: str, least: float) -> bool:
     return row is not None and row[name] is not None and row[name] >= least
 
@@ -238,13 +260,28 @@ def _by_worth(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return list(kept.values())
 
 
+def _without_doubles(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return objects in their order, less those that a surer one of the same label covers."""
+
+    def is_double(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        same = (one["label"] or "").casefold() == (other["label"] or "").casefold()
+        return same and overlap(one["box"], other["box"]) >= SAME_THING
+
+    kept: list[Mapping[str, Any]] = []
+    for each in sorted(objects, key=lambda o: (-o["score"], *o["box"])):
+        if not any(is_double(one, each) for one in kept):
+            kept.append(each)
+    return [each for each in objects if any(each is one for one in kept)]
+
+
 def _read_alt_text(_hints: Hints, text: str, _width: int, _height: int) -> list[_Item]:
     return [_Item(text)]
 
 
 def _read_objects(hints: Hints, objects: Sequence[Mapping[str, Any]], width_px: int, height_px: int) -> list[_Item]:
     items = []
-    for each in _by_worth([o for o in objects if _at_least(o, "score", hints.min_object_score)]):
+    worth = _by_worth([o for o in objects if _at_least(o, "score", hints.min_object_score)])
+    for each in worth if len(hints.object_columns) == 1 else _without_doubles(worth):
         place = write_place(each["box"], hints.place or "fraction", width_px, height_px)
         if place is not None and each["label"]:
             items.append(_Item(each["label"], place, -area(each["box"])))
@@ -262,8 +299,14 @@ def _read_attributes(hints: Hints, attributes: Sequence[Mapping[str, Any]], _wid
     return [_Item(f"{a['part']}: {a['name']}" if a["part"] else a["name"]) for a in present]
 
 
-def _read_tags(hints: Hints, tags: Sequence[str | None], _width: int, _height: int) -> list[_Item]:
-    return [_Item(tag) for tag in tags if tag][: hints.max_tags]
+def _read_tags(hints: Hints, tags: Sequence[Any], _width: int, _height: int) -> list[_Item]:
+    """Return the tags, each once, as they come: `Tags` gives names with scores, a writer of texts names alone."""
+    names = (tag["label"] if isinstance(tag, Mapping) else tag for tag in tags if tag)
+    distinct: dict[str, str] = {}
+    for name in names:
+        if name:
+            distinct.setdefault(name.casefold(), name)
+    return [_Item(name) for name in distinct.values()][: hints.max_tags]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,6 @@ def test_without_servers_it_is_vllm_in_this_process():
     assert engine.resources.gpus == 2
 
 
-def test_without_a_gpu_it_is_eager_unless_told_otherwise():
-    assert ChatModel("org/m", gpus=0).build().enforce_eager
-    assert not ChatModel("org/m", gpus=0, enforce_eager=False).build().enforce_eager
-    assert not ChatModel("org/m").build().enforce_eager
-
-
 def test_with_servers_it_is_a_client_of_them():
     engine = ChatModel("m", ("http://a/v1", "http://b/v1"), requests=9, api_key_env="KEY", resend=True).build()
     assert engine == OpenAIServer(("http://a/v1", "http://b/v1"), "m", "KEY", requests=9, resend=True)

@@ -71,7 +71,7 @@ def test_a_sample_has_one_text_of_each_kind_and_what_is_measured_of_it():
         "kind": "short", "text": "A dog in a lake.", "weight": 0, "words": 5, "marks": [],
         "prompt_id": "kind-short-v1", "finish_reason": "stop",
     }  # fmt: skip
-    assert found["tags"] == ["dog", "lake", "water"]
+    assert found["captions_tags"] == ["dog", "lake", "water"]
     assert found["alt_text_names"] == ["Lake Tahoe", "2019"]
     assert found["alt_text_names_kept"] == ["Lake Tahoe"]
     assert found["alt_text_names_kept_frac"] == 0.5
@@ -98,7 +98,7 @@ def test_an_alt_text_that_cannot_be_rewritten_is_not_asked_for(alt, mark):
     rewrite = found["captions"][2]
     assert (rewrite["text"], rewrite["words"], rewrite["marks"]) == (None, None, [mark])
     assert found["alt_text_names"] is found["alt_text_names_kept_frac"] is None
-    assert found["tags"] == ["dog", "lake", "water"]
+    assert found["captions_tags"] == ["dog", "lake", "water"]
 
 
 def test_the_requests_of_one_image_follow_each_other_and_share_their_prefix():
@@ -141,7 +141,7 @@ def test_kinds_of_ones_own_and_without_tags():
     found = row(CaptionKinds(FakeEngine(reply), (own,), longest_side_px=56).load()(batch(["u"], [ALT])))
     assert [text["kind"] for text in found["captions"]] == ["haiku"]
     assert found["captions"][0]["marks"] == ["truncated"]
-    assert found["tags"] is found["alt_text_names"] is None
+    assert found["captions_tags"] is found["alt_text_names"] is None
 
 
 def test_needs_follow_the_kinds():
@@ -160,7 +160,7 @@ def test_bad_settings_are_named():
 
 def test_tags_can_be_hints_of_the_next_stage():
     found = row(KINDS_OF_TEXT.load()(batch(["u"], [ALT])))
-    assert Hints(blocks=("tags",)).render(found, 448, 448) == "Tags: dog | lake | water"
+    assert Hints(blocks=("tags",), tag_columns=("captions_tags",)).render(found, 448, 448) == "Tags: dog | lake | water"
     assert DENSE.hints.blocks == ("alt_text", "objects", "ocr")
 
 

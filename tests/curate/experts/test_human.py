@@ -212,7 +212,7 @@ def write(request):
 def test_the_stages_of_the_recipe_work_on_one_another():
     stages = human_caption().stages
     assert [type(stage).__name__ for stage in stages[3:]] == [
-        "Objects", "MainFace", "MinFace", "HumanAttributes", "MinAttributes", "CaptionKinds", "DrawnCaption"
+        "OpenObjects", "MainFace", "MinFace", "HumanAttributes", "MinAttributes", "CaptionKinds", "DrawnCaption"
     ]  # fmt: skip
     face, attributes, kinds = stages[4], stages[6], stages[8]
     engine = FakeEngine(write, "writer")
@@ -220,7 +220,9 @@ def test_the_stages_of_the_recipe_work_on_one_another():
         {
             "uid": ["u"],
             "alt_text": ["Ada in Paris"],
-            "objects": pa.array([[thing("face", [0, 0, 0.5, 0.5]), thing("person", [0, 0, 1, 1])]], pa.list_(OBJECT)),
+            "open_objects": pa.array(
+                [[thing("face", [0, 0, 0.5, 0.5]), thing("person", [0, 0, 1, 1])]], pa.list_(OBJECT)
+            ),
             "image_width_px": pa.array([448], pa.int32()),
             "image_height_px": pa.array([448], pa.int32()),
         }

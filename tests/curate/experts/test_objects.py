@@ -1,5 +1,6 @@
 import os
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -7,12 +8,14 @@ from hypothesis import strategies as st
 
 from curate.captions.boxes import overlap
 from curate.errors import PlanError
-from curate.experts.objects import Detection, Objects, choose, without_doubles
+from curate.experts.detections import Detection, choose, without_doubles
+from curate.experts.objects import Objects
 from curate.models.weights import Weights
 from curate.pixels import decode
 from curate.stages import Batch
 from nano.world.scenes import make_scene
 from tests.support.images import encode
+from tests.support.open_set import write_rt_detr
 
 NANO = Objects(Weights("nano/detector/nano-yolo.pt"), image_size_px=320)
 UNIT = st.integers(0, 20).map(lambda n: n / 20)
@@ -150,3 +153,38 @@ def test_a_broken_weight_file_is_one_sentence(tmp_path, score):
     with pytest.raises(PlanError, match="cannot be loaded") as error:
         Objects(Weights(str(weights))).load()
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.models
+def test_a_model_of_transformers_gives_the_same_columns_and_no_result_depends_on_its_batch(tmp_path):
+    expert = Objects(Weights(str(write_rt_detr(tmp_path / "rt_detr"))), image_size_px=64, min_score=0.01)
+    expert.check()
+    generator = np.random.default_rng(0)
+    images = [generator.integers(0, 255, size, dtype=np.uint8) for size in ((64, 100, 3), (128, 64, 3), (64, 100, 3))]
+    score = expert.load()
+
+    def found(rows):
+        table = pa.table({"uid": [str(i) for i in rows]})
+        return score(Batch(table, (), [images[i] for i in rows])).columns["objects"]
+
+    together = found([0, 1, 2])
+    for i, objects in enumerate(together):
+        (alone,) = found([i])
+        assert [one["label"] for one in alone] == [one["label"] for one in objects]
+        assert [one["score"] for one in alone] == pytest.approx([one["score"] for one in objects], abs=1e-4)
+        assert 0 < len(objects) <= 32
+        assert {one["label"] for one in objects} <= {"cat", "dog", "tree"}
+        assert all(0 <= edge <= 1 for one in objects for edge in one["box"])
+
+
+def test_a_folder_that_is_no_model_and_a_prefix_that_is_none_are_named(tmp_path):
+    with pytest.raises(PlanError, match=r"no config\.json"):
+        Objects(Weights(str(tmp_path))).check()
+    with pytest.raises(ValueError, match="prefix"):
+        Objects(prefix="Big ")
+
+
+def test_columns_begin_with_the_prefix_and_without_one_nothing_changes():
+    assert Objects(prefix="faces_").adds.names == ["faces_objects"]
+    assert "prefix" not in repr(Objects())
+    assert repr(Objects(prefix="faces_")).endswith("prefix='faces_')")

@@ -159,8 +159,8 @@ def test_a_gate_that_names_its_judge_by_id_follows_a_change_of_the_judge():
     ("recipe", "assignment", "message"),
     [
         ("densefusion", "vlm=nano/vlm", "no parameter 'vlm'; did you mean engine.model?"),
-        ("densefusion", "detector_px=320", "did you mean detector.image_size_px?"),
-        ("densefusion", "gpus=0", r"did you mean engine.gpus or detector.resources.gpus\?"),
+        ("caption_qa", "detector_px=320", "did you mean detector.image_size_px?"),
+        ("densefusion", "gpus=0", r"did you mean engine.gpus or perception.detector.resources.gpus or "),
         ("densefusion", "max_aspect=2", "set a field of it .maximum."),
         ("densefusion", "engine=nano/vlm", "set one field of ChatModel: model, servers, cache"),
         ("densefusion", "engine.modle=x", "did you mean model?"),

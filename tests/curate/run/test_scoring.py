@@ -90,6 +90,16 @@ def test_an_image_is_decoded_once_for_all_experts_that_get_the_same_pixels():
     assert images.get([0], 150)[0] is not images.get([0], 0)[0]
 
 
+def test_broken_images_are_nothing_to_forget():
+    images = DecodedImages([b"\xff\xd8\xff\xe0 cut", b"no image", None])
+    assert [error.code for error in images.get([0, 1, 2], 16)] == [
+        "image_truncated",
+        "image_undecodable",
+        "missing_image",
+    ]
+    images.release([(16, False)])
+
+
 def test_what_no_later_expert_asks_for_is_forgotten():
     images = DecodedImages([encode_jpeg(np.zeros((300, 400, 3), np.uint8), 90)])
     small, large = images.get([0], 140)[0], images.get([0], 0)[0]

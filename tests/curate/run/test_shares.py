@@ -1,0 +1,81 @@
+"""How "auto" becomes a number: none, one and many GPUs."""
+
+import dataclasses
+
+import pytest
+
+from curate.engines.cached import Cached
+from curate.engines.vllm_engine import Vllm
+from curate.experts.blind_answers import BlindAnswers
+from curate.experts.clip import Clip
+from curate.experts.dense_caption import DenseCaption
+from curate.models.weights import Weights
+from curate.pipeline import Pipeline
+from curate.run.cluster import Cluster, Node
+from curate.run.shares import needs_on, settled, split_sentence
+from curate.run.spec import RunSpec
+from curate.stages import Resources
+
+GIB = 1 << 30
+WRITER = DenseCaption(Vllm(Weights("org/model")))
+
+
+def gpus(node, *stages):
+    return [needs.gpus for needs in needs_on(Pipeline(stages).segments(), Cluster((node,)))]
+
+
+def test_without_gpus_auto_is_none():
+    assert gpus(Node(8), Clip(), WRITER) == [0, 0]
+
+
+def test_with_a_gpu_to_spare_an_engine_gets_a_whole_one_and_the_others_what_their_memory_needs():
+    assert gpus(Node(64, 8, gpu_memory_bytes=80 * GIB), Clip(), WRITER) == [0.05, 1]
+    assert gpus(Node(64, 8), Clip(), WRITER) == [0.25, 1]
+
+
+def test_on_one_gpu_they_share_it_and_fill_it():
+    assert gpus(Node(16, 1, gpu_memory_bytes=40 * GIB), Clip(), WRITER) == [0.1, 0.9]
+    assert gpus(Node(16, 1), Clip(), WRITER) == [0.25, 0.75]
+    assert gpus(Node(16, 1, gpu_memory_bytes=4 * GIB), Clip(), WRITER) == [0.5, 0.5]
+
+
+def test_two_engines_share_the_only_gpu():
+    assert gpus(Node(16, 1), WRITER, dataclasses.replace(WRITER, engine=Vllm(Weights("org/other")))) == [0.5, 0.5]
+
+
+def test_a_number_stays_what_it_is_and_auto_gets_the_rest():
+    clip = Clip(resources=Resources(gpus=0.4))
+    assert gpus(Node(16, 1), clip, WRITER) == [0.4, 0.6]
+    assert gpus(Node(16, 0), clip, WRITER) == [0.4, 0]
+
+
+def test_a_worker_s_stages_have_numbers_and_the_recipe_s_keep_auto():
+    caption = dataclasses.replace(WRITER, engine=Cached(WRITER.engine, "/tmp/answers"))
+    pipeline = Pipeline([Clip(weights=Weights("tag")), caption])
+    spec = dataclasses.replace(RunSpec.resolve(pipeline, "/tmp/dataset"), gpus=(0.1, 0.9))
+
+    first, second = settled(spec, 0), settled(spec, 1)
+
+    assert first.steps[0].stage.resources.gpus == 0.1
+    assert first.steps[1].stage == caption
+    assert second.steps[1].stage.engine.engine.gpus == 0.9
+    assert second.steps[1].stage.engine.engine.memory_frac == pytest.approx(0.81)
+    assert [step.id for step in second.steps] == [step.id for step in spec.steps]
+    assert pipeline.stages[0].resources.gpus == "auto"
+
+
+def test_two_engines_of_one_worker_share_what_it_holds():
+    engines = (Vllm(Weights("org/a")), Vllm(Weights("org/b")))
+    spec = RunSpec.resolve(Pipeline([BlindAnswers(engines[0], engines[1:])]), "/tmp/dataset")
+    stage = settled(dataclasses.replace(spec, gpus=(1.0,)), 0).steps[0].stage
+    assert (stage.engine.gpus, stage.others[0].gpus) == (0.5, 0.5)
+
+
+def test_how_a_gpu_is_shared_is_said():
+    have = Cluster((Node(16, 1, gpu_memory_bytes=40 * GIB),))
+    segments = Pipeline([Clip(), WRITER]).segments()
+    assert split_sentence(segments, needs_on(segments, have), have) == (
+        "1 GPU, shared: a worker of clip 0.10 (4.0 GiB); dense_caption 0.90 (36.0 GiB)"
+    )
+    many = Cluster((Node(64, 8),))
+    assert split_sentence(segments, needs_on(segments, many), many) is None
