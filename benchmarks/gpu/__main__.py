@@ -9,7 +9,6 @@ that the steps work, and no figure of it means anything.
 
 import argparse
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -87,25 +86,26 @@ def run(step: Step, out: Path, scale: str, work: Path) -> dict[str, Any]:
 
 
 def _wait(child: psutil.Popen, seconds: int) -> str:
-    """Return "done", "failed: exit code 1" or "out of time: ..."; nothing that the step started outlives it."""
+    """Return "done", "failed: exit code 1" or "out of time: ..."; nothing that the step started outlives it, or us."""
     started: dict[int, psutil.Process] = {}
-    status, end = f"out of time: {seconds} s", time.monotonic() + seconds
-    while time.monotonic() < end:
-        started |= {process.pid: process for process in _children(child)}
-        try:
-            code = child.wait(timeout=1)
-        except psutil.TimeoutExpired:
-            continue
-        status = "done" if code == 0 else f"failed: exit code {code}"
-        break
-    for process in (*started.values(), child):
-        try:
-            if process.is_running():
-                process.send_signal(signal.SIGKILL)
-        except psutil.Error:
-            continue
-    child.wait()
-    return status
+    end = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            started |= {process.pid: process for process in _children(child)}
+            try:
+                code = child.wait(timeout=1)
+            except psutil.TimeoutExpired:
+                continue
+            return "done" if code == 0 else f"failed: exit code {code}"
+        return f"out of time: {seconds} s"
+    finally:
+        for process in (*started.values(), child):
+            try:
+                if process.is_running():
+                    process.kill()
+            except psutil.Error:
+                continue
+        child.wait()
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
@@ -133,5 +133,5 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or a step would outlive a runner that is ended
     sys.exit(main())

@@ -188,7 +188,7 @@ class _Running:
                 f"the vLLM engine of {self.name} died, its own log says why; if memory ran out, lower max_num_seqs "
                 "or gpu_memory_utilization and run again"
             ) from dead
-        except (EngineGenerateError, *refusals("VLLMClientError")) as refusal:
+        except refusals("VLLMClientError", EngineGenerateError) as refusal:
             error = SampleError("engine_rejected", one_line(refusal.__cause__ or refusal))
             return Completion("", None, 0, 0, time.perf_counter() - start, error)
         return completion(output, request, time.perf_counter() - start, self.facts.thinking)
@@ -247,7 +247,7 @@ def _start(config: Vllm) -> Any:
     arguments = engine_arguments(config)
     try:
         return AsyncLLM.from_engine_args(arguments)
-    except (RuntimeError, OSError, *refusals("VLLMError")) as error:
+    except refusals("VLLMError", RuntimeError, OSError) as error:
         raise EngineError(f"vLLM cannot start {config.name}: {one_line(error)}") from error
 
 

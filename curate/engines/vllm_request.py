@@ -73,15 +73,15 @@ def completion(output: Any, request: Request, seconds: float, thinking: Thinking
     )
 
 
-def refusals(name: str) -> tuple[type[Exception], ...]:
-    """Return ValueError and what vLLM itself calls `name`, for an `except`.
+def refusals(name: str, *others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return ValueError, what vLLM itself calls `name`, and others, for an `except`.
 
     vLLM 0.24, the last release for torch 2.11, has no such class: what it raises then is a ValueError.
     """
     from vllm import exceptions
 
     own: type[Exception] | None = getattr(exceptions, name, None)
-    return (ValueError,) if own is None else (ValueError, own)
+    return (ValueError, *others) if own is None else (ValueError, own, *others)
 
 
 def one_line(error: BaseException) -> str:
