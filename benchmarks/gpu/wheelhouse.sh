@@ -8,8 +8,7 @@
 #
 #   source FOLDER/install.sh [SITE]     # installs into SITE (default /tmp/site) and sets PYTHONPATH
 #
-# Needs bash, tar, split and python3 with pip; wheels are for CPython 3.12 on x86_64 Linux, one source-only
-# package (pure Python) is built here.
+# Needs bash, tar, split and python3 with pip (PYTHON names another); the wheels are for CPython 3.12 on x86_64 Linux.
 set -euo pipefail
 out=${1:?usage: wheelhouse.sh OUT [SIZE] [LIST ...]}
 size=${2:-57M}
@@ -27,15 +26,8 @@ trap 'rm -rf "$wheels"' EXIT
 platforms=(--platform manylinux1_x86_64 --platform manylinux2014_x86_64)
 for glibc in $(seq 17 39); do platforms+=(--platform "manylinux_2_${glibc}_x86_64"); done
 for list in "${lists[@]}"; do
-  grep '==' "$here/$list" | grep -v '^#' >"$wheels/pins"
-  grep '^antlr4-' "$wheels/pins" >"$wheels/source" || true
-  grep -v '^antlr4-' "$wheels/pins" >"$wheels/binary" || true
   "$python" -m pip --disable-pip-version-check download --quiet --no-deps --only-binary=:all: --dest "$wheels" \
-    --python-version 3.12 --implementation cp "${platforms[@]}" --requirement "$wheels/binary"
-  if [ -s "$wheels/source" ]; then
-    "$python" -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir "$wheels" \
-      --requirement "$wheels/source"
-  fi
+    --python-version 3.12 --implementation cp "${platforms[@]}" --requirement "$here/$list"
 done
 
 mkdir -p "$out"
