@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.captions import cpu_seconds
+from curate.captions.prompting.hints import Hints
 from curate.captions.viewing.pixel_budget import PixelBudget
 from curate.engines.vllm_engine import Vllm
 from curate.experts.dense_caption import DenseCaption
@@ -63,21 +64,26 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--more", action="store_true", help="variants of the adaptive budget instead of fixed ones")
     parser.add_argument("--only", nargs="+", help="names of budgets, as they are printed")
+    parser.add_argument(
+        "--model", default=str(NANO / "vlm"), help="another model that captions; a hub's name or a folder"
+    )
+    parser.add_argument("--gpus", type=float, default=0.0)
+    parser.add_argument("--no-hints", action="store_true", help="tell the model nothing of what experts saw")
     args = parser.parse_args(list(arguments))
     drawn = draw_mixed(args.count, args.seed)
     start = time.perf_counter()
     batch = perceived(drawn)
     print(f"{args.count} images; detector and OCR took {time.perf_counter() - start:.1f} s")
     engine = Vllm(
-        Weights(str(NANO / "vlm")),
+        Weights(args.model),
         dtype="bfloat16",
         max_model_len=4096,
         max_pixels=1008 * 1008,
         max_num_seqs=64,
         enforce_eager=True,
-        gpus=0.0,
+        gpus=args.gpus,
     )
-    expert = DenseCaption(engine, prompt=DESCRIBE, hints=HINTS, max_tokens=220)
+    expert = DenseCaption(engine, prompt=DESCRIBE, hints=Hints(blocks=()) if args.no_hints else HINTS, max_tokens=220)
     with_budget(expert, 336).load()(Batch(batch.table[:8], (), batch.images[:8]))  # warm up
     print("budget | object recall, precision, text recall | of pages | prompt tokens, views | images/s, per CPU second")
     for name, budget in (MORE if args.more else BUDGETS).items():

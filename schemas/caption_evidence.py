@@ -37,8 +37,8 @@ CAPTION_EVIDENCE = pa.schema(
         _share(
             "object_precision",
             f"{BOXES}, or nothing that the caption names could be judged",
-            "Objects that the caption names and a detector or tag bears out, of those that could be judged (supported or "
-            "contradicted). At a low `caption_evidence_coverage` it speaks of few of the claims.",
+            "Objects that the caption names and a detector or tag bears out, of those that could be judged (supported "
+            "or contradicted). At a low `caption_evidence_coverage` it speaks of few of the claims.",
         ),
         _share(
             "object_recall",
@@ -74,8 +74,8 @@ CAPTION_EVIDENCE = pa.schema(
         _names(
             "unjudged",
             BOXES,
-            "Objects that the caption names and nobody could have seen: classes that no detector knows or was asked for, "
-            "and nouns outside of the lexicon.",
+            "Objects that the caption names and nobody could have seen: classes that no detector knows or was asked "
+            "for, and nouns outside of the lexicon.",
         ),
         _names("unsupported_texts", LINES, "Quotations that OCR did not read. Synthetic text."),
         _names("missed_texts", LINES, "Lines that OCR read for sure and the caption lacks. Untrusted."),
@@ -98,8 +98,8 @@ CAPTION_EVIDENCE = pa.schema(
             null=NOBODY,
             producer="caption_evidence",
             doc="Every claim of the caption: kind (object, text, number, place), what is claimed, and supported, "
-            "contradicted or unjudged. Each object and quotation once; numbers of two or more, or none, and places, but "
-            "not those of a contradicted object. Synthetic text.",
+            "contradicted or unjudged. Each object and quotation once; numbers of two or more, or none, and places, "
+            "but not those of a contradicted object. Synthetic text.",
         ),
         column(
             "caption_evidence_coverage",

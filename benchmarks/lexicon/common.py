@@ -8,10 +8,15 @@ THINGS = frozenset((5, 6, 8, 13, 17, 20))  # animals, artefacts, bodies, food, n
 NEVER_TAGGED = frozenset((6, 13, 17))  # of these fields also words that no tagged text holds
 # By our choice: words for things whose commonest sense WordNet files elsewhere.
 MORE_THINGS = (
-    "cloud snow smoke steam water ice sand mud fog mist fire flame dirt dust gravel plaza patio lawn banner badge "
-    "logo crowd tattoo puddle icicle icon trailer toolbar cursor receipt invoice chart graph diagram grass paper"
+    "cloud snow water sand mud fog mist flame dirt gravel plaza patio lawn banner badge logo tattoo puddle icicle "
+    "icon trailer toolbar cursor receipt invoice chart graph diagram grass paper forest jam olive icing charcoal "
+    "cable peak dial sole lace scarf veil arch marble chain cart cube packaging document crest leaf coral lightning "
+    "mannequin spice excavator sunbeam playroom classroom dungarees letter page stamp wing band message"
 )
-MORE_OF_BOTH = "glass cover board watch park slice sign wave splash bubble field trail track seat desktop menu ticket"
+MORE_OF_BOTH = (
+    "glass cover board watch park slice sign wave splash bubble field trail track seat desktop menu ticket steam "
+    "smoke ice fire dust block tag model court net dress yard stage button paint crowd hand"
+)
 MORE = {"things": MORE_THINGS, "both": MORE_OF_BOTH}
 UNSAID = frozenset(("spic",))
 PERSONS = 18  # left out: many of the words are slurs, and who is seen is in the lexicon

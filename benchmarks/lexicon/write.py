@@ -79,6 +79,8 @@ def write_lexicon(path: Path, draft: Any, coco: dict[str, Any], net: WordNet) ->
     for label in sorted(draft.forms):
         forms = dict.fromkeys([plural_of(label), *map(plural_of, draft.forms[label])])
         forms.pop(label, None)
+        pairs = [form.partition("|")[0] for form in (*forms, label) if MANY.search(form.partition("|")[0])]
+        forms |= dict.fromkeys(f"pair of {form}|pairs of {form}" for form in pairs if not form.startswith("pair"))
         parents = draft.parents.get(label, [])
         own = _wrapped(f"{label}: ", list(forms)) or [f"{label}:"]
         lines += [*own[:-1], own[-1] + (f" < {', '.join(parents)}" if parents else "")]

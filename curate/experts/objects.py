@@ -21,10 +21,9 @@ from schemas.prefix import check_prefix, prefixed, repr_without_defaults
 
 __all__ = ["Objects"]
 
-AT_ONCE: Final = (
-    16  # images that a model sees at once, whatever a batch holds: yolo11x then has 2.7 GiB of live tensors,
-)
-# of 64 it has 10.8 (counted by torch on its meta device, float32, 640 px)
+# Images that a model sees at once, whatever a batch holds: of 16 yolo11x has 2.7 GiB of live tensors, of 64 it has 10.8
+# (counted by torch on its meta device, float32, 640 px).
+AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class OpenObjects:
     tags_column: str = "tags"
     prefix: str = ""
     version: ClassVar[int] = 1
-    resources: Resources = field(default=Resources(batch_rows=16), repr=False, compare=False)
+    resources: Resources = field(default=Resources(gpus="auto", batch_rows=16), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("min_score", "max_overlap"):

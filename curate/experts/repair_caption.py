@@ -13,7 +13,7 @@ from curate.captions.choices import Choices
 from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.prompts import BUNDLED, FUSION_V1, Prompt
 from curate.captions.text import Detect, load_detector, split_words
-from curate.captions.viewing.pixel_budget import fit_budget
+from curate.captions.viewing.pixel_budget import fit_budget, same_detail
 from curate.engines.asking import Conversation, Row, scorer
 from curate.engines.engine import Engine, Request
 from curate.errors import PlanError
@@ -40,7 +40,8 @@ class RepairCaption:
     are such as a command among the hints would cause (too short, empty, refused, ...), alt text and text lines are
     left out of the second request. The second caption is judged alike, and kept if `captions.checking.repair.better`
     says so; a row that stays bad is for filters. `prompt` holds {caption} or {faults}, or neither, and is followed by
-    the hints; `made_by` is the first prompt.
+    the hints; `made_by` is the first prompt. The image is shown with the detail that the caption was written from:
+    the column `detail` has its longest side (null, or no column: `longest_side_px`), at most `decode_side_px`.
     Source: re-asking with the faults is our own; Volcano (Lee et al. 2023, arXiv 2311.07362) and Woodpecker (Yin et al.
     2023, arXiv 2310.16045) revise from feedback and detections alike. Left out: more than one round.
     """
@@ -57,10 +58,12 @@ class RepairCaption:
     min_text_recall: float = 0.5
     verified: bool = False
     longest_side_px: int = 448
+    decode_side_px: int = 2016
+    detail: str | None = "caption_tier_px"
     max_tokens: int = 512
     temperature: float = 0.0
     seed: int = 0
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     adds: ClassVar[pa.Schema] = REPAIR_CAPTION
 
     def __post_init__(self) -> None:
@@ -71,11 +74,12 @@ class RepairCaption:
     @property
     def needs(self) -> tuple[str, ...]:
         witnesses = self.evidence.columns.needs + (VERIFIED if self.verified else ())
-        return tuple(dict.fromkeys(READ + self.hints.needs + witnesses))
+        detail = (self.detail,) if self.detail else ()
+        return tuple(dict.fromkeys(READ + self.hints.needs + witnesses + detail))
 
     @property
     def pixels(self) -> int:
-        return self.longest_side_px
+        return self.decode_side_px if self.detail else self.longest_side_px
 
     @property
     def resources(self) -> Resources:
@@ -120,7 +124,8 @@ class RepairCaption:
         }
 
     def _request(self, row: Row, image: Pixels, first: Checked, stage: str) -> Request:
-        image = fit_budget(image, self.longest_side_px, self.engine.facts.images)
+        side = same_detail(row.get(self.detail or ""), self.longest_side_px, self.decode_side_px)
+        image = fit_budget(image, side, self.engine.facts.images)
         text = fill(self.prompt.text, first.caption, first.faults, QUOTED)
         hints = self.hints.without("alt_text", "ocr") if first.faults.by_injection else self.hints
         return Request(

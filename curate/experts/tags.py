@@ -3,13 +3,14 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.experts.detector_files import check_detector, is_transformers, needed
-from curate.experts.text_prompts import Found
+from curate.experts.text_prompts import IMAGES_AT_ONCE, Found
 from curate.models.device import torch_device
 from curate.models.extras import load_extra
 from curate.models.needed import Needed
@@ -42,7 +43,7 @@ class Tags:
     prefix: str = ""
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ()
-    resources: Resources = field(default=Resources(batch_rows=16), repr=False, compare=False)
+    resources: Resources = field(default=Resources(gpus="auto", batch_rows=16), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.min_score <= 1:
@@ -87,7 +88,8 @@ class Tags:
         (column,) = self.adds.names
 
         def measure(batch: Batch) -> Measurement:
-            found = model.detect(batch.images)
+            starts = range(0, len(batch), IMAGES_AT_ONCE)
+            found = chain.from_iterable(model.detect(batch.images[i : i + IMAGES_AT_ONCE]) for i in starts)
             return Measurement({column: [self._best(answers, vocabulary) for answers in found]})
 
         return measure

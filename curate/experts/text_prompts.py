@@ -8,9 +8,10 @@ from curate.captions.boxes import Box
 from curate.experts.detections import Detection
 from curate.stages import Pixels
 
-__all__ = ["Asking", "Found", "OpenSetModel"]
+__all__ = ["IMAGES_AT_ONCE", "Asking", "Found", "OpenSetModel"]
 
 TOGETHER: Final = 32  # names that are encoded at once, always as many: a kernel for fewer may round differently
+IMAGES_AT_ONCE: Final = 16  # bounds the memory of a forward pass, whatever the rows of a batch
 KEPT: Final = 20_000  # vectors in memory, 40 MB at 512 numbers
 
 
@@ -49,21 +50,23 @@ class Asking:
 
     def find(self, images: Sequence[Pixels], names: Sequence[Sequence[str]]) -> list[list[Detection]]:
         """Return the detections of each image; the labels are its names as they were given."""
-        import torch
-
         self._remember(list(dict.fromkeys(name for own in names for name in own)))
         asked = [i for i, own in enumerate(names) if own]
         found: list[list[Detection]] = [[] for _ in images]
-        if not asked:
-            return found
-        size = len(self.vectors[names[asked[0]][0]])
-        queries = torch.zeros(len(asked), self.most, size, device=self.model.device)
-        for row, i in enumerate(asked):
-            queries[row, : len(names[i])] = torch.stack([self.vectors[name] for name in names[i]])
-        for i, answers in zip(asked, self.model.detect([images[i] for i in asked], queries), strict=True):
-            boxes = [_detection(answer, names[i]) for answer in answers if answer.name < len(names[i])]
-            found[i] = [one for one in boxes if one.area > 0]  # what lies beside the image is none
+        for start in range(0, len(asked), IMAGES_AT_ONCE):
+            rows = asked[start : start + IMAGES_AT_ONCE]
+            answers = self.model.detect([images[i] for i in rows], self._queries([names[i] for i in rows]))
+            for i, each in zip(rows, answers, strict=True):
+                boxes = [_detection(answer, names[i]) for answer in each if answer.name < len(names[i])]
+                found[i] = [one for one in boxes if one.area > 0]  # what lies beside the image is none
         return found
+
+    def _queries(self, names: Sequence[Sequence[str]]) -> Any:
+        """Return the vectors of names as float32[images, most, d], zero past the last name."""
+        import torch
+
+        each = [torch.stack([self.vectors[name] for name in own]) for own in names]
+        return torch.stack([torch.nn.functional.pad(own, (0, 0, 0, self.most - len(own))) for own in each])
 
     def _remember(self, names: Sequence[str]) -> None:
         if len(self.vectors) + len(names) > KEPT:

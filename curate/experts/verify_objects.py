@@ -12,7 +12,7 @@ from curate.captions.checking.evidence import Evidence
 from curate.captions.checking.second_look import both_scales, outcome, read_answer, with_article
 from curate.captions.choices import Choices
 from curate.captions.prompting.prompts import BUNDLED, Prompt
-from curate.captions.viewing.pixel_budget import fit_budget
+from curate.captions.viewing.pixel_budget import fit_budget, same_detail
 from curate.captions.viewing.zoom import close_up, quarters
 from curate.engines.asking import Conversation, Row, scorer
 from curate.engines.engine import Engine, Request
@@ -38,6 +38,10 @@ class VerifyObjects:
     scale only is disputed. Those that the experts did not see come first, at most `max_objects`. `which` may
     spare the others ("unsupported"), and may add nouns that no lexicon holds, contradicted ones first ("doubtful").
     `prompt` holds {object}.
+
+    The full image is shown with the detail that the caption was written from: the column `detail` has its longest side
+    (null, or no column: `longest_side_px`), at most `decode_side_px`. Parts are shown at their own pixels, at least at
+    `zoom_side_px` and at most at half of `decode_side_px`.
     Source: cross-scale agreement DC2 (Wang et al. 2024, arXiv 2408.15556), zooming and the 0.6 ZoomEye (Shen et al.
     2024, arXiv 2411.16044), the question POPE (Li et al. 2023, arXiv 2305.10355). Left out: deeper trees.
     """
@@ -54,9 +58,10 @@ class VerifyObjects:
     min_tile_confidence: float = 0.6
     longest_side_px: int = 448
     zoom_side_px: int = 448
-    decode_side_px: int = 1008
+    decode_side_px: int = 2016
+    detail: str | None = "caption_tier_px"
     seed: int = 0
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     adds: ClassVar[pa.Schema] = VERIFY_OBJECTS
 
     def __post_init__(self) -> None:
@@ -74,7 +79,8 @@ class VerifyObjects:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return (self.column, "objects", *self.evidence.columns.needs)
+        detail = (self.detail,) if self.detail else ()
+        return (self.column, "objects", *self.evidence.columns.needs, *detail)
 
     @property
     def pixels(self) -> int:
@@ -126,7 +132,8 @@ class VerifyObjects:
 
     def _requests(self, row: Row, image: Pixels, plan: Sequence[Question], stage: str) -> Iterator[Request]:
         """Yield a request per class and part; parts are cut out one by one, as the engine takes them."""
-        whole = fit_budget(image, self.longest_side_px) if plan else image
+        side = same_detail(row.get(self.detail or ""), self.longest_side_px, self.decode_side_px)
+        whole = fit_budget(image, side, self.engine.facts.images) if plan else image
         choices = Choices(self.seed, stage, row["uid"])
         for label, parts in plan:
             for number, part in enumerate(parts):
@@ -141,4 +148,6 @@ class VerifyObjects:
                 )
 
     def _close_up(self, image: Pixels, part: Box) -> Pixels:
-        return fit_budget(close_up(image, part, self.zoom_side_px, ENLARGED), self.zoom_side_px)
+        most = max(self.zoom_side_px, self.decode_side_px // 2)
+        near = close_up(image, part, (self.zoom_side_px, most), ENLARGED)
+        return fit_budget(near, most, self.engine.facts.images)

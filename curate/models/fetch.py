@@ -1,10 +1,12 @@
 """Bring models from their hubs into a folder: whole or not at all, resumable, each file checked."""
 
+import fcntl
 import hashlib
 import http.client
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,12 +30,15 @@ def fetch(needed: Needed, root: Path, tell: Tell) -> FetchedModel:
     counts as there only when its index is written, after all its files. Raises HubError.
     """
     weights = needed.weights
-    old = read_index(folder_of(root, weights.where, weights.revision))
-    if (
-        old is not None
-        and needed.is_in(old)
-        and is_undamaged(folder_of(root, weights.where, weights.revision), old, tell)
-    ):
+    with _alone(folder_of(root, weights.where, "-").parent):
+        return _fetch(needed, root, tell)
+
+
+def _fetch(needed: Needed, root: Path, tell: Tell) -> FetchedModel:
+    weights = needed.weights
+    folder = folder_of(root, weights.where, weights.revision)
+    old = read_index(folder)
+    if old is not None and needed.is_in(old) and is_undamaged(folder, old, tell):
         tell(f"{weights}: there, {size_text(sum(file.bytes for file in old.files))}")
         return old
     listing = ask_hub(weights.where, weights.revision)
@@ -41,6 +46,15 @@ def fetch(needed: Needed, root: Path, tell: Tell) -> FetchedModel:
     if not wanted:
         raise HubError(f"{weights} has none of the files that {needed.part} needs")
     return _fetch_files(listing, wanted, root, weights.revision or "main", tell)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a model's folder: two runs of one machine do not write one half file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _fetch_files(listing: Listing, wanted: Sequence[RemoteFile], root: Path, asked: str, tell: Tell) -> FetchedModel:

@@ -30,16 +30,18 @@ def needs_on(segments: Sequence[Segment], cluster: Cluster) -> list[Resources]:
 
     Without GPUs "auto" is 0. Where each engine can have a GPU and one is left for the other models, an engine gets a
     whole one. Where not, they share: engines get equal parts of what the other models leave. Those ask for the memory
-    that they need (`Resources.gpu_gib`), as a share of the cluster's smallest GPU.
+    that they need (`Resources.gpu_gib`), as a share of the cluster's smallest GPU. Where an autoscaler may add nodes,
+    engines wait for GPUs rather than run on CPUs.
     """
     each = [segment.resources for segment in segments]
-    if not cluster.gpus:
-        return [replace(needs, gpus=0.0) if needs.gpus == "auto" else needs for needs in each]
     engines = [i for i, needs in enumerate(each) if needs.gpus == "auto" and segments[i].engine is not None]
+    gpus = cluster.gpus or (len(engines) + 1 if engines and cluster.autoscales else 0)
+    if not gpus:
+        return [replace(needs, gpus=0.0) if needs.gpus == "auto" else needs for needs in each]
     others = [i for i, needs in enumerate(each) if needs.gpus == "auto" and segments[i].engine is None]
     shares = {i: _share(segments[i], cluster) for i in others}
     taken = sum(float(needs.gpus) for needs in each if needs.gpus != "auto")
-    left = cluster.gpus - taken
+    left = gpus - taken
     whole = 1.0
     if engines and left < len(engines) + bool(others):
         beside = sum(shares.values())

@@ -161,6 +161,7 @@ def captions(
         evidence=Evidence(read_lexicon(str(LEXICON))),
         allow=("stock_opener",),
         longest_side_px=336,
+        detail=None,
         max_tokens=220,
     )
     for name in ("caption", "caption_finish_reason"):

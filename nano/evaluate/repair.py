@@ -40,7 +40,9 @@ WEIGHTS = Path(__file__).resolve().parents[1] / "vlm"
 
 def verify_expert(engine: Any) -> VerifyObjects:
     """Return the verification of the nano world."""
-    return VerifyObjects(engine, VERIFY, _evidence(), longest_side_px=336, zoom_side_px=336, decode_side_px=336)
+    return VerifyObjects(
+        engine, VERIFY, _evidence(), longest_side_px=336, zoom_side_px=336, decode_side_px=336, detail=None
+    )
 
 
 def repair_expert(engine: Any, *, verified: bool = False) -> RepairCaption:
@@ -54,6 +56,7 @@ def repair_expert(engine: Any, *, verified: bool = False) -> RepairCaption:
         allow=("stock_opener",),
         verified=verified,
         longest_side_px=336,
+        detail=None,
         max_tokens=220,
     )
 

@@ -14,7 +14,11 @@ ROOT = Path(__file__).parent.parent.parent
 NO_NETWORK = "http://127.0.0.1:9"
 QWEN, CLIP = "Qwen/Qwen3-VL-8B-Instruct", "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K"
 COMMITS = {QWEN: "0c351dd01ed87e9c1b53cbc748cba10e6187ff3b", CLIP: "84c9828e63dc9a9351d1fe637c346d4c1c4db341"}
-DETECTOR = """
+OWN = """
+from curate.captions.prompting.hints import Hints
+from curate.engines.chat_model import ChatModel
+from curate.experts.clip import Clip
+from curate.experts.dense_caption import DenseCaption
 from curate.experts.objects import Objects
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline
@@ -22,6 +26,11 @@ from curate.pipeline import Pipeline
 
 def detect() -> Pipeline:
     return Pipeline([Objects(Weights("yolo11s.pt"), image_size_px=320)])
+
+
+def three() -> Pipeline:
+    caption = DenseCaption(ChatModel("Qwen/Qwen3-VL-8B-Instruct").build(), hints=Hints(blocks=()))
+    return Pipeline([Clip("ViT-L-14", Weights("datacomp_xl_s13b_b90k")), Objects(Weights("yolo11x.pt")), caption])
 """
 
 
@@ -38,13 +47,13 @@ def curate(*arguments, hub=NO_NETWORK, **environment):
 def fetched(tmp_path_factory):
     """Return a models folder that was filled from a hub, the hub's address when it is gone, and an empty cache."""
     folder = tmp_path_factory.mktemp("fetched")
-    (folder / "own.py").write_text(DETECTOR)
+    (folder / "own.py").write_text(OWN)
     clip = {"open_clip_pytorch_model.bin": b"weights", "open_clip_config.json": b"{}", "README.md": b"card"}
     files = {QWEN: folder_files(ROOT / "nano" / "vlm"), CLIP: clip}
     detector = (ROOT / "nano" / "detector" / "nano-yolo.pt").read_bytes()
     with local_hub(files, {"v8.4.0": {"yolo11x.pt": detector, "yolo11s.pt": detector}}, commits=COMMITS) as hub:
-        for recipe in ("densefusion", f"{folder}/own.py:detect"):
-            result = curate("models", recipe, "--fetch", folder / "models", hub=hub.url)
+        for recipe in ("three", "detect"):
+            result = curate("models", f"{folder}/own.py:{recipe}", "--fetch", folder / "models", hub=hub.url)
             assert result.returncode == 0, result.stderr
     return folder, {"CURATE_CACHE": str(folder / "cache"), "HF_HOME": str(folder / "hf")}
 
@@ -89,17 +98,17 @@ def test_without_network_and_models_a_recipe_says_in_one_sentence_how_to_bring_t
 
 def test_a_second_fetch_needs_no_network(fetched):
     folder, environment = fetched
-    result = curate("models", "densefusion", "--fetch", folder / "models", **environment)
+    result = curate("models", f"{folder}/own.py:three", "--fetch", folder / "models", **environment)
 
     assert result.returncode == 0, result.stderr
     assert result.stderr.count(": there, ") == 3
-    assert f"curate run densefusion ... --models {folder}/models" in result.stdout
+    assert f"curate run {folder}/own.py:three ... --models {folder}/models" in result.stdout
 
 
 def test_from_a_models_folder_all_is_found_without_network(fetched):
     folder, environment = fetched
     for arguments, more in ((["--models", folder / "models"], {}), ([], {"CURATE_MODELS": str(folder / "models")})):
-        result = curate("models", "densefusion", *arguments, **environment, **more)
+        result = curate("models", f"{folder}/own.py:three", *arguments, **environment, **more)
         assert result.stdout.count("in the models folder") == 3, result.stdout + result.stderr
 
 
@@ -151,5 +160,5 @@ def test_a_run_takes_its_models_from_the_folder_in_every_worker(fetched, tmp_pat
 def test_a_models_folder_may_be_copied_elsewhere(fetched, tmp_path):
     folder, environment = fetched
     shutil.copytree(folder / "models", tmp_path / "copy")
-    result = curate("models", "densefusion", "--models", tmp_path / "copy", **environment)
+    result = curate("models", f"{folder}/own.py:three", "--models", tmp_path / "copy", **environment)
     assert result.stdout.count("in the models folder") == 3

@@ -40,7 +40,7 @@ class LocalHub:
     """What the hub has, and what it was asked for: `asked` counts paths, `sent` bytes of files.
 
     `commits` are names that stand for a repository's content besides its own commit, as pinned ones do here. `cut`
-    files end after so many bytes, once; `private` repositories want a token.
+    files end after so many bytes, once; `private` repositories want a token; with `redirect` files are on another hub.
     """
 
     url: str
@@ -50,6 +50,8 @@ class LocalHub:
     cut: dict[str, int] = field(default_factory=dict)
     private: frozenset[str] = frozenset()
     licence: str = "apache-2.0"
+    redirect: str = ""
+    tokens: set[str] = field(default_factory=set)
     asked: Counter[str] = field(default_factory=Counter)
     sent: int = 0
 
@@ -80,12 +82,15 @@ class _Handler(BaseHTTPRequestHandler):
         hub: LocalHub = self.server.hub  # type: ignore[attr-defined]
         path = unquote(urlsplit(self.path).path).strip("/")
         hub.asked[path] += 1
+        hub.tokens |= {self.headers["Authorization"]} - {None}
         parts = path.split("/")
         name = "/".join(parts[2:4]) if parts[:2] == ["api", "models"] else "/".join(parts[:2])
         if name in hub.private and "Authorization" not in self.headers:
             return self._answer(401, b"")
         if parts[:2] == ["api", "models"] and name in hub.repositories and self._is_here(hub, name, parts[5]):
             return self._answer(200, json.dumps(_facts(hub, name)).encode())
+        if hub.redirect and parts[:1] != ["api"]:
+            return self._answer(302, b"", f"{hub.redirect}/{path}")
         if parts[0] == "releases":
             content = hub.releases.get(parts[1], {}).get(parts[2])
         elif len(parts) > 4 and parts[2] == "resolve" and self._is_here(hub, name, parts[3]):
@@ -109,8 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
         if end is not None:
             self.close_connection = True
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _answer(self, status: int, body: bytes, location: str = "") -> None:
         self.send_response(status)
+        if location:
+            self.send_header("Location", location)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

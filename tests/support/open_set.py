@@ -27,6 +27,7 @@ def write_text_encoder(path: Path) -> Path:
 
 
 def write_yoloe(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     _random_yoloe(path.parent).save(path)
     return path
 

@@ -5,29 +5,69 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from curate.captions.checking.words import Token
+from curate.captions.checking.numbers import NUMBERS
+from curate.captions.checking.words import Token, joined
 
-__all__ = ["EMPTY_WORDS", "Kind", "is_one_thing", "kind_of", "may_be_verb", "names_more", "singulars"]
+__all__ = [
+    "ARTICLES",
+    "BEFORE",
+    "EMPTY_WORDS",
+    "GRAMMAR",
+    "Kind",
+    "is_plural_thing",
+    "kind_of",
+    "may_be_verb",
+    "names_more",
+    "phrase_opens",
+    "singulars",
+]
 
 Kind: TypeAlias = Literal["thing", "both", "verb", "other"]
 """A noun for a thing; such a noun that can be a verb or adjective too; a verb; any other word, abstract nouns too."""
 
+REACH: Final = 3  # words between an article and its noun
 FILE: Final = Path(__file__).parent.parent / "lexica" / "common-words.txt"
 SECTIONS: Final[Mapping[str, Kind]] = {"things": "thing", "both": "both", "verbs": "verb", "others": "other"}
 # Words for a part of the picture, for the picture itself, for any thing or many things: they claim nothing.
+ARTICLES_TEXT: Final = (
+    "a an another any both each every few his her its many more my no one other our several some that the their "
+    "these this those two various your"
+)
+ARTICLES: Final = frozenset(ARTICLES_TEXT.split())
+BEFORE_TEXT: Final = (
+    "above across against along among and around as at atop behind below beneath beside besides between beyond by "
+    "from in inside into like near of off on onto or over past through to toward towards under underneath upon via "
+    "with within without has have had holds wears includes contains features featuring"
+)
+BEFORE: Final = frozenset(BEFORE_TEXT.split())
 EMPTY_WORDS_TEXT: Final = (
-    "accent addition angle area array arrangement art assortment atmosphere background backdrop back base bit bottom "
-    "bunch center centre closeup cluster collection color colour colors corner couple cut decor decoration design "
-    "detail display edge element end ends equipment event evening expression feature few finish foreground frame "
-    "front glow group half highlight hint home image inside item kind lead left length light line look lot lots mark "
-    "material merchandise middle moment mood morning name night object occasion one order others outside pair part "
-    "parts pattern photo photograph picture piece pile place point portion pose position presence print product "
-    "remains rest right row rows scale scene series set setting shade shadow shadows shape shot side sides sight size "
-    "space spot stack stretch stripe structure style subject surface tip tone top touch type use variety view way "
-    "works thing things interior exterior surroundings perspective pop work recording title text letter letters word "
-    "words reading"
+    "accent addition angle area array arrangement art assortment atmosphere background backdrop back base bit "
+    "bottom bunch center centre closeup cluster collection color colour colors corner couple cut decor decoration "
+    "design detail display edge element end ends equipment event evening expression feature few finish foreground "
+    "frame front glow group half highlight hint home image inside item kind lead left length light line look lot "
+    "lots mark material merchandise middle moment mood morning name night object occasion one order others outside "
+    "pair part parts pattern photo photograph picture piece pile place point portion pose position presence print "
+    "product remains rest right row rows scale scene series set setting shade shadow shadows shape shot side sides "
+    "sight size space spot stack stretch stripe structure style subject surface tip tone top touch type use variety "
+    "view way works thing things interior exterior surroundings perspective pop work recording title text letter "
+    "letters word words reading"
 )
 EMPTY_WORDS: Final = frozenset(EMPTY_WORDS_TEXT.split())
+# Words that hold a sentence together, which no list of nouns and verbs has, and participles with forms of their own.
+GRAMMAR_TEXT: Final = (
+    "all and are because been being can cannot could may might must will but both did does each either every for "
+    "had has have having hers herself him himself how itself mine neither nor ours she should shall such than that "
+    "them themselves then there theirs these they this those though until was were what when where which while who "
+    "whom whose why with would yet you your bent built drawn driven fallen frozen grown held hidden hung kept laid "
+    "lit made seen shown stuck swung taken thrown torn woven worn written wrought"
+)
+COMPOUNDS_TEXT: Final = (
+    "app costume drawing event fair festival figurine game icon logo match party pattern photo picture print race "
+    "season shape sticker team tournament toy"
+)
+COMPOUNDS: Final = frozenset(COMPOUNDS_TEXT.split())
+"""Words that make another thing, or none, of the noun before them: "a baseball game", "a cat figurine"."""
+GRAMMAR: Final = frozenset(GRAMMAR_TEXT.split())
 IRREGULAR: Final = {
     "calves": "calf", "children": "child", "dice": "die", "feet": "foot", "geese": "goose", "halves": "half",
     "hooves": "hoof", "knives": "knife", "leaves": "leaf", "lives": "life", "loaves": "loaf", "men": "man",
@@ -72,11 +112,14 @@ def kind_of(word: str) -> tuple[Kind | None, str]:
     (('thing', 'chimney'), ('verb', 'leaned'), ('other', 'very'), (None, 'quokka'))
     """
     words = _words()
-    if word in words:
-        return words[word], word
-    for single in singulars(word):
-        if single in words:
+    if word in GRAMMAR:
+        return "other", word
+    known = words.get(word)
+    for single in singulars(word) if known not in ("thing", "both") else ():
+        if words.get(single) in ("thing", "both") or (known is None and single in words):
             return words[single], single
+    if known is not None:
+        return known, word
     for stem in _stems(word):
         if stem in words:
             return ("verb" if words[stem] in ("verb", "both") else "other"), word
@@ -95,15 +138,34 @@ def names_more(tokens: list[Token], at: int, text: str) -> bool:
         return False
     word = tokens[after][0]
     kind, single = kind_of(word)
+    if word in COMPOUNDS:
+        return True
     if word in EMPTY_WORDS or single in EMPTY_WORDS:
         return False
     return kind == "thing" or (kind == "both" and single == word)
 
 
-def is_one_thing(word: str) -> bool:
-    """Tell whether a word is a noun for a thing in the singular."""
+def is_plural_thing(word: str) -> bool | None:
+    """Tell whether a noun for a thing is a plural; null: it is none."""
     kind, single = kind_of(word)
-    return kind in ("thing", "both") and single == word
+    return single != word if kind in ("thing", "both") else None
+
+
+def phrase_opens(tokens: list[Token], at: int, text: str, past_nouns: bool = False) -> bool:
+    """Tell whether an article, number or preposition stands before the token, with describing words between at most.
+
+    Nouns end the search unless `past_nouns`: in "a court is orange" no article belongs to the last word.
+    """
+    for back in range(1, REACH + 2):
+        here = at - back
+        if here < 0 or not joined(tokens, here + 1, text):
+            return False
+        word = tokens[here][0]
+        if word in ARTICLES or word in NUMBERS or word.isdigit() or (word in BEFORE and word != "to"):
+            return True
+        if not past_nouns and kind_of(word)[0] in ("thing", "both"):
+            return False
+    return False
 
 
 def may_be_verb(word: str) -> bool:

@@ -1,6 +1,7 @@
 """Compare what a caption claims with what detector and OCR found, in both directions."""
 
 import functools
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Final
@@ -62,8 +63,8 @@ class Claims:
 
     Objects are classes and nouns outside of the lexicon, each once: `supported`, `unsupported` (contradicted: a
     detector that knows it did not see it) or `unjudged` (nobody could have seen it). Lists are empty where a source is
-    missing. `verdicts` are all claims, each with what was found: objects, quotations, numbers (two or more, or none) and places
-    of objects that are not contradicted themselves.
+    missing. `verdicts` are all claims, each with what was found: objects, quotations, numbers (two or more, or none)
+    and places of objects that are not contradicted themselves.
     """
 
     object_precision: float | None = None
@@ -204,26 +205,35 @@ class Evidence:
             verdicts.append(Judged("text", text, _verdict(seen) if ocr_lines is not None else "unjudged"))
         return Claims(**(object_claims if witnesses.measured else {}), **text_claims, verdicts=tuple(verdicts))
 
+    def mentions(self, caption: str) -> list[Mention]:
+        """Return the mentions of classes and of other nouns, in order."""
+        return _merged(caption, self.lexicon.mentions(caption), self.lexicon)
+
     def named(self, caption: str) -> tuple[str, ...]:
         """Return the classes and nouns that a caption says are there, each once."""
-        mentions = self.lexicon.mentions(caption)
-        return tuple(dict.fromkeys(one.label for one in _merged(caption, mentions, self.lexicon) if one.count != 0))
+        return tuple(dict.fromkeys(one.label for one in self.mentions(caption) if one.count != 0))
 
     def boxes(self, objects: Sequence[Mapping[str, Any]], least: float) -> Boxes:
         """Return the boxes of each class of the lexicon with a score of at least `least`; broken ones are left out."""
         return boxes_of(objects, least, self.lexicon)
 
+    @functools.cached_property
+    def _known(self) -> frozenset[str]:
+        """The classes of the detector."""
+        if not self.detector_labels:
+            return frozenset(self.lexicon.names)
+        return frozenset(label for name in self.detector_labels if (label := self.lexicon.label_of(name)))
+
     def knows(self, label: str) -> bool:
         """Tell whether the detector can see a class."""
-        return label in _known(self.lexicon, self.detector_labels)
+        return label in self._known
 
     def witnesses(self, objects: Sequence[Mapping[str, Any]] | None, open_set: OpenSet | None = None) -> Witnesses:
         """Return who saw what: the detector, and the open-set detector and tags where they were measured."""
         detectors = []
         if objects is not None:
             scores = self.min_object_score, self.sure_object_score
-            known = _known(self.lexicon, self.detector_labels)
-            detectors.append(Witness(known, *(boxes_of(objects, score, self.lexicon) for score in scores)))
+            detectors.append(Witness(self._known, *(boxes_of(objects, score, self.lexicon) for score in scores)))
         found = open_set or OpenSet()
         if found.objects is not None and found.asked is not None:
             asked = frozenset(label_of_name(name, self.lexicon) for name in found.asked)
@@ -259,13 +269,17 @@ class Evidence:
     ) -> tuple[dict[str, Any], list[Judged]]:
         """Compare numbers and places; those of a contradicted object are no claims of their own.
 
-        A lexicon without classes above others is read as it always was: nouns outside of it own no number or place.
+        A lexicon without classes above others is read as it always was: nouns outside of it own no number or place, and
+        "a man" is one man. With them only a number of two or more has an upper end.
         """
         own, merged = mentions
         is_open = bool(self.lexicon.parents or self.columns.needs)
         read = [replace(one, label=witnesses.level(one.label) or one.label) for one in (merged if is_open else own)]
         places = positions(caption, read)
         said = said_counts(caption, read, places, self.lexicon)
+        if is_open:  # things named one by one are not all that there are
+            several = {one.label for one in read if one.count and one.count > 1}
+            said = {one: (low, high if one in several or not high else math.inf) for one, (low, high) in said.items()}
         counts = {label: self._count(label, number, witnesses) for label, number in said.items()}
         spots = [(read[place.mention].label, place) for place in places]
         found = [(label, place, self._place(label, place, witnesses)) for label, place in spots]
@@ -319,13 +333,6 @@ class Evidence:
 
 def _verdict(is_right: bool | None) -> Verdict:
     return "unjudged" if is_right is None else "supported" if is_right else "contradicted"
-
-
-@functools.lru_cache(maxsize=64)
-def _known(lexicon: Lexicon, detector_labels: tuple[str, ...]) -> frozenset[str]:
-    """Return the classes of a detector."""
-    names = detector_labels or lexicon.names
-    return frozenset(label for name in names if (label := lexicon.label_of(name) if detector_labels else name))
 
 
 def _merged(text: str, mentions: list[Mention], lexicon: Lexicon) -> list[Mention]:

@@ -3,11 +3,11 @@
 import functools
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from curate.captions.checking.common_words import is_one_thing, may_be_verb, names_more
+from curate.captions.checking.common_words import GRAMMAR, is_plural_thing, may_be_verb, names_more, phrase_opens
 from curate.captions.checking.lexicon_text import read_table
 from curate.captions.checking.numbers import NUMBERS, clashes, count_before, still_denied
 from curate.captions.checking.words import Token, joined, quotes, split_tokens
@@ -73,7 +73,36 @@ class Lexicon:
         return f"Lexicon({self.name!r}, blake2b={hashlib.blake2b(table, digest_size=8).hexdigest()})"
 
     def __hash__(self) -> int:
-        return hash((self.name, len(self.labels)))  # quick: it is the key of a cache
+        return hash((self.name, len(self.labels)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: what was worked out of them is not sent."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    @functools.cached_property
+    def _forms(self) -> dict[tuple[str, ...], Form]:
+        return _all_forms(self)
+
+    @functools.cached_property
+    def _above(self) -> dict[str, tuple[str, ...]]:
+        parents = dict(self.parents)
+        above = {}
+        for label, nearest in parents.items():
+            found = list(nearest)
+            for one in found:  # grows while it is walked
+                found += [up for up in parents.get(one, ()) if up not in found]
+            if label in found:
+                raise PlanError(f"lexicon {self.name}: {label!r} stands above itself")
+            above[label] = tuple(found)
+        return above
+
+    @functools.cached_property
+    def _below(self) -> dict[str, frozenset[str]]:
+        below: dict[str, set[str]] = {}
+        for label, above in self._above.items():
+            for up in above:
+                below.setdefault(up, set()).add(label)
+        return {label: frozenset(labels) for label, labels in below.items()}
 
     def mentions(self, text: str) -> list[Mention]:
         """Return every mention outside quotation marks, in order.
@@ -82,7 +111,7 @@ class Lexicon:
         >>> [(m.label, m.start, m.end, m.count) for m in coco.mentions("Two puppies eat a hot dog; no cats here.")]
         [('dog', 4, 11, 2), ('hot dog', 18, 25, 1), ('cat', 30, 34, 0)]
         """
-        forms = _forms(self)
+        forms = self._forms
         tokens = split_tokens(text)
         quoted = [(start, end) for start, end, _ in quotes(text)]
         mentions: list[Mention] = []
@@ -108,30 +137,34 @@ class Lexicon:
     def _names(self, form: Form, place: tuple[list[Token], int, int], text: str) -> bool:
         """Tell whether a form that stands at a place names a thing there, and does not only describe another."""
         tokens, at, size = place
-        if not _is_noun(form, tokens, at, size, text):
-            return False
         if not self.parents:
-            return True
-        if form.is_plural:
-            return not (size == 1 and at and may_be_verb(tokens[at][0]) and self._is_subject(tokens, at, text))
-        return not self._describes(tokens, at + size - 1, text)
+            return _is_noun(form, tokens, at, size, text)
+        if size == 1 and at and may_be_verb(tokens[at][0]) and self._is_verb(form, tokens, at, text):
+            return False
+        if form.is_adjective and not phrase_opens(tokens, at, text):
+            return False
+        return form.is_plural is True or not self._describes(tokens, at + size - 1, text)
 
-    def _is_subject(self, tokens: list[Token], at: int, text: str) -> bool:
-        """Tell whether one thing stands before a token, so that this may be its verb: "a cat watches"."""
+    def _is_verb(self, form: Form, tokens: list[Token], at: int, text: str) -> bool:
+        """Tell whether a word that may be a verb agrees with the noun before it: "a cat watches", "gulls wheel"."""
         if text[tokens[at - 1][2] : tokens[at][1]] != " ":
             return False
         before = tokens[at - 1][0]
-        form = _forms(self).get((before,))
-        return form.is_plural is False if form else is_one_thing(before)
+        known = self._forms.get((before,))
+        is_many = bool(known.is_plural) if known and known.label else is_plural_thing(before)
+        ends_in_s = tokens[at][0] != form.single and tokens[at][0].endswith("s")
+        return is_many is not None and is_many != ends_in_s
 
     def _describes(self, tokens: list[Token], end: int, text: str) -> bool:
         """Tell whether the word after a form is a noun that it describes: of this lexicon, or any other."""
         after = end + 1
         if after >= len(tokens) or text[tokens[end][2] : tokens[after][1]] not in (" ", "-"):
             return False
-        form = _forms(self).get((tokens[after][0],))
+        if tokens[after][0] in GRAMMAR:
+            return False
+        form = self._forms.get((tokens[after][0],))
         if form and form.label:
-            return not form.is_adjective and not may_be_verb(tokens[after][0])
+            return not form.is_plural or not may_be_verb(tokens[after][0])
         return names_more(tokens, end, text)
 
     @property
@@ -145,11 +178,11 @@ class Lexicon:
         >>> read_lexicon("lvis").above("puppy")
         ('dog', 'pet', 'mammal', 'animal')
         """
-        return _above(self).get(label, ())
+        return self._above.get(label, ())
 
     def below(self, label: str) -> frozenset[str]:
         """Return a class and all classes under it."""
-        return _below(self).get(label, frozenset()) | {label}
+        return self._below.get(label, frozenset()) | {label}
 
     def label_of(self, name: str) -> str | None:
         """Return the class that a detector's label means, None if the lexicon does not know it.
@@ -157,7 +190,7 @@ class Lexicon:
         >>> read_lexicon("coco80").label_of("Dining_Table")
         'dining table'
         """
-        forms = _forms(self)
+        forms = self._forms
         for part in (name, *name.split("/")) if self.parents else (name,):
             form = forms.get(tuple(word for word, _, _ in split_tokens(part.replace("_", " "))))
             if form and form.label:
@@ -170,12 +203,12 @@ class Lexicon:
         >>> [read_lexicon("coco80").is_plural(word) for word in ("dogs", "dog", "sheep")]
         [True, False, None]
         """
-        form = _forms(self).get(tuple(word for word, _, _ in split_tokens(phrase)))
+        form = self._forms.get(tuple(word for word, _, _ in split_tokens(phrase)))
         return form.is_plural if form else None
 
     def singular(self, phrase: str) -> str:
         """Return the singular of a form, or what was given: "dogs" and "dog" are one word, "puppy" is another."""
-        form = _forms(self).get(tuple(word for word, _, _ in split_tokens(phrase)))
+        form = self._forms.get(tuple(word for word, _, _ in split_tokens(phrase)))
         return form.single if form else phrase
 
 
@@ -202,7 +235,7 @@ def read_lexicon(where: str) -> Lexicon:
         lexicon = Lexicon(path.stem, given, ignored, adjectives, parents)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise PlanError(f"lexicon {where}: {error!r}; it needs a table [labels] of label = [forms]") from error
-    _forms(lexicon)  # raises if two classes share a form
+    _ = lexicon._forms  # raises if two classes share a form
     return lexicon
 
 
@@ -216,31 +249,7 @@ def _texts(forms: Any) -> tuple[str, ...]:
     return tuple(forms)
 
 
-@functools.lru_cache(maxsize=64)
-def _above(lexicon: Lexicon) -> dict[str, tuple[str, ...]]:
-    parents = dict(lexicon.parents)
-    above = {}
-    for label, nearest in parents.items():
-        found = list(nearest)
-        for one in found:  # grows while it is walked
-            found += [up for up in parents.get(one, ()) if up not in found]
-        if label in found:
-            raise PlanError(f"lexicon {lexicon.name}: {label!r} stands above itself")
-        above[label] = tuple(found)
-    return above
-
-
-@functools.lru_cache(maxsize=64)
-def _below(lexicon: Lexicon) -> dict[str, frozenset[str]]:
-    below: dict[str, set[str]] = {}
-    for label, above in _above(lexicon).items():
-        for up in above:
-            below.setdefault(up, set()).add(label)
-    return {label: frozenset(labels) for label, labels in below.items()}
-
-
-@functools.lru_cache(maxsize=64)
-def _forms(lexicon: Lexicon) -> dict[tuple[str, ...], Form]:
+def _all_forms(lexicon: Lexicon) -> dict[tuple[str, ...], Form]:
     ignored = [words for form in lexicon.ignored for words in form.split("|")]
     forms: dict[tuple[str, ...], Form] = {_words(words): Form("") for words in ignored}
     adjectives = frozenset(lexicon.adjectives)

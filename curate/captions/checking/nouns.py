@@ -4,31 +4,19 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from curate.captions.checking.common_words import EMPTY_WORDS, kind_of, names_more
+from curate.captions.checking.common_words import ARTICLES, BEFORE, EMPTY_WORDS, kind_of, names_more, phrase_opens
 from curate.captions.checking.lexicon import Mention
 from curate.captions.checking.numbers import NUMBERS, count_before, still_denied
 from curate.captions.checking.words import Token, joined, quotes, split_tokens
 
 __all__ = ["find_nouns", "heads"]
 
-ARTICLES_TEXT: Final = (
-    "a an another any both each every few his her its many more my no one other our several some that the their these "
-    "this those two various your"
-)
-ARTICLES: Final = frozenset(ARTICLES_TEXT.split())
-BEFORE_TEXT: Final = (
-    "above across against along among and around as at atop behind below beneath beside besides between beyond by "
-    "from in inside into like near of off on onto or over past through to toward towards under underneath upon via "
-    "with within without has have had holds wears includes contains features featuring"
-)
-BEFORE: Final = frozenset(BEFORE_TEXT.split())
 SUBJECTS_TEXT: Final = "to can could will would may might must not they he she it who which"
 SUBJECTS: Final = frozenset(SUBJECTS_TEXT.split())
 ABSTRACT: Final = re.compile(
     r"(?:tion|sion|ness|ity|ment|ance|ence|ism|ship|hood|dom|ing|ed|ly|ous|ful|less|able|ible|ish|ive|al|ic|ical|ary|"
     r"ant|ent|est|ier|ward|wards|wise|like|y)$"
 )
-REACH: Final = 3  # words between an article and its noun
 LONGEST: Final = 30  # letters of a word that can be a noun
 
 
@@ -101,12 +89,19 @@ def _noun(tokens: list[Token], at: int, text: str, taken: list[bool]) -> str | N
     before = tokens[at - 1][0] if at and joined(tokens, at, text) else ""
     if kind == "thing":
         return single
+    if kind == "both" and not before:
+        return single  # the first word of a sentence is hardly its verb
     if kind == "both":
-        return single if not _is_verb(tokens, at, before) and _phrase_opens(tokens, at, text, before) else None
-    is_name = text[start].isupper()
-    if is_name or ABSTRACT.search(single) or not single.isascii():
+        return single if not _is_verb(tokens, at, before) and phrase_opens(tokens, at, text, past_nouns=True) else None
+    if text[start].isupper():
+        return single if single != word and _begins_sentence(text, start) and single.isascii() else None
+    if ABSTRACT.search(single) or not single.isascii():
         return None
-    return single if _phrase_opens(tokens, at, text, before) else None
+    return single if phrase_opens(tokens, at, text, past_nouns=True) else None
+
+
+def _begins_sentence(text: str, start: int) -> bool:
+    return text[max(0, start - 3) : start].rstrip()[-1:] in ("", ".", "!", "?")
 
 
 def _has_more(tokens: list[Token], at: int, text: str, taken: list[bool]) -> bool:
@@ -117,28 +112,16 @@ def _has_more(tokens: list[Token], at: int, text: str, taken: list[bool]) -> boo
     return taken[after] or names_more(tokens, at, text)
 
 
-def _phrase_opens(tokens: list[Token], at: int, text: str, before: str) -> bool:
-    """Tell whether an article, number or preposition stands before the token, with describing words between at most."""
-    if not before:
-        return False
-    for back in range(1, REACH + 2):
-        here = at - back
-        if here < 0 or not joined(tokens, here + 1, text):
-            return False
-        word = tokens[here][0]
-        if word in ARTICLES or word in NUMBERS or word.isdigit() or (word in BEFORE and word != "to"):
-            return True
-    return False
-
-
 def _is_verb(tokens: list[Token], at: int, before: str) -> bool:
     """Tell whether a word that may be a verb is one: "a man parks", "the dogs bark", "to paint"."""
     if before in SUBJECTS:
         return True
+    if before in ARTICLES or before in BEFORE or before in NUMBERS:
+        return False
     word = tokens[at][0]
     is_plural = kind_of(word)[1] != word
-    kind, single = kind_of(before) if before else (None, "")
-    return kind in ("thing", "both") and (single == before) == is_plural
+    kind, single = kind_of(before) if before else ("other", "")
+    return kind in ("thing", "both", None) and (single == before) == is_plural
 
 
 def _first(tokens: list[Token], at: int, text: str, taken: list[bool]) -> int:

@@ -1,5 +1,6 @@
 """What the experts saw in one image, and what that says of a class that a caption names."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
@@ -17,6 +18,7 @@ Boxes: TypeAlias = dict[str, list[list[float]]]
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]] | None
 Verdict: TypeAlias = Literal["supported", "contradicted", "unjudged"]
+NO_KINDS: Final = frozenset(("hot dog", "teddy bear"))  # of what their last word says
 SAME_OBJECT: Final = 0.6  # IoU of two boxes of unlike classes, from which on they are one object; as in `Objects`
 
 
@@ -129,7 +131,17 @@ class Witnesses:
             yield from self.lexicon.above(known)
 
     def _under(self, label: str) -> frozenset[str]:
-        return self.lexicon.below(label)
+        """Return a class, those under it, and what was seen whose last words name it: a baseball glove is a glove."""
+        return self.lexicon.below(label) | self._ending_in.get(label, frozenset())
+
+    @functools.cached_property
+    def _ending_in(self) -> dict[str, frozenset[str]]:
+        seen = self.tags.union(*(witness.saw for witness in self.detectors)) if self.lexicon.parents else frozenset()
+        found: dict[str, set[str]] = {}
+        for name in seen - NO_KINDS:
+            for head in heads(name)[1:]:
+                found.setdefault(head, set()).add(name)
+        return {head: frozenset(names) for head, names in found.items()}
 
     def _is_noun(self, label: str) -> bool:
         return self.lexicon.label_of(label) is None

@@ -15,7 +15,7 @@ from curate.models.image_sizes import ImageSizes, fitted
 from curate.pixels import resize
 from curate.stages import Pixels
 
-__all__ = ["MERGE_V1", "REASONS", "PixelBudget", "Tier", "Tiling", "fit_budget", "fit_size"]
+__all__ = ["MERGE_V1", "REASONS", "PixelBudget", "Tier", "Tiling", "fit_budget", "fit_size", "same_detail"]
 
 PATCH_PX = 28  # no side is asked for under what one visual token of the common models covers
 MOST_PIXELS: Final = 3840 * 1600  # what tiles may show in all: the 4K of InternLM-XComposer2-4KHD (arXiv 2404.06512)
@@ -239,6 +239,15 @@ def fit_budget(image: Pixels, longest_side_px: int, sizes: ImageSizes = UNKNOWN.
 def fit_size(width: int, height: int, longest_side_px: int, sizes: ImageSizes = UNKNOWN.images) -> tuple[int, int]:
     """Return the width and height that `fit_budget` gives an image, in px."""
     return fitted(sizes, width, height, longest_side_px)
+
+
+def same_detail(tier_px: int | None, without_tier_px: int, most_px: int) -> int:
+    """Return the longest side at which to look again at what was captioned at a tier, at most `most_px` in one piece.
+
+    >>> [same_detail(tier, 448, 2016) for tier in (None, 336, 1008, 3024)]
+    [448, 336, 1008, 2016]
+    """
+    return min(without_tier_px if tier_px is None else tier_px, most_px)
 
 
 def _sides(box: Sequence[float] | None, row: Mapping[str, Any]) -> tuple[float, float]:

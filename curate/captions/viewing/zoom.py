@@ -19,14 +19,18 @@ def quarters(overlap: float) -> list[list[float]]:
     return [[x0, y0, x1, y1] for y0, y1 in spans for x0, x1 in spans]
 
 
-def close_up(image: Pixels, box: Box, longest_side_px: int, most: float) -> Pixels:
-    """Return a part of an image, its longest side scaled to so many px, enlarged at most `most` times."""
+def close_up(image: Pixels, box: Box, sides_px: tuple[int, int], most: float) -> Pixels:
+    """Return a part of an image at its own pixels, if its longest side is within `sides_px`, a least and a largest.
+
+    Else it is scaled to that, but enlarged at most `most` times.
+    """
     height, width = image.shape[:2]
     x0, x1 = (min(width - 1, int(box[0] * width)), max(1, round(box[2] * width)))
     y0, y1 = (min(height - 1, int(box[1] * height)), max(1, round(box[3] * height)))
     part = image[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
     tall, wide = part.shape[:2]
-    scale = min(most, longest_side_px / max(tall, wide))
+    least, largest = sides_px
+    scale = min(most, min(largest, max(least, tall, wide)) / max(tall, wide))
     return resize(part, max(1, round(wide * scale)), max(1, round(tall * scale)))
 
 

@@ -77,3 +77,21 @@ def test_a_bad_schema_is_refused_for_its_own_request_only():
         (answer,) = generate(OpenAIServer(url, "m"), [COUNT])
     assert answer.error.code == "engine_rejected"
     assert len(server.received) == 1
+
+
+def test_what_a_model_thought_is_left_out_and_the_answer_matched():
+    thought = "<think>It may be a dog.</think>\n\nYes"
+    assert completion(reply(thought), PICK, 0.1).text == "yes"
+    assert completion(reply("It may be a dog.</think>A dog."), Request("0", "what?"), 0.1, "always").text == "A dog."
+    assert completion(reply("It may be", "length"), Request("0", "what?"), 0.1, "always").text == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [("Qwen/Qwen3.5-9B", {"enable_thinking": False}), ("Qwen/Qwen3-VL-8B-Instruct", None), ("any", None)],
+)
+def test_only_a_model_with_a_switch_is_told_not_to_think(model, told):
+    server = Behaviour(lambda text, number: None)
+    with serving(server) as (url,):
+        generate(OpenAIServer(url, model), [Request("0", "what?")])
+    assert server.bodies[0].get("chat_template_kwargs") == told

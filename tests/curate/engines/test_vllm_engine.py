@@ -192,3 +192,11 @@ def test_deterministic_answers_depend_on_neither_order_nor_neighbours():
     backwards = [answer for at in range(0, 16, 3) for answer in generate(engine, turned[at : at + 3])]
     assert [answer.text for answer in forwards] == [answer.text for answer in backwards[::-1]]
     assert len({answer.text for answer in forwards}) > 1
+
+
+def test_an_engine_knows_the_facts_of_its_model_and_its_own_limit_of_pixels():
+    engine = Vllm(Weights(str(VLM)))
+    assert engine.facts.family == "Qwen2.5-VL"
+    assert engine.facts.images.max_pixels == 336**2
+    assert dataclasses.replace(engine, max_pixels=1008**2).facts.images.max_pixels == 1008**2
+    assert Vllm(Weights("google/gemma-3-4b-it"), max_pixels=100).facts.images.unit_px == 896

@@ -8,11 +8,12 @@ import pytest
 
 from curate.captions.prompting.hints import Hints, Section
 from curate.captions.prompting.prompts import Prompt
-from curate.captions.viewing.pixel_budget import fit_budget
+from curate.captions.viewing.pixel_budget import PixelBudget, Tiling, fit_budget
 from curate.engines.fake import FakeEngine
 from curate.engines.vllm_engine import Vllm
 from curate.errors import PlanError, SampleError
 from curate.experts.dense_caption import DenseCaption
+from curate.models.chat_models import chat_facts
 from curate.models.weights import Weights
 from curate.run.scoring import DecodedImages, score
 from curate.stages import Batch, Expert, Resources, stage_id
@@ -166,3 +167,28 @@ def true_lines(scene):
 
 def fractions(box, scene):
     return [side / length for side, length in zip(box, (scene.width, scene.height) * 2, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("model", "tier", "sizes"),
+    [
+        ("Qwen/Qwen2.5-VL-7B-Instruct", 1008, [(1008, 756)]),
+        ("Qwen/Qwen3-VL-8B-Instruct", 1024, [(1024, 768)]),
+        ("google/gemma-3-12b-it", 1792, [(896, 896)] * 3),
+    ],
+)
+def test_a_tier_is_what_the_model_is_shown_without_another_resize(model, tier, sizes):
+    seen = []
+
+    def reply(request):
+        seen.append(request.image.shape[1::-1])
+        return "A sign."
+
+    engine = FakeEngine(reply, "sizes", facts=chat_facts(model))
+    budget = PixelBudget(tiles=Tiling(merge=None), fixed_px=1000)
+    expert = DenseCaption(engine, hints=Hints(blocks=()), budget=budget)
+    table = pa.table({"uid": ["u"], "image_width_px": [1200], "image_height_px": [900]})
+    columns = expert.load()(Batch(table, (), [np.zeros((900, 1200, 3), np.uint8)])).columns
+    assert columns["caption_tier_px"] == [tier]
+    assert seen == sizes
+    assert all(engine.facts.images.resized(*size) == size for size in seen)

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pyarrow as pa
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from curate.errors import PlanError
 from curate.experts.ocr import Ocr, columns, covered_frac
@@ -123,3 +123,31 @@ def test_a_broken_weight_file_is_one_sentence(tmp_path, cache):
     with pytest.raises(PlanError, match="cannot be loaded") as error:
         Ocr(detector=Weights(str(weights))).load()
     assert "\n" not in str(error.value)
+
+
+def small_page(lines=8, px=14, size=(1800, 2400)):
+    """A page of small letters, and the words in it."""
+    page = Image.new("RGB", size, "white")
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(px)
+    words = [f"{colour} {thing}" for colour in ("green", "small") for thing in ("house", "garden", "window", "river")]
+    for i in range(lines):
+        pen.text((150 + 120 * (i % 2), 200 + 250 * i), words[i], font=font, fill="black")
+    return page, words[:lines]
+
+
+@pytest.mark.models
+def test_small_text_on_a_large_page_is_read_from_close_by_once_and_in_order(read):
+    page, words = small_page()
+    found = read(page)
+    assert found["ocr_text"] == ["\n".join(words)]
+    tops = [line["box"][1] for line in found["ocr_lines"][0]]
+    assert tops == sorted(tops)
+    assert tops[0] == pytest.approx(200 / 2400, abs=0.01)
+
+
+@pytest.mark.models
+def test_an_image_that_is_no_larger_than_the_first_look_is_read_as_with_one_look(cache):
+    image = signs(1)[0][0]
+    payload = encode(image, "JPEG", quality=92)
+    batch = Batch(pa.table({"uid": ["u"]}), [payload], [decode(payload, 736)])
+    assert Ocr().load()(batch).columns == Ocr(closer=None).load()(batch).columns

@@ -155,3 +155,27 @@ def test_it_can_be_sent_and_bad_settings_are_named():
     assert stage_id(pickle.loads(pickle.dumps(REPAIR))) == stage_id(REPAIR)
     with pytest.raises(PlanError, match="min_text_recall=2"):
         RepairCaption(FakeEngine(mend), min_text_recall=2)
+
+
+@pytest.mark.parametrize(("tier", "side"), [(336, 336), (1008, 1008), (3024, 2016), (None, 448)])
+def test_the_second_caption_is_written_from_the_detail_of_the_first(tier, side):
+    seen = []
+
+    def reply(request):
+        seen.append(max(request.image.shape))
+        return GOOD
+
+    expert = RepairCaption(FakeEngine(reply, "sizes"), hints=Hints(blocks=()), guards=Guards(5, 50))
+    table = pa.table(
+        {
+            "uid": ["u"],
+            "caption": [BAD],
+            "caption_finish_reason": ["stop"],
+            "objects": pa.array([[DOG]], OBJECTS.field("objects").type),
+            "ocr_lines": pa.array([[STOP]], OCR.field("ocr_lines").type),
+            "caption_tier_px": pa.array([tier], pa.int32()),
+        }
+    )
+    expert.load()(Batch(table, (), [np.zeros((1600, 2400, 3), np.uint8)]))
+    assert seen == [side]
+    assert "caption_tier_px" in expert.needs

@@ -3,12 +3,17 @@ import dataclasses
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from curate.errors import PlanError
+from curate.experts.open_objects import OpenObjects
 from curate.experts.tags import Tags
 from curate.models.weights import Weights
+from curate.pipeline import Pipeline
+from curate.run.local import measure
 from curate.stages import Batch, stage_id
 from schemas.tags import TAGS
+from tests.support.images import encode
 from tests.support.open_set import VOCABULARY, write_tagger, write_text_encoder, write_yoloe
 
 
@@ -58,6 +63,20 @@ def test_a_result_does_not_depend_on_its_batch(score):
         (alone,) = score(batch([i])).columns["tags"]
         assert [tag["label"] for tag in alone] == [tag["label"] for tag in tags]
         assert [tag["score"] for tag in alone] == pytest.approx([tag["score"] for tag in tags], abs=1e-4)
+
+
+@pytest.mark.models
+def test_tags_and_alt_text_are_what_the_open_detector_is_asked_for(expert, folder):
+    yoloe, encoder = write_yoloe(folder / "again" / "yoloe-26n-seg.pt"), folder / "encoder.ts"
+    detector = OpenObjects(Weights(str(yoloe)), Weights(str(encoder)), image_size_px=128, min_score=0.3)
+    image = encode(Image.fromarray(batch([1]).images[0]), "PNG")
+    table = measure(Pipeline([expert, detector]), [(image, "a zebra on a lawn"), (image, None)])
+    tagged, blank = table.select(["tags", "open_objects", "open_objects_asked"]).to_pylist()
+    assert tagged["tags"] == blank["tags"]
+    names = [tag["label"] for tag in tagged["tags"]]
+    assert tagged["open_objects_asked"] == [*names, "zebra", "grass"]
+    assert blank["open_objects_asked"] == names
+    assert {one["label"] for one in tagged["open_objects"]} <= {*names, "zebra", "grass"}
 
 
 @pytest.mark.models

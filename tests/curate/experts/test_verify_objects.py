@@ -110,3 +110,41 @@ def test_bad_settings_are_named():
         VerifyObjects(FakeEngine(see), Prompt("p", "Is it there?"))
     with pytest.raises(PlanError, match="widen_by=0"):
         VerifyObjects(FakeEngine(see), widen_by=0)
+
+
+def sizes_seen(tier, image=(1600, 2400), **settings):
+    """Sizes of what is shown of a dog with a box, at a tier of its caption: the whole, and the closer look."""
+    seen = []
+    engine = FakeEngine(lambda request: seen.append(request.image.shape[1::-1]) or "yes", "sizes")
+    expert = VerifyObjects(engine, PROMPT, **settings)
+    table = pa.table(
+        {
+            "uid": ["u"],
+            "caption": ["A dog."],
+            "objects": pa.array([[found("dog", (0.2, 0.2, 0.4, 0.4))]], OBJECTS.field("objects").type),
+            "caption_tier_px": pa.array([tier], pa.int32()),
+        }
+    )
+    expert.load()(Batch(table, (), [np.zeros((*image, 3), np.uint8)]))
+    return seen
+
+
+@pytest.mark.parametrize(("tier", "side"), [(336, 336), (1008, 1008), (3024, 2016), (None, 448)])
+def test_the_whole_is_shown_with_the_detail_of_the_caption(tier, side):
+    whole, _ = sizes_seen(tier)
+    assert max(whole) == side
+
+
+def test_a_closer_look_has_the_pixels_of_the_original_whatever_the_tier():
+    for tier in (336, 2016):
+        _, close = sizes_seen(tier)
+        assert close == (952, 644)  # two fifths of 2400 x 1600, in whole 28 px
+    assert max(sizes_seen(336, image=(200, 300))[1]) == 448  # a small one is enlarged, as before
+    assert max(sizes_seen(336, image=(4000, 6000))[1]) == 1008
+
+
+def test_without_a_column_for_detail_the_side_is_fixed():
+    expert = VerifyObjects(FakeEngine(see), PROMPT, detail=None)
+    assert expert.needs == ("caption", "objects")
+    assert VerifyObjects(FakeEngine(see), PROMPT).needs == ("caption", "objects", "caption_tier_px")
+    assert max(sizes_seen(1008, detail=None)[0]) == 448

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -205,3 +206,23 @@ def test_an_index_that_cannot_be_read_counts_as_no_model(hub, tmp_path):
     for wrong in ("{", json.dumps({"name": "org/model"}), "[]"):
         (folder / INDEX).write_text(wrong)
         assert read_index(folder) is None
+
+
+def test_two_fetches_at_once_send_each_file_once(hub, tmp_path):
+    pinned = Needed(Weights("org/model", commit_of(FILES)))
+    with ThreadPoolExecutor(4) as pool:
+        indices = list(pool.map(lambda _: get(tmp_path, pinned)[0], range(4)))
+
+    assert all(index == indices[0] for index in indices)
+    assert hub.sent == sum(file.bytes for file in indices[0].files)
+
+
+def test_a_token_is_not_sent_to_where_a_hub_redirects(hub, tmp_path, monkeypatch):
+    """Release files are on another host than the hub as far as the token goes: its address is not HF_ENDPOINT."""
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with local_hub({"org/model": FILES}, redirect=hub.url, private=frozenset({"org/model"})) as front:
+        monkeypatch.setenv("HF_ENDPOINT", front.url)
+        get(tmp_path)
+        assert front.tokens == {"Bearer hf_secret"}
+    assert hub.tokens == set()
+    assert hub.sent > 0

@@ -39,6 +39,12 @@ def test_on_one_gpu_they_share_it_and_fill_it():
     assert gpus(Node(16, 1, gpu_memory_bytes=4 * GIB), Clip(), WRITER) == [0.5, 0.5]
 
 
+def test_where_an_autoscaler_may_add_gpus_an_engine_waits_for_one_and_other_models_alone_do_not():
+    growing = Cluster((Node(8),), autoscales=True)
+    assert [needs.gpus for needs in needs_on(Pipeline([Clip(), WRITER]).segments(), growing)] == [0.25, 1]
+    assert [needs.gpus for needs in needs_on(Pipeline([Clip()]).segments(), growing)] == [0]
+
+
 def test_two_engines_share_the_only_gpu():
     assert gpus(Node(16, 1), WRITER, dataclasses.replace(WRITER, engine=Vllm(Weights("org/other")))) == [0.5, 0.5]
 

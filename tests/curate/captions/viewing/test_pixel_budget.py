@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.captions.viewing.pixel_budget import REASONS, PixelBudget, Tier, Tiling
+from curate.captions.viewing.pixel_budget import REASONS, PixelBudget, Tier, Tiling, fit_size
 from curate.errors import PlanError
+from curate.models.chat_models import FAMILIES, chat_facts
 
 BUDGET = PixelBudget()
 ONE_PIECE = PixelBudget(tiles=None)
@@ -170,3 +171,23 @@ def test_bad_settings_are_named(settings, said):
 def test_bad_tiles_are_named(tile_px, most, said):
     with pytest.raises(PlanError, match=said):
         Tiling(tile_px, most)
+
+
+@pytest.mark.parametrize("facts", FAMILIES, ids=lambda facts: facts.family)
+def test_tiers_and_tiles_are_shown_by_each_model_as_they_are(facts):
+    budget = PixelBudget().for_images(facts.images)
+    for side in (*budget.sides_px, budget.tiles.tile_px):
+        assert side % facts.images.unit_px == 0 or side == facts.images.most_px
+        assert side <= facts.images.most_px
+    for size in ((1500, 1500), (1900, 1000), (640, 480)):
+        for side in budget.sides_px:
+            shown = fit_size(*size, side, facts.images)
+            assert facts.images.resized(*shown) == shown
+
+
+def test_tiers_of_qwen_2_5_are_those_of_before_and_of_the_nano_model_what_it_can_see():
+    assert PixelBudget().for_model("Qwen/Qwen2.5-VL-7B-Instruct") == PixelBudget()
+    assert PixelBudget().for_model("Qwen/Qwen3-VL-8B-Instruct").tiles.tile_px == 1024
+    assert PixelBudget().for_model("nano/vlm").sides_px == (336,)
+    assert PixelBudget().for_model("google/gemma-3-12b-it").sides_px == (896,)
+    assert chat_facts("somebody/model").images.unit_px == 28
