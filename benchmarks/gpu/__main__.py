@@ -28,7 +28,7 @@ from benchmarks.gpu.plan import STEPS
 from benchmarks.gpu.report import publish, table
 from benchmarks.gpu.step import SCALES, Step
 
-__all__ = ["main", "run"]
+__all__ = ["main", "run", "wait"]
 
 PAGE = Path("docs/benchmarks.md")
 LAST_LINES = 8  # of what a failed step printed
@@ -75,7 +75,7 @@ def run(step: Step, out: Path, scale: str, work: Path) -> dict[str, Any]:
     with log.open("w", encoding="utf-8") as printed:
         command = [sys.executable, "-m", "benchmarks.gpu.child", json.dumps(asdict(step)), str(out), scale, str(work)]
         child = psutil.Popen(command, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True)
-        status = _wait(child, step.seconds)
+        status = wait(child, step.seconds)
     record = json.loads(path.read_text()) if path.exists() else _nothing(step, scale)
     if status != "done":
         last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
@@ -85,7 +85,7 @@ def run(step: Step, out: Path, scale: str, work: Path) -> dict[str, Any]:
     return record
 
 
-def _wait(child: psutil.Popen, seconds: int) -> str:
+def wait(child: psutil.Popen, seconds: int) -> str:
     """Return "done", "failed: exit code 1" or "out of time: ..."; nothing that the step started outlives it, or us."""
     started: dict[int, psutil.Process] = {}
     end = time.monotonic() + seconds

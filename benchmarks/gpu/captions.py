@@ -5,6 +5,7 @@ decoded images. All take the most likely token, `Scale.tokens` times: the random
 is measured once, after a few images of that side that warm up.
 """
 
+import functools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -104,20 +105,10 @@ def _stage(setting: Setting, vllm: Vllm, sides: Sequence[int]) -> Iterator[Row]:
 
 def _bare(setting: Setting, number: int) -> Iterator[Row]:
     """Call `LLM.chat` once a side with all messages, as decoded images."""
-    ours, start = engine(setting, _model(setting, number)), time.perf_counter()
-    from vllm import LLM, SamplingParams
+    from vllm import SamplingParams
 
-    llm = LLM(
-        str(ours.model.path()),
-        dtype=ours.dtype,
-        max_model_len=ours.max_model_len,
-        max_num_seqs=ours.max_num_seqs,
-        enforce_eager=bool(ours.enforce_eager),
-        gpu_memory_utilization=ours.memory_frac,
-        kv_cache_memory_bytes=None if ours.kv_cache_gib is None else int(ours.kv_cache_gib * 2**30),
-        limit_mm_per_prompt={"image": 1, "video": 0},
-        mm_processor_cache_gb=0,
-    )
+    start = time.perf_counter()
+    llm = _llm(engine(setting, _model(setting, number)))
     started = time.perf_counter() - start
     sampling = SamplingParams(temperature=0.0, max_tokens=setting.scale.tokens)
     for side in setting.scale.sides_px:
@@ -131,6 +122,24 @@ def _bare(setting: Setting, number: int) -> Iterator[Row]:
         written = sum(len(output.outputs[0].token_ids) for output in outputs)
         row = _row(side, len(outputs), seconds, prompt, written)
         yield {**row, **watch.row(), "engine start s": round(started, 1)}
+
+
+@functools.cache  # it lives as long as the process, which once hung after its last figure, where it was destroyed
+def _llm(ours: Vllm) -> Any:
+    """Return a plain `LLM` with the settings of an engine of ours that cost or save time."""
+    from vllm import LLM
+
+    return LLM(
+        str(ours.model.path()),
+        dtype=ours.dtype,
+        max_model_len=ours.max_model_len,
+        max_num_seqs=ours.max_num_seqs,
+        enforce_eager=bool(ours.enforce_eager),
+        gpu_memory_utilization=ours.memory_frac,
+        kv_cache_memory_bytes=None if ours.kv_cache_gib is None else int(ours.kv_cache_gib * 2**30),
+        limit_mm_per_prompt={"image": 1, "video": 0},
+        mm_processor_cache_gb=0,
+    )
 
 
 def _generate(setting: Setting, number: int) -> Iterator[Row]:

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -64,4 +65,11 @@ def main(step: str, out: str, scale: str, work: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    code = 1
+    try:
+        main(*sys.argv[1:])
+        code = 0
+    except Exception:  # noqa: BLE001 (a step runs everything there is; what it raised is its log's last line)
+        traceback.print_exc()
+    sys.stdout.flush()
+    os._exit(code)  # waits for no destructor of an engine: the runner ends what is left behind

@@ -57,8 +57,8 @@ SCALES: Final = {
     "nano": Scale(
         name="nano",
         chat_models=("qwen2.5-vl-tiny", "qwen3-vl-tiny"),
-        sides_px=(112, 224),
-        side_px=112,
+        sides_px=(224, 448),  # whole tokens of both models, as at the other scale
+        side_px=224,
         images=8,
         tokens=8,
         transformers=((1, 2), (4, 4)),
