@@ -9,7 +9,7 @@ OUT ?= out
 # Two processes; a file's tests stay together, since they share what takes long to start.
 TWO := -n 2 --dist loadfile
 
-.PHONY: setup check test golden coverage test-slow quickstart evaluate evaluate-captions faults bench gpu gpu-dry docs lock clean
+.PHONY: setup check test golden recipes coverage test-slow quickstart evaluate evaluate-captions faults bench gpu gpu-dry docs lock clean
 
 setup: $(READY)
 
@@ -38,16 +38,20 @@ check: $(READY)
 	rm -rf build/wheel && $(BIN)/python -m build --wheel --outdir build/wheel . >/dev/null && $(BIN)/check-wheel-contents build/wheel
 
 test: $(READY)
-	$(BIN)/python -m pytest $(TWO) -m "not slow and not golden"
+	$(BIN)/python -m pytest $(TWO) -m "not slow and not golden and not recipes"
 
 # The quickstart as a user runs it, against the recorded bytes: two minutes on two cores.
 golden: $(READY)
 	$(BIN)/python -m pytest -m golden
 
+# Every recipe as a user types it: without models one sentence, with models of true size a whole run. 1 GB of them.
+recipes: $(READY)
+	$(BIN)/python -m pytest -m recipes
+
 # The tests of `make test` in one process, with the lines that they run; fails under 95 %. Counting lines nearly doubles the
 # time of pure Python, so this is a step of its own, and leaves out the tests that hold a search to its seconds.
 coverage: $(READY)
-	$(BIN)/coverage run -m pytest -q -m "not slow and not golden" -k "not linear"
+	$(BIN)/coverage run -m pytest -q -m "not slow and not golden and not recipes" -k "not linear"
 	$(BIN)/coverage report
 
 # Kills, hangs, S3 with faults, real servers: minutes, for a quiet machine.

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Literal, TypeAlias
 
 import pyarrow as pa
 
@@ -24,7 +25,20 @@ from schemas.cell import CELL
 from schemas.sample import SAMPLE
 from schemas.verdict import VERDICT
 
-__all__ = ["FailureLimits", "Pipeline", "Segment", "Step", "engines_of", "follow_ids", "stage_labels", "verdict_id"]
+__all__ = [
+    "FailureLimits",
+    "Kind",
+    "Pipeline",
+    "Segment",
+    "Step",
+    "engines_of",
+    "follow_ids",
+    "stage_labels",
+    "verdict_id",
+]
+
+Kind: TypeAlias = Literal["cpu", "gpu", "engine"]
+"""What the workers of a segment hold: models on CPUs, models that want a GPU, or an engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +84,19 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A maximal run of stages that one kind of worker does; `first` is the index of its first stage."""
+    """A maximal run of stages that one kind of worker does; `first` is the index of its first stage.
+
+    Where segments begin and end is a function of the stages alone, never of the machine.
+    """
 
     first: int
     stages: tuple[Stage, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """What a worker of the segment holds: the strongest that one of its experts holds."""
+        kinds = {kind_of(expert) for expert in self.experts}
+        return "engine" if "engine" in kinds else "gpu" if "gpu" in kinds else "cpu"
 
     @property
     def stop(self) -> int:
@@ -81,7 +104,7 @@ class Segment:
 
     @property
     def experts(self) -> tuple[Expert, ...]:
-        return tuple(stage for stage in self.stages if isinstance(stage, Expert))
+        return _experts(self.stages)
 
     @property
     def engine(self) -> Engine | None:
@@ -147,20 +170,25 @@ class Pipeline:
 
     @property
     def experts(self) -> tuple[Expert, ...]:
-        return tuple(stage for stage in self.stages if isinstance(stage, Expert))
+        return _experts(self.stages)
 
     def segments(self) -> list[Segment]:
-        """Split the stages where another engine begins: perception in one pool of workers, captions in another.
+        """Split the stages where workers have to hold something else: models on CPUs, models on a GPU, an engine.
 
-        An expert without an engine stays with the one before it: it works on that one's texts, and a cut would start
-        the same engine twice.
+        An expert that looks at no image and asks for nothing but a CPU starts no segment: it works on what is there.
+        Between two stages of one engine nothing is cut, since the same engine would be started twice.
         """
-        cuts, engine = [0], None
+        cuts: list[int] = [0]
+        held: tuple[Kind, Engine | None] | None = None
         for i, stage in enumerate(self.stages):
-            if isinstance(stage, Expert) and (own := engine_of(stage)) is not None:
-                if own != engine and any(isinstance(s, Expert) for s in self.stages[cuts[-1] : i]):
-                    cuts.append(i)
-                engine = own
+            if not isinstance(stage, Expert) or (kind := kind_of(stage)) is None:
+                continue
+            engine = engine_of(stage)
+            if held and held[1] and not engine and held[1] in map(engine_of, _experts(self.stages[i:])):
+                continue
+            if (held and held != (kind, engine)) or (engine and not held and _experts(self.stages[:i])):
+                cuts.append(i)
+            held = kind, engine
         stages = tuple(self.stages)
         return [Segment(a, stages[a:b]) for a, b in zip(cuts, [*cuts[1:], len(stages)], strict=True)]
 
@@ -220,6 +248,19 @@ def stage_labels(experts: Sequence[tuple[str, str]]) -> list[str]:
     """
     times = Counter([SOURCE_NAME, *(name for name, _ in experts)])
     return [name if times[name] == 1 else each for name, each in experts]
+
+
+def _experts(stages: Sequence[Stage]) -> tuple[Expert, ...]:
+    return tuple(stage for stage in stages if isinstance(stage, Expert))
+
+
+def kind_of(expert: Expert) -> Kind | None:
+    """Return what a worker has to hold for an expert; null: only texts and columns, any worker will do."""
+    if engine_of(expert) is not None:
+        return "engine"
+    if expert.resources.gpus:
+        return "gpu"
+    return "cpu" if expert.pixels is not None or expert.resources.custom else None
 
 
 def engine_of(expert: Expert) -> Engine | None:

@@ -121,7 +121,8 @@ CAPTION = pa.schema(
             null="not captioned",
             producer="dense_caption",
             doc="Longest side at which the image was shown, in one piece or by the tiles of the first grid together: "
-            "the tier, or less if the original or the number of tiles allows no more. Then to what the model measures images in, such as whole 28 px.",
+            "the tier, or less if the original or the number of tiles allows no more. "
+            "Then to what the model measures images in, such as whole 28 px.",
         ),
         column(
             "caption_tiles",

@@ -20,7 +20,7 @@ SLOW_SECONDS = 600  # for tests that start Ray, an engine or many processes; all
 def pytest_collection_modifyitems(items):
     """Give tests that are marked as slow to start the time for it; whichever is first pays for what all share."""
     for item in items:
-        if any(item.get_closest_marker(name) for name in ("golden", "models", "ray", "slow")):
+        if any(item.get_closest_marker(name) for name in ("golden", "models", "ray", "recipes", "slow")):
             item.add_marker(pytest.mark.timeout(SLOW_SECONDS), append=True)  # an own timeout comes first
 
 

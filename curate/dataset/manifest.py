@@ -17,8 +17,20 @@ from curate.stages import Expert, stage_name
 from curate.storage.redact import mask_parameters, mask_text, mask_url
 from curate.storage.store import Store
 
-__all__ = ["Manifest", "StageRecord", "code_digest", "finished_last", "latest", "load", "new_run_id", "run_ids", "save"]
+__all__ = [
+    "Manifest",
+    "StageRecord",
+    "code_digest",
+    "finished_last",
+    "latest",
+    "load",
+    "new_run_id",
+    "placements",
+    "run_ids",
+    "save",
+]
 
+PLACEMENTS = 10  # runs that are looked through for rates
 PACKAGES = ("curate", "filters", "pipelines", "schemas")
 
 
@@ -153,6 +165,16 @@ def finished_last(store: Store) -> bool:
     """Tell whether the newest run ended by itself; False too if nothing ever ran."""
     runs = run_ids(store)
     return bool(runs) and json.loads(store.read_bytes(f"runs/{runs[-1]}.json"))["status"] == "finished"
+
+
+def placements(store: Store) -> list[dict[str, Any]]:
+    """Return how the workers of the last runs were placed, the newest first; see `curate.run.placement_record`."""
+    found = []
+    for run in reversed(run_ids(store)[-PLACEMENTS:]):
+        counts = json.loads(store.read_bytes(f"runs/{run}.json")).get("counts") or {}
+        if counts.get("placement"):
+            found.append(counts["placement"])
+    return found
 
 
 def latest(store: Store) -> Manifest:

@@ -1,6 +1,7 @@
 """Find objects by names that differ from image to image."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -21,6 +22,8 @@ from schemas.open_objects import OPEN_OBJECTS
 from schemas.prefix import check_prefix, prefixed, repr_without_defaults
 
 __all__ = ["OpenObjects"]
+
+_read_once = functools.cache(read_lexicon)
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class OpenObjects:
     text_encoder: Weights | None = Weights("mobileclip2_b.ts")
     sources: tuple[Literal["tags", "alt_text"], ...] = ("tags", "alt_text")
     names: tuple[str, ...] = ()
-    lexicon: Lexicon = field(default_factory=lambda: read_lexicon("lvis"))
+    lexicon: Lexicon = field(default_factory=functools.partial(_read_once, "lvis"))
     max_names: int = 32
     image_size_px: int = 640
     min_score: float = 0.25
@@ -147,7 +150,8 @@ class OpenObjects:
         return [mention.label for mention in self.lexicon.mentions(text) if mention.count != 0]
 
     def _model(self) -> OpenSetModel:
-        device = torch_device("OpenObjects", self.resources.gpus, load_extra("torch", "detect"))
+        extra = "detect" if self.text_encoder else "detect-permissive"
+        device = torch_device("OpenObjects", self.resources.gpus, load_extra("torch", extra))
         if self.text_encoder is None:
             from curate.experts.transformers_models import load_owl
 

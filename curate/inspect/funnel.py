@@ -131,8 +131,18 @@ def status_report(store: Store, run_id: str | None) -> RenderableType:
     ]
     measured = (manifest.counts or {}).get("measured") or {}
     head += [f"measured {name}: {each['rows']:,} rows, {each['errors']:,} errors" for name, each in measured.items()]
+    head += [_placed(each) for each in ((manifest.counts or {}).get("placement") or {}).get("segments", ())]
     lines = [printable(line, LONGEST_LINE) for line in head]
     return Group(Text("\n".join(lines) + "\n"), funnel_table(funnel(store, manifest)))
+
+
+def _placed(segment: dict[str, Any]) -> str:
+    """Return a line on how a segment was placed."""
+    names = ", ".join(stage.rpartition("-v")[0] for stage in segment["stages"]) or "filters"
+    rate = segment["seconds_per_row"]
+    speed = "" if rate is None else f", {rate:.4g} s a row of a worker"
+    workers = f"{segment['workers']} worker{'s' if segment['workers'] != 1 else ''}"
+    return f"placed {names} ({segment['kind']}): at most {workers}, {segment['rows']:,} rows{speed}"
 
 
 def _assignments(parameters: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from curate.pipeline import Pipeline
 
-__all__ = ["Cluster", "Node", "free_now", "read_cluster", "smallest_gpu_bytes", "this_machine"]
+__all__ = ["Cluster", "Node", "free_now", "read_cluster", "read_nodes", "smallest_gpu_bytes", "this_machine"]
 
 SYSTEM: Final = ("CPU", "GPU", "memory", "object_store_memory")
 MIB: Final = 1 << 20
@@ -69,6 +69,13 @@ def read_cluster() -> Cluster:
     memory = _gpu_memory([node["NodeID"] for node in alive if node["Resources"].get("GPU")])
     nodes = [_node(node["Resources"], memory.get(node["NodeID"])) for node in alive]
     return Cluster(tuple(nodes), _autoscales())
+
+
+def read_nodes() -> dict[str, Node]:
+    """Return the nodes that are up by their ids, without the memory of their GPUs: cheap, for every few seconds."""
+    import ray
+
+    return {node["NodeID"]: _node(node["Resources"], None) for node in ray.nodes() if node["Alive"]}
 
 
 def free_now() -> str:

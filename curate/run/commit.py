@@ -36,8 +36,8 @@ def commit_cells(
     """
     cells, fresh = spec.cells, sample is None
     if requests := [table for part in parts for table in part.requests]:
-        number = [each.first for each in spec.pipeline.segments()].index(segment.first)
-        path = f"runs/{spec.run_id}.requests/{number}-{shard.name}.parquet"
+        index = [each.first for each in spec.pipeline.segments()].index(segment.first)  # its stages may be settled
+        path = f"runs/{spec.run_id}.requests/{index}-{shard.name}.parquet"
         cells.store.write_table(path, pa.concat_tables(requests))
     if sample is None:
         sample = pa.concat_tables([empty_samples(), *(part.sample for part in parts)])

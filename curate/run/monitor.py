@@ -11,6 +11,7 @@ import ray
 
 from curate.run.activity import Activity
 from curate.run.crash_isolation import CrashLog, InFlight, ShardRecord
+from curate.run.pace import Pace
 from curate.run.progress import ProgressEvent, Totals
 
 __all__ = ["ProgressBuffer", "RunMonitor"]
@@ -32,6 +33,8 @@ class RunMonitor:
     def add(self, more: Totals) -> None:
         for stage, each in more.stages.items():
             self.sums.add(ProgressEvent(stage, each.rows, each.errors, each.seconds))
+        for index, pace in more.paces.items():
+            self.sums.add_pace(index, pace)
 
     def hear(self, activity: Activity) -> None:
         """Take what a worker says of itself every few seconds; one that falls silent is forgotten."""
@@ -83,6 +86,13 @@ class ProgressBuffer:
                 self._loading(event.stage, event.loading)
                 return
             self.sums.add(event)
+            if time.monotonic() - self.sent >= SEND_SECONDS:
+                self._send()
+
+    def pace(self, index: int, more: Pace) -> None:
+        """Add what a segment's worker is through with; it goes with the events."""
+        with self.lock:
+            self.sums.add_pace(index, more)
             if time.monotonic() - self.sent >= SEND_SECONDS:
                 self._send()
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from curate.pipeline import Segment, Step
 from curate.run.activity import Activity, Crew, Rates, StageLine, stage_lines
+from curate.run.pace import Pace
 from curate.run.spec import RunSpec
 from curate.stages import SAMPLE_STAGE, SOURCE_NAME
 
@@ -52,15 +53,19 @@ class StageTotals:
 
 @dataclass(slots=True)
 class Totals:
-    """Sums of progress events by stage id."""
+    """Sums of progress events by stage id, and of paces by index of the segment."""
 
     stages: dict[str, StageTotals] = field(default_factory=dict)
+    paces: dict[int, Pace] = field(default_factory=dict)
 
     def add(self, event: ProgressEvent) -> None:
         each = self.stages.setdefault(event.stage, StageTotals())
         each.rows += event.rows
         each.errors += event.errors
         each.seconds += event.seconds
+
+    def add_pace(self, index: int, more: Pace) -> None:
+        self.paces[index] = self.paces.get(index, Pace()) + more
 
     def counts(self, steps: Sequence[Step]) -> dict[str, Any]:
         """Return rows, errors and seconds as the manifest records them: by the labels of the stages."""

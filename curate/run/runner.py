@@ -1,7 +1,7 @@
 """Run a pipeline: check, plan, measure, decide, record."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from curate.dataset.manifest import Manifest, code_digest, describe_stages, finished_last, new_run_id, save
+from curate.dataset.manifest import Manifest, code_digest, describe_stages, finished_last, new_run_id, placements, save
 from curate.errors import PlanError
 from curate.run.commit import commit_finished
 from curate.run.local import run_local
@@ -51,20 +51,20 @@ def run(request: RunRequest, console: Console | None = None) -> Manifest:
     with lock_dataset(store, console.print) as name:
         if not finished_last(store):
             remove_orphans(store)
-        plan = _plan(request, shards, count_new=False)
+        plan, earlier = _plan(request, shards, count_new=False), placements(store)
         manifest = _manifest(request, plan)
         plan = replace(plan, spec=replace(plan.spec, token=name(manifest.id), code=manifest.code))
         save(store, manifest, [each.shard for each in plan.shards])
-        counts: dict[str, Any] = {}
+        counts: dict[str, Any] = {"measured": {}}
         try:
-            counts = _work(plan, request, console)
+            counts = _work(plan, request, console, earlier)
         except BaseException as error:
             manifest.status = f"stopped: {type(error).__name__}: {error}"[:1000]
             raise
         else:
             manifest.status = "finished"
         finally:
-            manifest.counts = {"shards": len(plan.shards), "shards_worked": len(plan.unfinished), "measured": counts}
+            manifest.counts = {"shards": len(plan.shards), "shards_worked": len(plan.unfinished), **counts}
             manifest.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
             manifest.seconds = round(time.monotonic() - started, 2)
             save(store, manifest)
@@ -96,19 +96,20 @@ def _plan(request: RunRequest, shards: list[Shard], count_new: bool) -> Plan:
     return make_plan(replace(spec, run_id=run_id), shards, count_new)
 
 
-def _work(plan: Plan, request: RunRequest, console: Console) -> dict[str, Any]:
-    """Measure and commit what the plan lacks; return rows, errors and seconds by stage."""
+def _work(plan: Plan, request: RunRequest, console: Console, earlier: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Measure and commit what the plan lacks; return `measured`: rows, errors and seconds by stage, and `placement`."""
     if not plan.needs_workers:
         left = {shard.name for shard in commit_finished(plan.spec, plan.unfinished)}
         if not left:
-            return {}
+            return {"measured": {}}
         plan = replace(plan, shards=[each for each in plan.shards if each.shard.name in left])
     fetch_missing(request.pipeline, request.recipe, _teller(console))
     if request.local:
-        return run_local(plan, console)
+        return {"measured": run_local(plan, console)}
     from curate.run.ray_plan import run_on_ray
 
-    return run_on_ray(plan, request.address, console, request.wait_for_nodes)
+    done = run_on_ray(plan, request.address, console, request.wait_for_nodes, earlier)
+    return {"measured": done.measured, "placement": done.placement}
 
 
 def _manifest(request: RunRequest, plan: Plan) -> Manifest:

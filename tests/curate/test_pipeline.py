@@ -46,6 +46,32 @@ def test_segments_change_with_the_engine_and_filters_stay_before_it():
     assert (first.engine, second.engine) == (None, STILL)
 
 
+def kinds(*stages):
+    return [(each.kind, len(each.stages)) for each in Pipeline(stages).segments()]
+
+
+def test_segments_are_cut_by_what_workers_hold_whatever_the_machine():
+    cpu, gpu = Brightness(), Brightness(resources=Resources(gpus="auto"))
+    text, writer = TextLength(), Writer(adds_name="a")
+    assert kinds(cpu, cpu) == [("cpu", 2)]
+    assert kinds(cpu, gpu, gpu, cpu) == [("cpu", 1), ("gpu", 2), ("cpu", 1)]
+    assert kinds(cpu, Brightness(resources=Resources(gpus=0.25))) == [("cpu", 1), ("gpu", 1)]
+    assert kinds(gpu, writer) == [("gpu", 1), ("engine", 1)]
+    assert kinds(writer, cpu) == [("engine", 1), ("cpu", 1)]
+    assert kinds(text, writer) == [("cpu", 1), ("engine", 1)]
+    assert kinds() == [("cpu", 0)]
+
+
+def test_an_expert_of_texts_alone_starts_no_segment_behind_a_model_and_nothing_parts_an_engine():
+    cpu, gpu = Brightness(), Brightness(resources=Resources(gpus=1))
+    text, writer, other = TextLength(), Writer(adds_name="a"), Writer(adds_name="a", engine=FakeEngine(str, "other"))
+    assert kinds(gpu, text, gpu) == [("gpu", 3)]
+    assert kinds(text, gpu) == [("gpu", 2)]
+    assert kinds(writer, text) == [("engine", 2)]
+    assert kinds(writer, cpu, gpu, writer) == [("engine", 4)]
+    assert kinds(writer, other) == [("engine", 1), ("engine", 1)]
+
+
 def test_a_pipeline_of_filters_and_an_empty_one_have_one_segment():
     assert len(Pipeline([AtLeast("alt_text", 1)]).segments()) == 1
     assert len(Pipeline([]).segments()) == 1

@@ -13,7 +13,7 @@ from rich.console import Console
 from curate.dataset.manifest import code_digest, latest
 from curate.errors import CurateError
 from curate.pipeline import Pipeline
-from curate.run.ray_plan import check_code
+from curate.run.ray_worker import check_code
 from curate.run.runner import RunRequest, run
 from curate.storage.store import Store
 from faults.kills import World, count, play

@@ -44,16 +44,21 @@ def stage(kind, *assignments):
     return next((each for each in pipeline.stages if isinstance(each, kind)), None)
 
 
-def test_perception_is_one_segment_and_all_that_writes_and_checks_another():
+def test_what_sits_on_cpus_on_gpus_and_in_the_writer_are_segments_of_their_own():
     pipeline, _ = build(find_recipe("densefusion"), [])
-    perception, writing = pipeline.segments()
-    assert perception.engine is None
-    assert [type(each).__name__ for each in writing.experts] == [
+    *perception, writing = pipeline.segments()
+    assert {each.kind for each in perception} == {"cpu", "gpu"}
+    assert all(("Ocr" in map(_name, each.experts)) <= (each.kind == "cpu") for each in perception)
+    assert [_name(each) for each in writing.experts] == [
         "DenseCaption",
         "VerifyObjects",
         "RepairCaption",
         "CaptionEvidence",
     ]
+
+
+def _name(expert):
+    return type(expert).__name__
 
 
 def test_boxes_are_written_as_the_family_of_the_model_wants_them():

@@ -69,8 +69,7 @@ class Lexicon:
     parents: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
-        table = repr((self.labels, self.ignored, self.adjectives, *filter(None, (self.parents,)))).encode()
-        return f"Lexicon({self.name!r}, blake2b={hashlib.blake2b(table, digest_size=8).hexdigest()})"
+        return f"Lexicon({self.name!r}, blake2b={self._digest})"
 
     def __hash__(self) -> int:
         return hash((self.name, len(self.labels)))
@@ -78,6 +77,11 @@ class Lexicon:
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields alone: what was worked out of them is not sent."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        table = repr((self.labels, self.ignored, self.adjectives, *filter(None, (self.parents,)))).encode()
+        return hashlib.blake2b(table, digest_size=8).hexdigest()
 
     @functools.cached_property
     def _forms(self) -> dict[tuple[str, ...], Form]:
