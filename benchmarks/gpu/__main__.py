@@ -31,6 +31,7 @@ from benchmarks.gpu.step import SCALES, Step
 __all__ = ["main", "run", "wait"]
 
 PAGE = Path("docs/benchmarks.md")
+ENDING_SECONDS = 10.0  # for what was killed to be gone
 LAST_LINES = 8  # of what a failed step printed
 
 
@@ -106,6 +107,7 @@ def wait(child: psutil.Popen, seconds: int) -> str:
             except psutil.Error:
                 continue
         child.wait()
+        psutil.wait_procs(list(started.values()), timeout=ENDING_SECONDS)
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

@@ -65,12 +65,12 @@ def test_a_step_that_fails_says_why_and_keeps_what_it_measured(out):
 
 def test_a_process_out_of_time_is_ended_with_all_that_it_started():
     parent = psutil.Popen(["sh", "-c", "setsid sleep 600 & echo $!; wait"], stdout=subprocess.PIPE, text=True)
-    child = psutil.Process(int(parent.stdout.readline()))
+    with parent.stdout as printed:
+        child = psutil.Process(int(printed.readline()))
 
     assert wait(parent, 3) == "out of time: 3 s"
     assert not parent.is_running()
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
-    parent.stdout.close()
 
 
 @pytest.mark.timeout(180)
