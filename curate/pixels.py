@@ -43,7 +43,7 @@ MAX_EXIF_BYTES: Final = 4 << 20  # PIL takes quadratic time to collect it: 24 s 
 MAX_SEGMENTS: Final = 10_000  # of a JPEG before its scan, and bytes between them; PIL reads each on its own
 MAX_FRAMES: Final = 10_000  # of a TIFF; PIL takes quadratic time to count them
 ORIENTATION: Final = 274  # EXIF tag
-DCT_EIGHTHS: Final = (1, 2, 3, 4)  # at 5/8 to 7/8 libjpeg-turbo takes longer than for the whole image: ADR 0008
+DCT_EIGHTHS: Final = (1, 2, 3, 4)  # 5/8 to 7/8 take longer than the whole image: ADR 0008
 
 # PIL's classes are used directly: Image.open() would try more formats and warn about large headers.
 READERS: Final[dict[str, Any]] = {
@@ -157,9 +157,8 @@ def probe(payload: bytes) -> Header:
 def decode(payload: bytes, side: int, *, luma: bool = False) -> Pixels:
     """Decode the first frame to upright RGB uint8[h, w, 3], or with `luma` to uint8[h, w]; writable and contiguous.
 
-    `side` is the shortest side in px that must be kept: larger images may come back smaller (JPEG by the smallest
-    DCT scale of 1/8 to 4/8, others and what is left by whole-number box averages) but never below it; 0 keeps the
-    original size.
+    `side` is the shortest side in px that must be kept, 0 all: larger images may come back smaller (JPEG by the
+    smallest DCT scale of 1/8 to 4/8, others and what is left by whole-number box averages) but never below it.
     Alpha is laid over white; 16-bit samples keep their high byte; CMYK goes through PIL's plain conversion.
     Raises SampleError: image_undecodable, image_truncated, image_too_large or image_unsupported.
     """
@@ -186,9 +185,7 @@ def decode_each(payload: bytes, asked: Sequence[tuple[int, bool]]) -> list[Pixel
             each = [_shrink(whole, side) for side, _ in asked]
     except BROKEN as error:
         raise _decode_error(error, kind) from error
-    return [
-        _upright(_luma(pixels) if luma else pixels, orientation) for pixels, (_, luma) in zip(each, asked, strict=True)
-    ]
+    return [_upright(_luma(p) if luma else p, orientation) for p, (_, luma) in zip(each, asked, strict=True)]
 
 
 def extent(payload: bytes) -> Extent:
@@ -282,8 +279,8 @@ def _pages(image: Any) -> int:
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE_PX:
-        limit = f"the limits are {MAX_PIXELS} pixels and {MAX_SIDE_PX} px a side"
-        raise SampleError("image_too_large", f"the header says {width} x {height} px; {limit}")
+        most = f"the limits are {MAX_PIXELS} pixels and {MAX_SIDE_PX} px a side"
+        raise SampleError("image_too_large", f"the header says {width} x {height} px; {most}")
 
 
 def _unsupported(payload: bytes) -> SampleError:
@@ -387,8 +384,7 @@ def _luma(pixels: Pixels) -> Pixels:
 
 
 def _shrink(image: Any, side: int) -> Pixels:
-    surplus = _surplus(image.size, side)
-    return np.array(image.reduce(surplus) if surplus > 1 else image)
+    return np.array(image.reduce(surplus) if (surplus := _surplus(image.size, side)) > 1 else image)
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
