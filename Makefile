@@ -9,7 +9,7 @@ OUT ?= out
 # Two processes; a file's tests stay together, since they share what takes long to start.
 TWO := -n 2 --dist loadfile
 
-.PHONY: setup check test golden recipes coverage test-slow quickstart evaluate evaluate-captions faults bench docs lock clean
+.PHONY: setup check test golden recipes coverage test-slow quickstart evaluate evaluate-captions faults bench gpu gpu-dry docs lock clean
 
 setup: $(READY)
 
@@ -74,6 +74,17 @@ faults: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run
+
+# What only a GPU can tell; without one a dry run with tiny models on the CPU, which says so. A step that is done under
+# GPU_OUT is not run again. GPU_OPTIONS may be --publish, --only STEP, --work DIR: python -m benchmarks.gpu --help.
+GPU_OUT ?= $(OUT)/bench/gpu
+gpu: $(READY)
+	$(BIN)/python -m benchmarks.gpu --out $(GPU_OUT) $(GPU_OPTIONS)
+
+# The same steps at the smallest scale, all anew: does the benchmark work?
+gpu-dry: $(READY)
+	rm -rf $(OUT)/bench/gpu-dry
+	$(BIN)/python -m benchmarks.gpu --out $(OUT)/bench/gpu-dry --scale nano --jobs 2 $(GPU_OPTIONS)
 
 docs: $(READY)
 	$(BIN)/python -m schemas.document docs/data-format.md

@@ -2,9 +2,7 @@
 
 Both engines run in this process, the one that works has both cores. Bare vLLM gets decoded images at their final
 size; Curate starts from the tar, and decodes, resizes, guards the text and commits its columns on the way.
-
-Another model, on a GPU that holds both engines: `python -m benchmarks.captions --model FOLDER --gpu-share 0.45
---side-px 448 --tokens 200`.
+On a GPU: `make gpu`.
 """
 
 import argparse
@@ -13,7 +11,6 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,15 +22,13 @@ from PIL import Image
 
 from benchmarks.contest import print_table
 from benchmarks.data import BENCH
+from benchmarks.segment import load
 from curate.captions.prompting.hints import Hints
 from curate.captions.viewing.pixel_budget import fit_budget
-from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB, Vllm, engine_arguments
+from curate.engines.vllm_engine import CPU_CACHE_GIB, GIB, engine_arguments
 from curate.experts.dense_caption import DenseCaption
-from curate.models.weights import Weights
 from curate.pipeline import Pipeline
 from curate.pixels import decode
-from curate.run.runner import RunRequest, prepare
-from curate.run.worker import Worker
 from curate.sources import scan
 from curate.sources.shard import Shard
 from nano.shards.make import draw_clean, scene_seed, write_shards
@@ -51,17 +46,11 @@ Result = tuple[float, float, int]
 
 @dataclass(frozen=True)
 class Setting:
-    """The model and its work; `gpu_share` is what each of the two engines may take of a GPU, 0 means the CPU."""
+    """The model and its work."""
 
     model: str = "nano/vlm"
     side_px: int = 336
     tokens: int = 64
-    gpu_share: float = 0.0
-
-    def engine(self) -> Vllm:
-        if not self.gpu_share:
-            return vllm(self.model)
-        return Vllm(Weights(self.model), dtype="bfloat16", gpu_memory_utilization=self.gpu_share)
 
 
 def main(rounds: int = ROUNDS, setting: Setting = Setting()) -> None:
@@ -128,7 +117,7 @@ def tars() -> list[Path]:
 def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
     """Return Curate's caption segment: one worker with two shards in flight, as a Ray actor runs it."""
     expert = DenseCaption(
-        setting.engine(),
+        vllm(setting.model),
         prompt=DESCRIBE,
         hints=Hints(blocks=()),
         longest_side_px=setting.side_px,
@@ -137,14 +126,7 @@ def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
     expert.engine.start()
 
     def run(number: int) -> tuple[float, int]:
-        order = RunRequest(Pipeline([expert]), [str(path) for path in paths], str(OUT / f"round-{number}"))
-        plan = prepare(order, count_new=False)
-        worker = Worker(plan.spec, 0, lambda event: None)
-        worker.runner.scorers.get(plan.spec.steps[0], expert)
-        start = time.perf_counter()
-        with ThreadPoolExecutor(expert.resources.shards) as threads:
-            list(threads.map(worker.measure, plan.unfinished))
-        seconds = time.perf_counter() - start
+        seconds = load(Pipeline([expert]), paths, OUT / f"round-{number}").measure()
         cells = OUT.glob(f"round-{number}/columns/dense_caption-*/*.parquet")
         tokens = sum(pc.sum(pq.read_table(path)["caption_completion_tokens"]).as_py() for path in cells)
         return seconds, tokens
@@ -154,7 +136,7 @@ def caption_stage(paths: list[Path], setting: Setting) -> Contestant:
 
 def bare_chat(paths: list[Path], setting: Setting) -> Contestant:
     """Return the plain use of vLLM: all messages made beforehand, one call."""
-    engine = setting.engine()
+    engine = vllm(setting.model)
     engine.start()  # its settings hold for the whole process
     from vllm import LLM, SamplingParams
 
@@ -164,8 +146,7 @@ def bare_chat(paths: list[Path], setting: Setting) -> Contestant:
         max_model_len=engine.max_model_len,
         max_num_seqs=engine.max_num_seqs,
         enforce_eager=engine_arguments(engine).enforce_eager,
-        gpu_memory_utilization=engine.memory_frac,
-        kv_cache_memory_bytes=None if setting.gpu_share else int(CPU_CACHE_GIB * GIB),
+        kv_cache_memory_bytes=int(CPU_CACHE_GIB * GIB),
         limit_mm_per_prompt={"image": 1, "video": 0},
         mm_processor_cache_gb=0,
     )
@@ -199,6 +180,5 @@ if __name__ == "__main__":
     parser.add_argument("--model", default=Setting.model)
     parser.add_argument("--side-px", type=int, default=Setting.side_px)
     parser.add_argument("--tokens", type=int, default=Setting.tokens)
-    parser.add_argument("--gpu-share", type=float, default=Setting.gpu_share)
     given = parser.parse_args()
-    main(given.rounds, Setting(given.model, given.side_px, given.tokens, given.gpu_share))
+    main(given.rounds, Setting(given.model, given.side_px, given.tokens))

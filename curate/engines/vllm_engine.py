@@ -17,7 +17,7 @@ from curate.engines.gpu_memory import engine_memory, gpu_bytes, missing_memory, 
 from curate.engines.kill_with_parent import kill_with_parent
 from curate.engines.live import live
 from curate.engines.vllm_process import event_loop, plugins
-from curate.engines.vllm_request import completion, one_line, render, sampling
+from curate.engines.vllm_request import completion, one_line, refusals, render, sampling
 from curate.errors import EngineError, PlanError, SampleError
 from curate.models.chat_models import ChatFacts, chat_facts
 from curate.models.checkpoints import check_chat_model
@@ -176,7 +176,6 @@ class _Running:
         return future
 
     async def _answer(self, request: Request, prompt: Any, start: float) -> Completion:
-        from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
         request_id = f"{next(self.numbers)}-{request.id}"
@@ -189,7 +188,7 @@ class _Running:
                 f"the vLLM engine of {self.name} died, its own log says why; if memory ran out, lower max_num_seqs "
                 "or gpu_memory_utilization and run again"
             ) from dead
-        except (VLLMClientError, EngineGenerateError, ValueError) as refusal:
+        except refusals("VLLMClientError", EngineGenerateError) as refusal:
             error = SampleError("engine_rejected", one_line(refusal.__cause__ or refusal))
             return Completion("", None, 0, 0, time.perf_counter() - start, error)
         return completion(output, request, time.perf_counter() - start, self.facts.thinking)
@@ -237,18 +236,18 @@ def _start(config: Vllm) -> Any:
     }
     for name, value in settings.items():
         os.environ.setdefault(name, value)  # read when vLLM is imported, here and in its processes
-    from vllm.exceptions import VLLMError
     from vllm.platforms import current_platform
+
+    # Its kernels are Triton's: on a CPU they end the engine. Some modules read it once, when they are imported.
+    os.environ["VLLM_BATCH_INVARIANT"] = str(int(config.deterministic and not current_platform.is_cpu()))
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    # Its kernels are Triton's: on a CPU they end the engine. Read by the engine's process, which starts below.
-    os.environ["VLLM_BATCH_INVARIANT"] = str(int(config.deterministic and not current_platform.is_cpu()))
     if lacking := _lacks_here(config, current_platform.is_cpu()):
         raise EngineError(f"vLLM cannot start {config.name}: {lacking}")
     arguments = engine_arguments(config)
     try:
         return AsyncLLM.from_engine_args(arguments)
-    except (RuntimeError, ValueError, OSError, VLLMError) as error:
+    except refusals("VLLMError", RuntimeError, OSError) as error:
         raise EngineError(f"vLLM cannot start {config.name}: {one_line(error)}") from error
 
 

@@ -7,7 +7,7 @@ from curate.engines.engine import Completion, Request
 from curate.errors import SampleError
 from curate.models.chat_models import ChatFacts, Thinking, without_thoughts
 
-__all__ = ["completion", "messages", "one_line", "render", "sampling"]
+__all__ = ["completion", "messages", "one_line", "refusals", "render", "sampling"]
 
 
 def messages(request: Request) -> list[dict[str, Any]]:
@@ -27,7 +27,6 @@ def render(renderer: Any, request: Request, facts: ChatFacts) -> Any:
     What `facts.template` says is told to the chat template. One call at a time, as vLLM's processor asks. Raises
     SampleError if the model cannot take the request.
     """
-    from vllm.exceptions import VLLMClientError
     from vllm.renderers import ChatParams
 
     template = {"add_generation_prompt": True, "continue_final_message": False, "tools": None, "tokenize": False}
@@ -35,7 +34,7 @@ def render(renderer: Any, request: Request, facts: ChatFacts) -> Any:
     tokens = renderer.default_chat_tok_params.with_kwargs(add_special_tokens=False)
     try:
         _, (prompt,) = renderer.render_chat([messages(request)], params, tokens)
-    except (VLLMClientError, ValueError) as error:
+    except refusals("VLLMClientError") as error:
         raise SampleError("engine_rejected", one_line(error)) from error
     return prompt
 
@@ -72,6 +71,17 @@ def completion(output: Any, request: Request, seconds: float, thinking: Thinking
         seconds,
         confidence=math.exp(logprob) if request.choices and logprob is not None else None,
     )
+
+
+def refusals(name: str, *others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return ValueError, what vLLM itself calls `name`, and others, for an `except`.
+
+    vLLM 0.24, the last release for torch 2.11, has no such class: what it raises then is a ValueError.
+    """
+    from vllm import exceptions
+
+    own: type[Exception] | None = getattr(exceptions, name, None)
+    return (ValueError, *others) if own is None else (ValueError, own, *others)
 
 
 def one_line(error: BaseException) -> str:

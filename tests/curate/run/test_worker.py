@@ -1,12 +1,16 @@
 """Cells are measured once: they are reused, a lower threshold adds what it keeps, failures can be retried."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from curate.captions.prompting.hints import Hints
+from curate.engines.fake import FakeEngine
 from curate.errors import CurateError
+from curate.experts.dense_caption import DenseCaption
 from curate.inspect.funnel import funnel
 from curate.pipeline import Pipeline
 from curate.run.chunk_source import cuts, next_samples
@@ -16,7 +20,7 @@ from curate.run.runner import run
 from curate.run.spec import RunRequest, RunSpec
 from curate.run.worker import Worker
 from curate.sources import SourceSample, find_shards
-from curate.stages import SAMPLE_STAGE, stage_id
+from curate.stages import SAMPLE_STAGE, Resources, stage_id
 from curate.storage.store import Store
 from tests.support.shards import write_shard, write_tar
 from tests.support.stages import AtLeast, Brightness, TextLength
@@ -234,3 +238,15 @@ def test_a_failure_of_one_of_two_stages_of_a_class_is_its_own(tmp_path, shard):
     steps = dict(funnel(Store(request.dataset), manifest))
     assert steps[f"failed in {second.id}"] == 2
     assert f"failed in {first.id}" not in steps
+
+
+def describes(request):
+    return "a grey image"
+
+
+def test_a_worker_whose_engine_got_a_number_for_auto_commits_its_requests_and_cells(tmp_path, shard):
+    engine = FakeEngine(describes, resources=Resources(gpus="auto"))
+    plan = replace(spec(tmp_path, Brightness(), DenseCaption(engine, hints=Hints(blocks=()))), gpus=(0.0, 0.5))
+
+    assert measure(plan, shard)["dropped_by"] == [None] * len(TEXTS)
+    assert len(list((tmp_path / "out" / "runs").glob("*.requests/1-*.parquet"))) == 1
