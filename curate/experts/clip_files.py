@@ -1,6 +1,7 @@
 """Find the files of an open_clip model: its config, the repository of its weights, that of its tokenizer."""
 
 import functools
+import hashlib
 import importlib.util
 import json
 from pathlib import Path
@@ -98,8 +99,9 @@ def with_local_texts(architecture: Weights) -> Path | None:
                 content["text_cfg"][key] = str(needed.weights.path())
     digest = "-".join(needed.weights.revision[:12] for needed in texts)
     text = json.dumps(content, indent=1)
+    content_digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     folder = cached(
-        f"clip/{config.stem}-{digest}-{abs(hash(text)):x}", functools.partial(_write, name=config.name, text=text)
+        f"clip/{config.stem}-{digest}-{content_digest}", functools.partial(_write, name=config.name, text=text)
     )
     return folder / config.name
 

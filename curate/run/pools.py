@@ -236,6 +236,9 @@ def _asked(member: Member) -> list[Any]:
 
 
 def last_line(error: BaseException) -> str:
-    """Return the last line of an error's text that says something."""
+    """Return what went wrong in a worker, in one line: the exception that Ray carries, else the end of its own text."""
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, Exception):
+        return " ".join(f"{type(cause).__name__}: {cause}".split())[:500]
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

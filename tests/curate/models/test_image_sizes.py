@@ -12,6 +12,7 @@ from curate.models.chat_models import FAMILIES, UNKNOWN
 from curate.models.image_sizes import (
     AnyResolution,
     Filled,
+    Fixed,
     ImageSizes,
     Patches,
     RowPatches,
@@ -129,6 +130,17 @@ def test_what_is_fitted_has_its_longest_side_within_the_budget(width, height, fa
     rule = RULES[family]
     size = fitted(rule, width, height, longest)
     assert max(size) <= longest or rule.tokens(*size) <= math.ceil(rule.min_pixels / rule.unit_px**2) + 4
+
+
+@given(SIDE, SIDE, st.sampled_from(sorted(RULES)))
+def test_more_pixels_never_cost_fewer_tokens_of_a_larger_budget(width, height, family):
+    rule = RULES[family]
+    if isinstance(rule, Patches | RowPatches | Fixed):
+        sizes = [fitted(rule, width, height, longest) for longest in (336, 672, 1344)]
+        if sizes[0][0] * sizes[0][1] <= 2 * getattr(rule, "min_pixels", 0):  # enlarged again: rounding decides
+            return
+        costs = [rule.tokens(*size) for size in sizes]
+        assert costs == sorted(costs)
 
 
 def test_every_family_has_a_rule():

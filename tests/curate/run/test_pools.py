@@ -16,7 +16,7 @@ from curate.errors import CurateError
 from curate.pipeline import Pipeline
 from curate.run.cluster import read_nodes
 from curate.run.placement import Placement
-from curate.run.pools import Pool, Pools
+from curate.run.pools import Pool, Pools, last_line
 from curate.run.ray_worker import ShardOutcome
 from curate.run.runner import RunRequest, run
 from curate.sources.shard import Shard
@@ -149,3 +149,13 @@ def test_a_pool_may_have_no_worker_until_the_one_before_is_through(tmp_path):
 def test_workers_that_cannot_start_stop_the_run_with_their_reason(tmp_path):
     with pytest.raises(CurateError, match=r"a worker failed as it started: .*no such weights"):
         list(pools(tmp_path, lambda pools: (1, 0), broken=True).run([shard("calm")]))
+
+
+def test_a_failure_is_told_by_what_was_raised_not_by_rays_advice():
+    @ray.remote(max_retries=0)
+    def fail():
+        raise KeyError("no such segment")
+
+    with pytest.raises(ray.exceptions.RayTaskError) as raised:
+        ray.get(fail.remote())
+    assert last_line(raised.value) == "KeyError: 'no such segment'"
