@@ -28,6 +28,7 @@ from curate.models.extras import check_extra, load_extra
 from curate.models.known import clip_revision, pinned_revision
 from curate.models.loading import loading
 from curate.models.needed import Needed
+from curate.models.shared import share_weights
 from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from schemas.clip import CLIP
@@ -157,6 +158,8 @@ def _load_model(expert: Clip) -> tuple[Any, str]:
         model = open_clip.create_model(
             expert.name(), weights, precision=precision, device=device, force_preprocess_cfg=preprocess
         )
+    if device == "cpu":
+        share_weights(model, f"{expert!r} {open_clip.__version__} {precision}", "clip")
     return model.eval(), device
 
 
