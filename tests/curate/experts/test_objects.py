@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -82,10 +84,18 @@ def test_a_result_does_not_depend_on_its_batch(score, drawn):
 
 
 @pytest.mark.models
-def test_settings_stay_in_the_cache_and_no_usage_is_sent(score):
-    ultralytics = pytest.importorskip("ultralytics")
-    assert ultralytics.settings["sync"] is False
-    assert str(ultralytics.settings.file).startswith(os.environ["YOLO_CONFIG_DIR"])
+def test_settings_stay_in_the_cache_and_no_usage_is_sent(tmp_path):
+    load = "from tests.curate.experts.test_objects import NANO; NANO.load(); import ultralytics as u; "
+    tell = "print(u.settings['sync'], u.settings.file)"
+    environment = {**os.environ, "CURATE_CACHE": str(tmp_path), "PYTHONPATH": "."}
+    environment.pop("YOLO_CONFIG_DIR", None)
+    done = subprocess.run(
+        [sys.executable, "-c", load + tell], env=environment, capture_output=True, text=True, check=True
+    )
+    sync, file = done.stdout.split()[-2:]
+
+    assert sync == "False"
+    assert file.startswith(str(tmp_path))
 
 
 def box(x0, y0, x1, y1, label="a", score=0.5):
