@@ -3,12 +3,12 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.experts.detections import Detector, choose, without_doubles
+from curate.experts.detections import Detector, a_few_at_once, choose, without_doubles
 from curate.experts.detector_files import check_detector, is_transformers, needed
 from curate.models.checkpoints import ultralytics_weights
 from curate.models.device import torch_device
@@ -20,10 +20,6 @@ from schemas.objects import OBJECTS
 from schemas.prefix import check_prefix, prefixed, repr_without_defaults
 
 __all__ = ["Objects"]
-
-# Images that a model sees at once, whatever a batch holds: of 16 yolo11x has 2.7 GiB of live tensors, of 64 it has 10.8
-# (counted by torch on its meta device, float32, 640 px).
-AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True)
@@ -90,8 +86,7 @@ class Objects:
         (column,) = self.adds.names
 
         def measure(batch: Batch) -> Measurement:
-            parts = [batch.images[i : i + AT_ONCE] for i in range(0, len(batch), AT_ONCE)]
-            found = [one for part in parts for one in detector(part)]
+            found = [one for part in a_few_at_once(batch.images) for one in detector(part)]
             kept = [choose(without_doubles(one, self.max_overlap), self.max_objects) for one in found]
             return Measurement({column: [[each.row() for each in one] for one in kept]})
 

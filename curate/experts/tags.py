@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from curate.errors import PlanError
+from curate.experts.detections import a_few_at_once
 from curate.experts.detector_files import check_detector, is_transformers, needed
-from curate.experts.text_prompts import IMAGES_AT_ONCE, Found
+from curate.experts.text_prompts import Found
 from curate.models.device import torch_device
 from curate.models.extras import load_extra
 from curate.models.needed import Needed
@@ -88,8 +89,7 @@ class Tags:
         (column,) = self.adds.names
 
         def measure(batch: Batch) -> Measurement:
-            starts = range(0, len(batch), IMAGES_AT_ONCE)
-            found = chain.from_iterable(model.detect(batch.images[i : i + IMAGES_AT_ONCE]) for i in starts)
+            found = chain.from_iterable(map(model.detect, a_few_at_once(batch.images)))
             return Measurement({column: [self._best(answers, vocabulary) for answers in found]})
 
         return measure

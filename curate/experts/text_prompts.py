@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from curate.captions.boxes import Box
-from curate.experts.detections import Detection
+from curate.experts.detections import Detection, a_few_at_once
 from curate.stages import Pixels
 
-__all__ = ["IMAGES_AT_ONCE", "Asking", "Found", "OpenSetModel"]
+__all__ = ["Asking", "Found", "OpenSetModel"]
 
 TOGETHER: Final = 32  # names that are encoded at once, always as many: a kernel for fewer may round differently
-IMAGES_AT_ONCE: Final = 16  # bounds the memory of a forward pass, whatever the rows of a batch
 KEPT: Final = 20_000  # vectors in memory, 40 MB at 512 numbers
 
 
@@ -53,8 +52,7 @@ class Asking:
         self._remember(list(dict.fromkeys(name for own in names for name in own)))
         asked = [i for i, own in enumerate(names) if own]
         found: list[list[Detection]] = [[] for _ in images]
-        for start in range(0, len(asked), IMAGES_AT_ONCE):
-            rows = asked[start : start + IMAGES_AT_ONCE]
+        for rows in a_few_at_once(asked):
             answers = self.model.detect([images[i] for i in rows], self._queries([names[i] for i in rows]))
             for i, each in zip(rows, answers, strict=True):
                 boxes = [_detection(answer, names[i]) for answer in each if answer.name < len(names[i])]

@@ -45,7 +45,7 @@ class ChunkRunner:
         decoded them already.
         """
         if images is None:
-            images = DecodedImages(chunk.payloads, (), self.decoders)
+            images = DecodedImages(chunk.payloads, self.decoders)
         measured = Measured(chunk.sample)
         for i, step in enumerate(self.steps):
             if isinstance(step.stage, Expert):

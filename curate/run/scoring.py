@@ -27,14 +27,14 @@ class DecodedImages:
     """The images of one chunk, decoded when an expert first asks, each at the size that this expert asks for.
 
     So no value depends on which experts stand beside. Experts whose sizes come to the same pixels share them. `asked`
-    are the (shortest side, luma) of all experts of the segment, in order: an image that is no JPEG is unpacked once
+    are the (shortest side, luma) of the experts still to come, see `release`: an image that is no JPEG is unpacked once
     for all of them. `given` are images that were decoded before; they go to every expert as they are.
     """
 
     payloads: Sequence[Payload]
-    asked: Sequence[tuple[int, bool]] = ()
     decoders: ThreadPoolExecutor | None = None
     given: Mapping[int, Pixels | SampleError] = field(default_factory=dict)
+    asked: Sequence[tuple[int, bool]] = field(init=False, default=())
     decoded: dict[int, dict[Cut, Pixels]] = field(default_factory=dict)
     extents: dict[int, Extent] = field(default_factory=dict)
     broken: dict[int, SampleError] = field(default_factory=dict)
