@@ -9,32 +9,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from nano.train.vlm_model import SPECIAL, TEMPLATE
+
 __all__ = ["write_chat_model"]
 
 HIDDEN: Final = 256
 HEAD_DIM: Final = 64
-SPECIAL: Final = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|vision_pad|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
 END: Final = "<|im_end|>"
 ANSWERS: Final = {END: 1.0, "yes": 0.9, "5": 0.8, '"': 0.7, "]": 0.6, "}": 0.5, ",": 0.4}
 """How much it wants each at the start and after a token that it does not know: of guided answers the first allowed.
 
 At the start a sentence is what it wants most, so a guided yes has a probability of about a tenth of the vocabulary's.
 """
-TEMPLATE: Final = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['content'] is string %}{{ m['content'] }}"
-    "{% else %}{% for c in m['content'] %}{% if c['type'] == 'image' or 'image' in c or 'image_url' in c %}"
-    "<|vision_start|><|image_pad|><|vision_end|>{% elif 'text' in c %}{{ c['text'] }}{% endif %}{% endfor %}"
-    "{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 SENTENCES: Final = (
     "A tall person walks one brown dog between two old trees while soft clouds drift over green hills under the bright "
     "evening sky, with flowers along its narrow stone path.",
