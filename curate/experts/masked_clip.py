@@ -32,7 +32,7 @@ class MaskedClip:
     Source: T-MARS (Maini et al. 2023, arXiv 2307.03132), which keeps the highest scores of the pool; the fill is ours.
     """
 
-    clip: Clip = Clip()
+    clip: Clip = field(default=Clip())
     boxes: str = "text_boxes"
     margin: float = 0.1
     version: ClassVar[int] = 1
@@ -100,8 +100,8 @@ class _Proof:
         (score,) = _cosines(towers, [(batch.images[at], rows[at])])
         if abs(score - rows[at][self.column]) > SAME:
             raise ContractError(
-                f"MaskedClip: {self.column} of {rows[at]['uid']} is {rows[at][self.column]:.3f}, but its own model gives "
-                f"{score:.3f}; give it the same Clip as the stage that measured {self.column}"
+                f"MaskedClip: {self.column} of {rows[at]['uid']} is {rows[at][self.column]:.3f}, but its own model "
+                f"gives {score:.3f}; give it the same Clip as the stage that measured {self.column}"
             )
         self.done.set()
 

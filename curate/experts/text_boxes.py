@@ -27,7 +27,7 @@ __all__ = ["TextBoxes"]
 
 @dataclass(frozen=True)
 class TextBoxes:
-    """Add the boxes of text lines and the area that they cover, by PaddleOCR's detector alone; see `schemas.text_boxes`.
+    """Add the boxes of text lines and the area that they cover, by PaddleOCR's detector; see `schemas.text_boxes`.
 
     It is `Ocr` without reading: for `MaskedClip`, and for filters on the area. `detector` is a PaddleX model folder, a
     hub name, or the ONNX file of the rapidocr wheel (default: PP-OCRv6 small, no network). The image is looked at with
