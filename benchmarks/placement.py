@@ -66,11 +66,9 @@ def main(arguments: list[str] | None = None) -> None:
         return
     print(f"{'job':36} {'bound/s':>8} {'reach':>6} {'by':>8} {'steady':>7} {'whole':>7} {'s':>6} {'load':>5}  workers")
     for job in jobs:
+        about = f"{job.name:36} {job.bound():8.1f} {job.reachable() / job.bound():6.2f}"
         for by in options.by:
-            print(
-                f"{job.name:36} {job.bound():8.1f} {job.reachable() / job.bound():6.2f} {by:>8} {_apart(job, by, options.minutes)}",
-                flush=True,
-            )
+            print(f"{about} {by:>8} {_apart(job, by, options.minutes)}", flush=True)
 
 
 def _apart(job: Job, by: str, minutes: float) -> str:
