@@ -37,7 +37,7 @@ Parameters = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option("--limit", help="Take only the first N samples.")]
 Address = Annotated[str | None, typer.Option("--address", help="Ray cluster, e.g. ray://head:10001 or auto.")]
-FORMATS = "\n".join(f"{name:<15}{sentence}" for name, sentence in known_formats().items())
+FORMATS = "\n".join(f"{name:<16}{sentence}" for name, sentence in known_formats().items())
 Local = Annotated[
     bool, typer.Option("--local", help="Work in this process, without Ray: for debuggers and small inputs.")
 ]
