@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.models.weights import Weights
-from curate.sources.datacomp_subset import check_sorted, contains, metadata_uid, open_subset, uid_pairs
+from curate.sources.datacomp_subset import PAIR, check_sorted, contains, metadata_uid, open_subset, uid_pairs
 from curate.stages import Batch, Measurement, Resources, Scorer
 from schemas.in_subset import IN_SUBSET
 from schemas.prefix import check_prefix, prefixed
@@ -54,7 +54,7 @@ class InSubset:
         self._open()
 
     def load(self) -> Scorer:
-        subset = self._open()
+        subset = self._open() if self.subset else np.empty(0, PAIR)  # without a file `check` has refused to start
         check_sorted(subset, self.subset.where if self.subset else "")
         return partial(_look_up, subset, self.uid, self.adds.names[0])
 
