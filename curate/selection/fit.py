@@ -1,8 +1,8 @@
 """Fit utility and half-life of each bucket to the errors of small training runs.
 
-Source: Goyal et al. 2024 (arXiv 2404.07177) fit by a grid, as they found optimisers unstable, with one scale for all
-buckets and an irreducible error of 0.1. Theirs is random points of one grid; this one is searched in whole and zooms in
-on the best point, so that equal runs give equal buckets.
+Source: Goyal et al. 2024 (arXiv 2404.07177) fit by random points of a grid, as they found optimisers unstable, with one
+scale for all buckets and an irreducible error of 0.1. Here a grid is searched in whole and zooms in on its best point;
+from there damped Gauss-Newton steps go on as long as they help. Equal runs give equal buckets.
 """
 
 import math
@@ -25,8 +25,9 @@ HALF_LIVES: Final = (0.05, 1_000.0)
 FIRST_ERRORS: Final = (0.05, 1e9)  # scale * n / normaliser of the smallest run, at most and at least
 POINTS: Final = 17  # of a grid along each axis
 POINTS_OF_TWO: Final = 9  # where scale and irreducible error are searched together
-ROUNDS: Final = 14
+ROUNDS: Final = 6
 SHRINK: Final = 0.55  # of a grid's width from round to round: neighbours of the best point stay inside
+STEPS: Final = 500  # of the last search, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +86,22 @@ def fit_buckets(measured: Sequence[Measured], law: Law, scale: bool = True, irre
     def loss(point: Sequence[float]) -> float:
         return sum(_fit_one(table, _law(law, point))[0] for table in tables)
 
-    best = _law(law, _zoom(loss, axes))
-    buckets, rms = [], []
-    for each, table in zip(measured, tables, strict=True):
-        squares, utility, half_life = _fit_one(table, best)
-        buckets.append(Bucket(each.name, each.samples, utility, half_life))
-        rms.append(math.sqrt(squares / len(table.errors)))
-    return Fit(tuple(buckets), best, tuple(rms))
+    start = _zoom(loss, axes)
+    fits = [_fit_one(table, _law(law, start)) for table in tables]
+    low, high = _bounds(tables, axes)
+    inside = [*start, *(math.log(-fit[1]) for fit in fits), *(math.log(fit[2]) for fit in fits)]
+    found = _polish(lambda point: _residuals(tables, law, point), np.array(inside), low, high)
+    return _as_fit(measured, tables, law, found)
+
+
+def _as_fit(measured: Sequence[Measured], tables: Sequence["_Table"], law: Law, found: Floats) -> Fit:
+    many, best = len(tables), _law(law, found)
+    utilities, half_lives = -np.exp(found[2 : 2 + many]), np.exp(found[2 + many :])
+    pairs = zip(measured, utilities.tolist(), half_lives.tolist(), strict=True)
+    buckets = tuple(Bucket(each.name, each.samples, b, tau) for each, b, tau in pairs)
+    ends = np.cumsum([len(table.errors) for table in tables])[:-1]
+    parts = np.split(_residuals(tables, law, found), ends)
+    return Fit(buckets, best, tuple(math.sqrt(float(np.square(part).mean())) for part in parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +126,7 @@ class _Table:
         return _Table(np.minimum(seen, bucket.samples), errors, np.log(after / before), bucket.half_life)
 
 
-def _law(law: Law, point: Sequence[float]) -> Law:
+def _law(law: Law, point: Sequence[float] | Floats) -> Law:
     return replace(law, scale=math.exp(point[0]), irreducible_error=float(point[1]))
 
 
@@ -148,6 +158,57 @@ def _predict(b: Floats, log_first: Floats, repeats: Floats, law: Law) -> Floats:
         else:
             predicted = np.exp(b * (log_first + repeats)) + law.irreducible_error
     return predicted
+
+
+def _bounds(tables: Sequence[_Table], axes: Sequence[Sequence[float]]) -> tuple[Floats, Floats]:
+    """Return the bounds of all parameters: the shared ones, then utilities and half-lives as logarithms."""
+    low, high = sorted(math.log(-bound) for bound in UTILITIES)
+    each = [(low, high)] * len(tables)
+    for table in tables:
+        lives = HALF_LIVES if table.half_life is None else (table.half_life,) * 2
+        each.append((math.log(lives[0]), math.log(lives[1])))
+    bounds = np.array([*((axis[0], axis[1]) for axis in axes), *each])
+    return bounds[:, 0], bounds[:, 1]
+
+
+def _residuals(tables: Sequence[_Table], law: Law, point: Floats) -> Floats:
+    """Return float64[m], predicted less measured error of all runs, at a point of all parameters."""
+    shared, many, parts = _law(law, point), len(tables), []
+    for i, table in enumerate(tables):
+        passes = np.arange(1, table.log_ratios.shape[1] + 1, dtype=np.float64)
+        repeats = table.log_ratios @ 0.5 ** (passes / math.exp(point[2 + many + i]))
+        log_first = np.log(shared.scale * table.first / law.normaliser)
+        parts.append(_predict(np.array(-math.exp(point[2 + i])), log_first, repeats, shared) - table.errors)
+    return np.concatenate(parts)
+
+
+def _polish(residuals: Callable[[Floats], Floats], point: Floats, low: Floats, high: Floats) -> Floats:
+    """Return the point that damped Gauss-Newton steps (Levenberg-Marquardt) inside the bounds lead to."""
+    free, damping = np.flatnonzero(high > low), 1e-3
+    error = residuals(point)
+    for _ in range(STEPS):
+        slopes = np.empty((len(error), len(free)))
+        for column, i in enumerate(free):
+            step = np.zeros_like(point)
+            step[i] = 1e-6
+            above, below = np.minimum(point + step, high), np.maximum(point - step, low)
+            slopes[:, column] = (residuals(above) - residuals(below)) / (above[i] - below[i])
+        normal, gradient = slopes.T @ slopes, slopes.T @ error
+        diagonal = damping * (np.diag(normal) + 1e-12)
+        moved = point.copy()
+        moved[free] -= np.linalg.solve(normal + np.diag(diagonal), gradient)
+        moved = np.clip(moved, low, high)
+        new = residuals(moved)
+        if new @ new < error @ error:
+            done = error @ error - new @ new <= 1e-15 * (error @ error)
+            point, error, damping = moved, new, damping / 3
+            if done:
+                break
+        else:
+            damping *= 4
+            if damping > 1e12:
+                break
+    return point
 
 
 def _zoom(loss: Callable[[Sequence[float]], float], axes: Sequence[Sequence[float]]) -> tuple[float, ...]:

@@ -21,16 +21,16 @@ def measured(law, buckets=TRUTH, seen=SEEN, noise=0.0):
 def test_runs_without_noise_give_back_their_buckets_and_their_scale(form):
     law = Law(0.022, 0.1, form=form)
     fit = fit_buckets(measured(law), Law(1.0, 0.1, form=form))
-    assert fit.law.scale == pytest.approx(0.022, rel=0.01)
+    assert fit.law.scale == pytest.approx(0.022, rel=1e-6)
     for found, true in zip(fit.buckets, TRUTH, strict=True):
-        assert found.utility == pytest.approx(true.utility, rel=0.01)
-        assert found.half_life == pytest.approx(true.half_life, rel=0.01)
-    assert max(fit.rms_errors) < 1e-4
+        assert found.utility == pytest.approx(true.utility, rel=1e-6)
+        assert found.half_life == pytest.approx(true.half_life, rel=1e-6)
+    assert max(fit.rms_errors) < 1e-9
 
 
 def test_the_irreducible_error_is_fitted_on_demand():
     fit = fit_buckets(measured(Law(0.022, 0.25)), Law(0.022), scale=False, irreducible=True)
-    assert fit.law.irreducible_error == pytest.approx(0.25, abs=0.002)
+    assert fit.law.irreducible_error == pytest.approx(0.25, abs=1e-6)
     assert fit.law.scale == pytest.approx(0.022)  # given, so it stays
 
 
