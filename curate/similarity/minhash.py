@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.similarity.components import connect
-from curate.similarity.shingles import HASH_BITS, I64, U64, Shingles, mixed
+from curate.similarity.mixing import mixed
+from curate.similarity.shingles import HASH_BITS, I64, U64, Shingles
 
 __all__ = ["Bands", "Sketches", "choose_bands", "find_similar_texts", "jaccard", "sketch"]
 

@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from curate.similarity.mixing import mixed
+
 __all__ = ["Shingles", "cut_shingles", "normal_text"]
 
 U64 = npt.NDArray[np.uint64]
@@ -120,10 +122,3 @@ def _hash_windows(codes: npt.NDArray[np.uint32], left: I64) -> tuple[U64, npt.ND
         hashes[: len(codes) - k] += within * power
         power = np.uint64((int(power) * int(MULTIPLIER)) & 0xFFFFFFFFFFFFFFFF)
     return mixed(hashes), left >= length
-
-
-def mixed(values: U64) -> U64:
-    """Return values with all bits stirred, so that equal ones stay equal; the last steps of splitmix64."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
