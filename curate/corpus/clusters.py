@@ -7,6 +7,7 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from curate.corpus.batches import join_tables
@@ -141,10 +142,10 @@ class _Nearest:
         return Measurement(dict(zip(self.stage.adds.names, columns, strict=True)), errors)
 
 
-def without_direction(name: str, count: int, rows: Sequence[int]) -> list[SampleError | None] | None:
+def without_direction(name: str, count: int, rows: npt.NDArray[np.int64]) -> list[SampleError | None] | None:
     """Return the errors of rows whose embedding is zero, infinite or not a number."""
     if not len(rows):
         return None
-    bad = set(np.asarray(rows).tolist())
+    bad = set(rows.tolist())
     error = SampleError("bad_embedding", f"{name} is zero, infinite or not a number")
     return [error if row in bad else None for row in range(count)]

@@ -73,7 +73,7 @@ class SemanticDuplicates:
         edges = _ranges(sum(sizes, np.zeros(_longest(found), np.int64)), rows)
         cuts = [np.concatenate([[0], np.cumsum(each)])[edges] for each in sizes]
         write_array(pool.scratch, "cuts.npy", np.array(cuts, np.int64).reshape(len(batches), len(edges)))
-        list(pool.map(partial(_compare, stage=self), range(len(edges) - 1)))
+        list(pool.map(partial(_compare, stage=self), range(len(edges) - 1 if batches else 0)))
         list(pool.map(_hand_back, range(len(batches))))
         return _Found(self, row_files(pool, batches))
 

@@ -46,7 +46,7 @@ def with_clusters(table, clusters=8):
     return table
 
 
-SMALL = Resources(memory_gib=1e-4)  # one or few rows a batch
+SMALL = Resources(memory_gib=5e-4)  # 32 rows a batch
 STAGES = [
     Clusters(clusters=8),
     Clusters(clusters=8, sample_rows=50),
@@ -146,7 +146,7 @@ def test_embeddings_of_two_models_are_one_sentence(stage, together):
     if together:
         tables = {"0": pa.concat_tables(tables.values())}
     with pytest.raises(
-        ContractError, match="clip_embedding has embeddings of 8 and of 16 numbers: .* different models"
+        ContractError, match=r"clip_embedding has embeddings of 8 and of 16 numbers: .* different models"
     ):
         measure_tables(stage, tables)
 
