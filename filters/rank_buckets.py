@@ -43,8 +43,10 @@ class RankBuckets:
 
     def keep(self, table: pa.Table) -> pa.ChunkedArray:
         rank, count = (table[name] for name in self.needs)
-        inside = [pc.and_(pc.greater_equal(rank, self._edge(count, i)), pc.less(rank, self._edge(count, i + 1)))
-                  for i in sorted(set(self.kept))]
+        inside = [
+            pc.and_(pc.greater_equal(rank, self._edge(count, i)), pc.less(rank, self._edge(count, i + 1)))
+            for i in sorted(set(self.kept))
+        ]
         kept = inside[0]
         for each in inside[1:]:
             kept = pc.or_(kept, each)

@@ -23,9 +23,9 @@ def laion_2b_en(
 
     From the paper: texts of less than 5 characters (`min_characters`) and images of less than 5 KB (`min_image_bytes`,
     read as 5,000) are dropped, and pairs whose cosine by OpenAI's ViT-B/32, `clip`, is below 0.28 (`minimum`). It is
-    also the `laion2b` baseline of DataComp (arXiv 2304.14108), which has the cosine and the language only: set the other
-    two to 1. `languages` are told by fastText's lid.176, where the paper and DataComp use CLD3: on short texts they
-    differ.
+    also the `laion2b` baseline of DataComp (arXiv 2304.14108), which has the cosine and the language only: set the
+    other two to 1. `languages` are told by fastText's lid.176, where the paper and DataComp use CLD3: on short texts
+    they differ.
 
     Left out: the multilingual parts (0.26 by another CLIP for all other languages), parsing Common Crawl,
     deduplication by URL and text during the crawl, and the tags for NSFW and watermarks, which drop nothing there.

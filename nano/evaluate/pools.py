@@ -1,13 +1,13 @@
-"""Train small CLIP models on noisy pools of the nano world: does the best pool move with the budget, as predicted?
+"""Train small CLIP models on noisy pools of the nano world, to see whether the best pool moves with the budget.
 
 python -m nano.evaluate.pools out/pools --seeds 3
 
 A pool of scenes with alt texts as a crawl has them is ranked by the nano CLIP's score and cut into buckets of equal
 size, best first. A model (a convolutional image tower, a bag-of-words text tower, trained from nothing) sees each
 bucket by itself; `curate.selection` fits utilities and half-lives to its errors at checkpoints of up to `FITTED`
-samples seen. Then the best 1, 2, ... buckets together are trained on up to `LONGEST`, and what the fit predicted is held
-against what came out. The error is that of finding a clean caption for a scene among 32. Writes `pools.json`, and
-`buckets.json`, which `curate pool` reads.
+samples seen. Then models see the best 1, 2, ... buckets together, up to the last of `CHECKPOINTS`, and what the fit
+predicted is held against what came out. The error is that of finding a clean caption for a scene among 32. Writes
+`pools.json`, and `buckets.json`, which `curate pool` reads.
 """
 
 import argparse
