@@ -105,7 +105,8 @@ class _Groups:
         """Return the group of each row, by its language and its uid."""
         first = np.array([self.first[name] for name in names], np.int64)
         number = np.array([self.number[name] for name in names], np.uint64)
-        return first + (words[:, 1] % np.maximum(number, np.uint64(1))).astype(np.int64)
+        places: npt.NDArray[np.int64] = first + (words[:, 1] % np.maximum(number, np.uint64(1))).astype(np.int64)
+        return places
 
 
 def match_ranks(images: npt.NDArray[Any], texts: npt.NDArray[Any], among: int) -> tuple[npt.NDArray[np.int64], int]:

@@ -70,7 +70,7 @@ class Head:
         if self.weights.is_local():
             self._layers(stage)
 
-    def load(self, stage: str, _: Resources) -> PictureScores:
+    def load_scores(self, stage: str, _: Resources) -> PictureScores:
         layers = self._layers(stage)
         wanted = layers[0].weight.shape[1]
 
