@@ -149,7 +149,8 @@ class _BandFiles:
 
     def __getitem__(self, band: int) -> npt.NDArray[np.uint64]:
         keys = [read_array(self.scratch, f"keys-{band}-{i}.npy") for i in range(self.batches)]
-        return np.concatenate(keys, dtype=np.uint64)
+        joined: npt.NDArray[np.uint64] = np.concatenate(keys)
+        return joined
 
 
 def _find_pairs(pool: Pool, share: Sequence[int], similarity: float, batches: int, bands: Bands) -> None:
