@@ -133,7 +133,8 @@ def _language_numbers(table: pa.Table, column: str | None) -> npt.NDArray[np.uin
         return np.zeros(table.num_rows, np.uint64)
     codes = table[column].combine_chunks().cast(pa.string()).dictionary_encode(null_encoding="encode")
     numbers = np.array([hash_text(name or "") for name in codes.dictionary.to_pylist()], np.uint64)
-    return numbers[np.asarray(codes.indices)]
+    each: npt.NDArray[np.uint64] = numbers[np.asarray(codes.indices)]
+    return each
 
 
 @dataclass(frozen=True, slots=True)
