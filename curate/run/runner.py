@@ -51,8 +51,9 @@ def run(request: RunRequest, console: Console | None = None) -> Manifest:
         if not finished_last(store):
             remove_orphans(store)
         work = LegWork(request, console, placements(store))
-        manifest = _manifest(request, _spec(request, shards))
-        spec = replace(_spec(request, shards), token=name(manifest.id), code=manifest.code)
+        spec = _spec(request, shards)
+        manifest = _manifest(request, spec)
+        spec = replace(spec, token=name(manifest.id), code=manifest.code)
         save(store, manifest, shards)
 
         def note(bound: RunSpec, pools: Sequence[str]) -> None:
