@@ -3,11 +3,12 @@
 python -m nano.evaluate.pools out/pools --seeds 3
 
 A pool of scenes with alt texts as a crawl has them is ranked by the nano CLIP's score and cut into buckets of equal
-size, best first. A model of the size of a probe learns from each bucket by itself: a linear map of the nano CLIP's image
-embedding and a bag-of-words text tower, both from nothing, by the loss of CLIP. `curate.selection` fits utilities and
-half-lives to its errors at checkpoints of up to `FITTED` samples seen. Then models see the best 1, 2, ... buckets
-together, up to the last of `CHECKPOINTS`, and what the fit predicted is held against what came out. The error is that of
-finding a clean caption for a scene among 32. Writes `pools.json`, and `buckets.json`, which `curate pool` reads.
+size, best first. A model of the size of a probe learns from each bucket by itself: a linear map of the nano CLIP's
+image embedding and a bag-of-words text tower, both from nothing, by the loss of CLIP. `curate.selection` fits
+utilities and half-lives to its errors at checkpoints of up to `FITTED` samples seen. Then models see the best 1, 2,
+... buckets together, up to the last of `CHECKPOINTS`, and what the fit predicted is held against what came out. The
+error is that of finding a clean caption for a scene among 32. Writes `pools.json`, and `buckets.json`, which `curate
+pool` reads.
 """
 
 import argparse
@@ -59,7 +60,11 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     buckets, test = make_buckets(), make_test()
     print("pool made", flush=True)
-    np.savez(arguments.out / "f.npz", **{f"i{k}": b.images for k, b in enumerate([*buckets, test])}, **{f"w{k}": b.words for k, b in enumerate([*buckets, test])})
+    np.savez(
+        arguments.out / "f.npz",
+        **{f"i{k}": b.images for k, b in enumerate([*buckets, test])},
+        **{f"w{k}": b.words for k, b in enumerate([*buckets, test])},
+    )
     alone, pools = [], []
     for seed in range(arguments.seeds):
         alone.append([train([bucket], test, seed, FITTED) for bucket in buckets])
