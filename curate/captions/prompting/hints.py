@@ -82,7 +82,7 @@ class Budgets:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An item that was wanted and is not in the block: `reason` is "budget", "long" or the kind of command it spells."""
+    """An item that was wanted and is not in the block: `reason` is "budget", "long" or the kind of its command."""
 
     block: str
     reason: str

@@ -68,7 +68,7 @@ def _numbers(tokens: list[str]) -> Iterator[str]:
 
 
 def _name(run: list[str], first: bool, goes_on: bool) -> Iterator[str]:
-    """Yield a run of words with capitals as a name, if it is one: `first` of its sentence, of which it may be only a part."""
+    """Yield a run of words with capitals, if it is a name; it may be the `first` of a sentence that goes on."""
     if len(run) > MOST_WORDS:
         return
     short = len(run) < 3
