@@ -2,9 +2,9 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import pyarrow as pa
 
@@ -17,11 +17,14 @@ from curate.models.device import torch_device
 from curate.models.extras import check_extra, load_extra
 from curate.models.needed import Needed
 from curate.models.weights import Weights
-from curate.stages import Batch, Measurement, Resources, Scorer
+from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from schemas.open_objects import OPEN_OBJECTS
 from schemas.prefix import check_prefix, prefixed, repr_without_defaults
 
-__all__ = ["OpenObjects"]
+__all__ = ["Finder", "OpenObjects"]
+
+Finder: TypeAlias = Callable[[Sequence[Pixels], Sequence[Sequence[str]]], list[list[dict[str, object]]]]
+"""A loaded open-set detector: images and the names of each to the boxes of each, as `schemas.objects` has them."""
 
 _read_once = functools.cache(read_lexicon)
 
@@ -117,18 +120,24 @@ class OpenObjects:
             self.text_encoder.path()
 
     def load(self) -> Scorer:
-        asking = Asking(self._model(), self.max_names)
+        find = self.finder()
         objects, asked = self.adds.names
 
         def measure(batch: Batch) -> Measurement:
             names = [self.names_of(row) for row in batch.table.to_pylist()]
-            rows = []
-            for found in asking.find(batch.images, names):
-                kept = choose(without_doubles(found, self.max_overlap), self.max_objects)
-                rows.append([one.row() for one in kept])
-            return Measurement({objects: rows, asked: names})
+            return Measurement({objects: find(batch.images, names), asked: names})
 
         return measure
+
+    def finder(self) -> Finder:
+        """Load the model and return what asks it."""
+        asking = Asking(self._model(), self.max_names)
+
+        def find(images: Sequence[Pixels], names: Sequence[Sequence[str]]) -> list[list[dict[str, object]]]:
+            found = (without_doubles(one, self.max_overlap) for one in asking.find(images, names))
+            return [[each.row() for each in choose(one, self.max_objects)] for one in found]
+
+        return find
 
     def names_of(self, row: Mapping[str, Any]) -> list[str]:
         """Return the names that a sample is asked for, each once whatever its case.
