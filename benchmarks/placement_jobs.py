@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from benchmarks.placement_stages import Keep, SleepingEngine, Sleeps, Writes
 from curate.pipeline import Pipeline
 from curate.run.cluster import Cluster, Node
+from curate.run.placement import Demand, solve
+from curate.run.sizing import make_pools
 from curate.stages import Resources, Stage
 
-__all__ = ["JOBS", "Job"]
+__all__ = ["JOBS", "MANY", "Job"]
 
 OCR, CAPTION, CLIP, DETECTOR, FACTS = 1 / 5.8, 1 / 36, 1 / 2600, 0.0113, 0.0013
 CPU = Resources(batch_rows=16)
@@ -21,6 +23,7 @@ SHARE = Resources(gpus=0.25, batch_rows=16)
 WRITER = Resources(gpus=1.0, batch_rows=16, in_flight=3, shards=2)
 ROOM = Cluster((Node(64, 8),))
 SMALL = Cluster((Node(16, 1),))
+MANY = 10**6  # samples, and workers
 BARE = Cluster((Node(2),))
 UNLIKE = Cluster((Node(48, 2), Node(16, 6)))
 
@@ -32,7 +35,7 @@ class Job:
     name: str
     cluster: Cluster
     stages: Sequence[Stage]
-    shard_rows: int = 32
+    shard_rows: int = 128
 
     @property
     def pipeline(self) -> Pipeline:
@@ -47,6 +50,30 @@ class Job:
         cpus, gpus = (sum(half[k] for half in halves) / 2 for k in (0, 1))
         limits = [(self.cluster.cpus, cpus), (self.cluster.gpus, gpus)]
         return min(have / need for have, need in limits if need)
+
+    def reachable(self) -> float:
+        """Return the samples/s of the best whole workers, whose true costs are known; half of them for each half."""
+        return 2 / sum(1 / self._with_whole_workers(late) for late in (False, True))
+
+    def _with_whole_workers(self, late: bool) -> float:
+        pools, each = make_pools(self.pipeline.segments(), self.cluster), self.seconds(late)
+        work = [sum(each[i] for i in pool.indices) for pool in pools]
+        demands = [Demand(MANY * seconds, pool.needs, MANY) for pool, seconds in zip(pools, work, strict=True)]
+        sizes = solve(demands, self.cluster).sizes
+        return min(n / seconds for n, seconds in zip(sizes, work, strict=True) if seconds)
+
+    def seconds(self, late: bool) -> list[float]:
+        """Return the seconds of a worker of each segment that one sample of the source costs."""
+        share, found = 1.0, []
+        for segment in self.pipeline.segments():
+            work = 0.0
+            for stage in segment.stages:
+                if isinstance(stage, Keep):
+                    share *= stage.late if late else stage.share
+                elif isinstance(stage, Sleeps | Writes):
+                    work += share * stage.seconds
+            found.append(work)
+        return found
 
     def _work(self, late: bool) -> tuple[float, float]:
         """Return the CPU seconds and GPU seconds that one sample of the source costs."""

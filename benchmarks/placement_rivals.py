@@ -8,8 +8,7 @@ from typing import Any, TypeAlias
 
 from rich.console import Console
 
-from benchmarks.placement_jobs import Job
-from benchmarks.placement_stages import Keep, Sleeps, Writes
+from benchmarks.placement_jobs import MANY, Job
 from curate.dataset.manifest import code_digest
 from curate.run.monitor import RunMonitor
 from curate.run.placement import Demand, solve
@@ -100,17 +99,9 @@ def xenna(job: Job, folder: Path, dataset: Path) -> str:
 
 def true_sizes(job: Job) -> tuple[int, ...]:
     """Return the workers that the program gives each segment when all costs and shares are known."""
-    segments, share, seconds = job.pipeline.segments(), 1.0, []
-    for segment in segments:
-        work = 0.0
-        for stage in segment.stages:
-            if isinstance(stage, Keep):
-                share *= (stage.share + stage.late) / 2
-            elif isinstance(stage, Sleeps | Writes):
-                work += share * stage.seconds
-        seconds.append(1e6 * work)
-    needs = needs_on(segments, job.cluster)
-    return solve([Demand(s, each, 10**6) for s, each in zip(seconds, needs, strict=True)], job.cluster).sizes
+    needs = needs_on(job.pipeline.segments(), job.cluster)
+    seconds = [early + late for early, late in zip(job.seconds(False), job.seconds(True), strict=True)]
+    return solve([Demand(MANY * s, each, MANY) for s, each in zip(seconds, needs, strict=True)], job.cluster).sizes
 
 
 @contextmanager

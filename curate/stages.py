@@ -1,4 +1,4 @@
-"""What a stage is: experts measure, filters decide."""
+"""What a stage is: experts and corpus stages measure, filters decide."""
 
 import hashlib
 import re
@@ -15,12 +15,15 @@ from curate.errors import PlanError, SampleError
 __all__ = [
     "SAMPLE_STAGE",
     "SOURCE_NAME",
+    "Assign",
     "Batch",
+    "CorpusStage",
     "Expert",
     "Filter",
     "Gpus",
     "Luma",
     "Measurement",
+    "Measures",
     "Pixels",
     "Resources",
     "Scorer",
@@ -47,6 +50,13 @@ Gpus: TypeAlias = float | Literal["auto"]
 
 Scorer: TypeAlias = Callable[["Batch"], "Measurement"]
 """n rows in, n values per new column out; raises SampleError only for a batch of one row."""
+
+Assign: TypeAlias = Callable[[str, pa.Table], "Measurement"]
+"""What a corpus stage found out, shard by shard: (name, `Pool.table` of n rows) in, n values per new column out.
+
+It runs once for every shard, anywhere: a top-level function in a `functools.partial`, or a frozen dataclass with
+`__call__`. What is too large to be sent along lies in files of `Pool.scratch`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +85,13 @@ class Resources:
     custom: tuple[tuple[str, float], ...] = ()  # Ray custom resources, as (name, amount)
     shards: int = 1  # shards in work at once in one worker; more keeps an engine full at a shard's end
     gpu_gib: float = 4.0  # memory of a GPU that its models take there: the share that "auto" is, beside an engine
+    memory_gib: float = 2.0  # memory that one task of a corpus stage may take; more of it means fewer, larger files
 
     def __post_init__(self) -> None:
         if self.gpus != "auto" and not (isinstance(self.gpus, int | float) and self.gpus >= 0):
             raise PlanError(f"Resources: gpus={self.gpus!r}: give 0 or more, or 'auto'")
+        if not self.memory_gib > 0:
+            raise PlanError(f"Resources: memory_gib={self.memory_gib!r}: give more than 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +162,44 @@ class Filter(Protocol):
         """Return bool[n]: True keeps, False drops, null means "unmeasured" and drops too."""
 
 
-Stage: TypeAlias = Expert | Filter
+@runtime_checkable
+class CorpusStage(Protocol):
+    """Measures each sample against all others of the pool: adds columns, drops nothing, decides nothing.
+
+    The pool are the samples that are kept when the stage's turn comes; what it measures depends on them and on the
+    fields alone, never on the order, number or size of shards, on workers or on memory. Of equal samples the one with
+    the smaller uid comes first. A frozen dataclass; its `repr` is its identity, together with the pool's digest.
+    `version` goes up when the same fields measure differently. See docs/corpus-stages.md.
+    """
+
+    version: ClassVar[int]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the columns it reads."""
+
+    @property
+    def adds(self) -> pa.Schema:
+        """The columns it writes, documented by `schemas.fields.column`."""
+
+    @property
+    def resources(self) -> Resources:
+        """What one task of it holds."""
+
+    def check(self) -> None:
+        """Raise PlanError if an extra or a file is missing. Cheap; runs on the driver before any work."""
+
+    def measure(self, pool: Any) -> Assign:
+        """Look at all of a `curate.corpus.pool.Pool` and return what gives each shard its columns.
+
+        Runs on the driver; what is linear in the samples belongs into functions given to `pool.map`.
+        """
+
+
+Measures: TypeAlias = Expert | CorpusStage
+"""A stage that adds columns."""
+
+Stage: TypeAlias = Expert | CorpusStage | Filter
 
 
 def sum_gpus(each: Iterable[Gpus], add: Callable[[list[float]], float] = sum) -> Gpus:
@@ -171,10 +221,11 @@ def stage_name(stage: Stage) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(stage).__name__).lower()
 
 
-def stage_id(stage: Expert, text: str | None = None) -> str:
+def stage_id(stage: Measures, text: str | None = None) -> str:
     """Return the readable, content-addressed folder name of an expert's cells, e.g. `clip-v1-5f3a91c2`.
 
-    `text` is its `repr`, for a caller who has asked for it already: it may digest gigabytes of weights.
+    `text` is its `repr`, for a caller who has asked for it already: it may digest gigabytes of weights. A corpus stage
+    has a folder for each pool: the digest of the pool follows, see `curate.pipeline.bind`.
     """
     digest = hashlib.blake2b((repr(stage) if text is None else text).encode(), digest_size=4).hexdigest()
     return f"{stage_name(stage)}-v{stage.version}-{digest}"

@@ -26,6 +26,7 @@ from curate.experts.clip_text import TextTower, never_alone
 from curate.models.device import torch_device
 from curate.models.extras import check_extra, load_extra
 from curate.models.known import clip_revision, pinned_revision
+from curate.models.loaded import load_once
 from curate.models.loading import loading
 from curate.models.needed import Needed
 from curate.models.shared import share_weights
@@ -34,7 +35,7 @@ from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from schemas.clip import CLIP
 from schemas.prefix import check_prefix, prefixed, repr_without_defaults
 
-__all__ = ["Clip"]
+__all__ = ["Clip", "Towers", "load_towers"]
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 RESIZES = {"crop": "shortest", "squash": "squash", "model": None}
@@ -122,15 +123,13 @@ class Clip:
         _ = self.pixels  # a config that cannot be read is told here
 
     def load(self) -> Scorer:
-        model, device = _load_model(self)
-        texts = TextTower(model, _load_tokenizer(self))
-        images = ImageTower(model, device)
+        towers = load_towers(self)
 
         def measure(batch: Batch) -> Measurement:
             import torch
 
             with torch.inference_mode():
-                return _measure(batch, images, texts, self.adds.names)
+                return _measure(batch, towers.images, towers.texts, self.adds.names)
 
         return measure
 
@@ -141,6 +140,26 @@ class Clip:
         if self.architecture.where.startswith(HUB):
             return f"local-dir:{self.models[0].weights.path()}"
         return self.architecture.where
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Towers:
+    """The two halves of a loaded model."""
+
+    images: "ImageTower"
+    texts: TextTower
+
+
+def load_towers(expert: Clip) -> Towers:
+    """Return an expert's model, of which a process holds one however many stages use it; prefix and detail are none."""
+
+    def load() -> Towers:
+        model, device = _load_model(expert)
+        return Towers(ImageTower(model, device), TextTower(model, _load_tokenizer(expert)))
+
+    same = dataclasses.replace(expert, prefix="", detail=Clip.detail)
+    towers: Towers = load_once(f"{same!r} on {expert.resources.gpus} gpus", load)
+    return towers
 
 
 def _load_model(expert: Clip) -> tuple[Any, str]:

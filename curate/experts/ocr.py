@@ -24,7 +24,7 @@ from curate.pixels import decode, probe, resize
 from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from schemas.ocr import OCR
 
-__all__ = ["Ocr", "covered_frac"]
+__all__ = ["Ocr", "covered_frac", "reduced"]
 
 Line = dict[str, Any]
 
@@ -96,7 +96,7 @@ class Ocr:
         lock = threading.Lock()  # one page at a time: the models keep state, and a large page is large
 
         def measure(batch: Batch) -> Measurement:
-            pages = [_reduced(image, self.side_px) for image in batch.images]
+            pages = [reduced(image, self.side_px) for image in batch.images]
             originals: Sequence[bytes | None] = batch.payloads or [None] * len(pages)
             with lock:
                 return columns([self._read(reader, *pair) for pair in zip(pages, originals, strict=True)])
@@ -133,7 +133,8 @@ def _closer(
     return large, reader.in_order(stitch(found, scale * quads[heights >= reading.small_px]))
 
 
-def _reduced(image: Pixels, side_px: int) -> Pixels:
+def reduced(image: Pixels, side_px: int) -> Pixels:
+    """Return the image with its shortest side reduced to `side_px`; never enlarged."""
     height, width = image.shape[:2]
     scale = side_px / min(height, width)
     return image if scale >= 1 else resize(image, max(1, round(width * scale)), max(1, round(height * scale)))

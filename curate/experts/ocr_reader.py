@@ -65,8 +65,8 @@ class TextReader:
         return crops
 
 
-def load_reader(detector: OcrModel, recogniser: OcrModel, engine: str, device: str, threads: int) -> TextReader:
-    """Load both models; nothing is fetched that has a folder."""
+def load_reader(detector: OcrModel, recogniser: OcrModel | None, engine: str, device: str, threads: int) -> TextReader:
+    """Load both models, or the detector alone: then the reader only finds. Nothing is fetched that has a folder."""
     os.environ.setdefault("PADDLE_PDX_CACHE_HOME", str(cache_folder() / "paddlex"))  # else it writes to ~/.paddlex
     os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")  # else it probes hubs at import
     library = load_extra("paddleocr", "ocr")
@@ -82,7 +82,8 @@ def load_reader(detector: OcrModel, recogniser: OcrModel, engine: str, device: s
             device=device,
             **THRESHOLDS,
         ),
-        library.TextRecognition(
+        recogniser
+        and library.TextRecognition(
             model_name=recogniser.name,
             model_dir=recogniser.folder,
             engine=engine,
