@@ -24,8 +24,8 @@ CAPTION_OBJECTS = pa.schema(
             unit="names",
             null="not measured, or no caption",
             producer="caption_objects",
-            doc="The names that were asked for in this image, each once: nouns of the caption that nobody had seen. One "
-            "that has no box here was looked for and not seen.",
+            doc="The names that were asked for in this image, each once: nouns of the caption that nobody had seen. "
+            "One that has no box here was looked for and not seen.",
         ),
     ]
 )

@@ -23,11 +23,11 @@ __all__ = ["CaptionObjects"]
 class CaptionObjects:
     """Add objects of the names that a caption brings, and these names; see `schemas.caption_objects`.
 
-    A witness that is called after the captioner: of the nouns of `column`, those that `evidence` finds supported by what
-    was measured before are left out, the others are asked of `detector`, in the caption's order, at most its `max_names`
-    (its own `names` and `sources` are not). The caption's author is a model, so the names are common nouns in lower
-    case, and nothing but a detector's text encoder reads them. The added columns begin with the name of `column`; name
-    them in the `evidence.columns.objects` of the stages that come after, and not here.
+    A witness that is called after the captioner: of the nouns of `column`, those that `evidence` finds supported by
+    what was measured before are left out, the others are asked of `detector`, in the caption's order, at most its
+    `max_names` (its own `names` and `sources` are not). Names are words of letters, and only the detector's text
+    encoder reads them. The added columns begin with the name of `column`; name them in the `evidence.columns.objects`
+    of the stages that come after, and not here.
     Source: our own; asking a detector for what a caption claims is Woodpecker's (Yin et al. 2023, arXiv 2310.16045,
     Grounding DINO). Measured in docs/evidence.md. Left out: things that the caption does not name.
     """

@@ -2,9 +2,9 @@
 
 As OWL-ViT does it (Minderer et al. 2022, arXiv 2205.06230): the towers are those of a CLIP, heads for classes and boxes
 are added, and what is trained is told names as texts. Ten of the 48 names are held out: no scene of the training shows
-them and no query names them, so what the detector knows of them it knows from the CLIP, which has read them in captions.
-The text tower and the lower layers of the image tower stay as they are, so what those layers say of each scene is worked
-out once.
+them and no query names them, so what the detector knows of them it knows from the CLIP, which has read them in
+captions. The text tower and the lower layers of the image tower stay as they are, so what those layers say of each
+scene is worked out once.
 
     python -m nano.train.open_detector --work out/nano-open --out nano/open_detector
 
@@ -14,7 +14,6 @@ A run that was stopped goes on at its last checkpoint.
 import argparse
 import math
 import multiprocessing as mp
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +73,8 @@ def scenes(work: Path, count: int, workers: int, model: Any) -> Scenes:
         work.mkdir(parents=True, exist_ok=True)
         with mp.get_context("spawn").Pool(workers) as pool:
             drawn = pool.map(draw, range(SEED, SEED + count), chunksize=64)
-        np.savez(file, **{name: np.stack(part) for name, part in zip(("images", "boxes", "labels"), zip(*drawn))})
+        images, boxes, labels = (np.stack(part) for part in zip(*drawn, strict=True))
+        np.savez(file, images=images, boxes=boxes, labels=labels)
     with np.load(file) as stored:
         if not features.exists():
             parts = np.array_split(stored["images"], max(1, count // 64))
@@ -206,11 +206,12 @@ def train(args: argparse.Namespace) -> None:
         optimizer.step()
         shown.append((named.item(), placed.item()))
         if (step + 1) % args.every == 0 or step + 1 == args.steps:
-            print(f"step {step + 1} names {np.mean(shown, 0)[0]:.3f} boxes {np.mean(shown, 0)[1]:.3f} {time.time() - begin:.0f}s", flush=True)
+            means = " ".join(f"{mean:.3f}" for mean in np.mean(shown, 0))
+            print(f"step {step + 1} loss of names and boxes {means} {time.time() - begin:.0f}s", flush=True)
             shown = []
             part = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
             torch.save(part, file.with_suffix(".part"))
-            os.replace(file.with_suffix(".part"), file)
+            file.with_suffix(".part").replace(file)
     save(model, tokenizer, args.out)
 
 

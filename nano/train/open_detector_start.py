@@ -8,6 +8,7 @@ a word from elsewhere is spelt.
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,10 @@ CLIP: Final = Path("nano/clip")
 CONTEXT: Final = 16  # tokens of a name in its sentence
 SHIFT, SCALE = -0.7, 10.0  # logit = SCALE * (cosine + SHIFT): what matches is near 0, all else far below
 SPECIAL: Final = ("<|startoftext|>", "<|endoftext|>")
-WORDS: Final = "a an the of on in and photo picture image pair sign pattern background object thing".split()
+WORDS: Final = (
+    *("a", "an", "the", "of", "on", "in", "and", "photo", "picture", "image", "pair"),
+    *("sign", "pattern", "background", "object", "thing"),
+)
 Weights = Mapping[str, torch.Tensor]
 
 
@@ -56,7 +60,7 @@ def tokenizer() -> tuple[Any, list[int]]:
 def _merges(word: str, ranks: Mapping[tuple[str, str], int]) -> set[tuple[str, str]]:
     """Return the merges that byte-pair encoding makes in a word."""
     parts, used = [*word[:-1], f"{word[-1]}</w>"], set()
-    while pairs := [pair for pair in zip(parts, parts[1:]) if pair in ranks]:
+    while pairs := [pair for pair in pairwise(parts) if pair in ranks]:
         best = min(pairs, key=ranks.__getitem__)
         used.add(best)
         merged: list[str] = []

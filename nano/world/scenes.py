@@ -158,9 +158,7 @@ def _draw_sign(canvas: Image.Image, colour: str, rng: random.Random) -> Sign:
     return Sign(text, box, position_words(box, w, h), colour)
 
 
-def _draw_things(
-    canvas: Image.Image, taken: Sequence[Box], names: Sequence[str], rng: random.Random
-) -> list[Thing]:
+def _draw_things(canvas: Image.Image, taken: Sequence[Box], names: Sequence[str], rng: random.Random) -> list[Thing]:
     """Paste one to five objects that hardly overlap each other or the boxes `taken`."""
     w, h = canvas.size
     taken = list(taken)

@@ -12,7 +12,6 @@ from curate.captions.checking.matching import found_in, plain_words
 from curate.captions.checking.nouns import find_nouns
 from curate.captions.checking.positions import Position, positions
 from curate.captions.checking.witnesses import (
-    Asked,
     Boxes,
     Columns,
     OpenSet,

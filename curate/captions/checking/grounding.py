@@ -1,6 +1,6 @@
 """Which boxes the words of a caption mean."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -31,10 +31,11 @@ class Phrase:
 def ground(caption: str, witnesses: Witnesses, evidence: Evidence) -> list[Phrase]:
     """Return every mention of a caption that denies nothing, with its boxes if they are beyond doubt.
 
-    With an open-set detector or tags among the witnesses, nouns that no lexicon holds are mentions too. A phrase gets
-    the boxes of its class, and of those under it, that lie where its sentence says, if they are as many as it says: all for a
-    plural without a number, one for a singular. "The dog" that could be any of several is the one last spoken of.
-    Boxes the detector is sure of are tried first, then all. A number or place that does not fit gives no boxes.
+    Where `evidence.columns` names open-set detectors or tags, nouns that no lexicon holds are mentions too. A phrase
+    gets the boxes of its class, and of those under it, that lie where its sentence says, if they are as many as it
+    says: all for a plural without a number, one for a singular. "The dog" that could be any of several is the one last
+    spoken of. Boxes that a detector is sure of are tried first, then all. A number or place that does not fit gives no
+    boxes.
 
     >>> left, right = ({"label": "dog", "box": [x, 0.4, x + 0.2, 0.6], "score": 0.9} for x in (0.0, 0.8))
     >>> seen = Evidence().witnesses([left, right])

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from curate.captions.checking.evidence import Claims, Evidence
@@ -51,7 +51,7 @@ class ImageEvidence:
     evidence: Evidence
     objects: Rows
     lines: Rows
-    open_set: OpenSet = OpenSet()
+    open_set: OpenSet = field(default_factory=OpenSet)
 
     @functools.cached_property
     def _seen(self) -> Witnesses:
