@@ -77,14 +77,15 @@ def settled(spec: RunSpec, index: int) -> RunSpec:
     """
     if not spec.gpus:
         return spec
-    segment, whole = spec.pipeline.segments()[index], spec.gpus[index]
+    segment, whole = spec.segments()[index], spec.gpus[index]
     engines = {engine for expert in segment.experts for engine in engines_of(expert)}
     beside = spec.beside[index] if spec.beside else 0.0
     gpus = max(whole - beside, 0.0) / max(1, len(engines))
-    own = {id(expert): gpus if engines_of(expert) else whole for expert in segment.experts}
     steps = [
-        replace(step, stage=_with_gpus(step.stage, own[id(step.stage)])) if id(step.stage) in own else step
-        for step in spec.steps
+        replace(step, stage=_with_gpus(step.stage, gpus if engines_of(step.stage) else whole))
+        if segment.first <= i < segment.stop
+        else step
+        for i, step in enumerate(spec.steps)
     ]
     return replace(spec, steps=tuple(steps))
 

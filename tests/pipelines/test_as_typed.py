@@ -27,8 +27,8 @@ SMALL = ("engine.kv_cache_gib=0.5", "engine.max_num_seqs=16")  # for 8 GB of mem
 class Recipe:
     """What a recipe says on a machine without network and models, and what a user sets so that a laptop runs it.
 
-    `settings` are of the run alone, `choices` of models, so of fetching too. `gates` are the filters that may drop what models of made weights say of photographs; `small` is what may become of
-    the thumbnail, null: kept.
+    `settings` are of the run alone, `choices` of models, so of fetching too. `gates` are the filters that may drop what
+    models of made weights say of photographs; `small` is what may become of the thumbnail, null: kept.
     """
 
     says: str
@@ -103,7 +103,7 @@ def test_without_network_and_models_it_says_in_one_sentence_what_to_do(name, ter
 
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_fetched_models_make_it_run_from_the_first_image_to_the_last_stage(name, terminal, images, hub):
-    run = runs_to_the_end(name, RECIPES[name], terminal, images, hub)
+    run, store = runs_to_the_end(name, RECIPES[name], terminal, images, hub)
     before = files(terminal.home / "dataset" / "columns")
     again = good(terminal.curate(*run))
     assert files(terminal.home / "dataset" / "columns") == before
@@ -112,15 +112,15 @@ def test_fetched_models_make_it_run_from_the_first_image_to_the_last_stage(name,
 
 
 def test_without_agpl_densefusion_runs_to_the_last_stage_under_a_licence_gate(terminal, images, hub):
-    runs_to_the_end("densefusion", PERMISSIVE, terminal, images, hub, "--licences", "permissive")
-    seen = query(Store(str(terminal.home / "dataset")), "SELECT * FROM samples WHERE caption IS NOT NULL").to_pylist()
+    _, store = runs_to_the_end("densefusion", PERMISSIVE, terminal, images, hub, "--licences", "permissive")
+    seen = query(store, "SELECT * FROM samples WHERE caption IS NOT NULL").to_pylist()
     assert {one["label"] for row in seen for one in row["objects"]} == {"person"}
     assert any(row["open_objects"] for row in seen)
     assert any(row["caption_objects_asked"] for row in seen)
 
 
 def runs_to_the_end(name: str, recipe: Recipe, terminal: Terminal, images: Path, hub: HubFolder, *more: str):
-    """Fetch what a recipe needs, run it, and hold the dataset to what became of each photograph; return the command."""
+    """Fetch what a recipe needs, run it, look what became of each photograph; return command and dataset."""
     fetch(name, terminal, hub, recipe.choices)
     run = ("run", name, "--input", images, "--dataset", "dataset", "--models", "models", *arguments(recipe), *more)
     good(terminal.curate(*run))
@@ -133,7 +133,7 @@ def runs_to_the_end(name: str, recipe: Recipe, terminal: Terminal, images: Path,
     assert became.keys() == PHOTOS
     assert set(became.values()) <= {None, *recipe.gates}
     assert unmeasured(store, manifest) == []
-    return run
+    return run, store
 
 
 def test_datacomp_basic_has_all_that_it_needs_and_runs_as_it_is(terminal, images):
