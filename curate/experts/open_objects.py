@@ -11,7 +11,7 @@ import pyarrow as pa
 from curate.captions.checking.lexicon import Lexicon, read_lexicon
 from curate.errors import PlanError
 from curate.experts.detections import choose, without_doubles
-from curate.experts.detector_files import check_detector, is_transformers, needed
+from curate.experts.detector_files import check_detector, check_numbers, is_transformers, needed
 from curate.experts.text_prompts import Asking, OpenSetModel
 from curate.models.device import torch_device
 from curate.models.extras import check_extra, load_extra
@@ -65,14 +65,7 @@ class OpenObjects:
     resources: Resources = field(default=Resources(gpus="auto", batch_rows=16), repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("min_score", "max_overlap"):
-            if not 0 < getattr(self, name) <= 1:
-                raise PlanError(f"OpenObjects: {name}={getattr(self, name)}: give a number above 0, at most 1")
-        for name in ("max_names", "max_objects"):
-            if getattr(self, name) < 1:
-                raise PlanError(f"OpenObjects: {name}={getattr(self, name)}: give 1 or more")
-        if self.image_size_px < 32 or self.image_size_px % 32:
-            raise PlanError(f"OpenObjects: image_size_px={self.image_size_px}: give a multiple of 32")
+        check_numbers(self, ("min_score", "max_overlap"), ("max_names", "max_objects"))
         if unknown := set(self.sources) - {"tags", "alt_text"}:
             raise PlanError(f"OpenObjects: sources={sorted(unknown)}: there are tags and alt_text")
         if not self.sources and not self.names:
