@@ -6,9 +6,10 @@ them and no query names them, so what the detector knows of them it knows from t
 captions. The text tower and the lower layers of the image tower stay as they are, so what those layers say of each
 scene is worked out once.
 
-    python -m nano.train.open_detector --work out/nano-open --out nano/open_detector
+    python -m nano.train.open_detector --steps 2000
+    python -m nano.train.open_detector --steps 3000
 
-A run that was stopped goes on at its last checkpoint.
+A run goes on at the last checkpoint in its folder; the learning rate is that of the step among all steps.
 """
 
 import argparse
@@ -117,37 +118,37 @@ def take(data: Scenes, rows: npt.NDArray[np.int64]) -> Batch:
     return Batch(features.float(), boxes, labels)
 
 
-def assign(batch: Batch, middles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return which object each place is asked for, int64[b, places], -1 for none, and which places are left out.
+def assign(batch: Batch, middles: torch.Tensor, is_dense: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return which places shall name, bool[b, places, MOST], which need not, and which shall give the box of an object.
 
-    An object is found by the places in the middle half of its box, at least the nearest one; the rest of its box is
-    neither right nor wrong for its own name.
+    The middle half of its box gives its box, at least the place nearest to its middle. Where `is_dense`, as long as
+    little is known, these name the object too, and the rest of the box is neither right nor wrong; else the nearest
+    place alone, and those beside it are neither, so that an object is found once.
     """
     away = (middles[None, :, None] - batch.boxes[:, None, :, :2]).abs()  # [b, places, MOST, 2]
-    inside = (away < batch.boxes[:, None, :, 2:] / 2).all(-1) & (batch.labels >= 0)[:, None]
-    near = (away < batch.boxes[:, None, :, 2:] / 4).all(-1)
-    near |= F.one_hot(away.sum(-1).argmin(1), len(middles)).transpose(1, 2).bool()
-    near &= (batch.labels >= 0)[:, None]
-    owner = torch.where(near.any(-1), near.int().argmax(-1), -1)
-    return owner, inside
+    there = (batch.labels >= 0)[:, None]
+    nearest = F.one_hot(away.sum(-1).argmin(1), len(middles)).transpose(1, 2).bool() & there
+    beside = (away < 1.5 * middles[0, 0] * 2).all(-1) & there
+    boxed = ((away < batch.boxes[:, None, :, 2:] / 4).all(-1) & there) | nearest
+    inside = (away < batch.boxes[:, None, :, 2:] / 2).all(-1) & there
+    return (boxed, inside, boxed) if is_dense else (nearest, beside, boxed)
 
 
-def losses(model: Any, queries: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the focal loss of names and the loss of boxes (L1 and generalised IoU), per found object."""
+def losses(model: Any, queries: torch.Tensor, batch: Batch, is_dense: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the focal loss of names per object, and the loss of boxes (L1 and generalised IoU) per box."""
     features, grid = upper(model, batch.hidden), model.num_patches_width
     logits = model.class_predictor(features, queries.expand(len(features), -1, -1))[0]
     boxes = model.box_predictor(features, features)
     steps = (torch.arange(grid) + 0.5) / grid
     middles = torch.cartesian_prod(steps, steps).flip(1)  # x, y; rows first
-    owner, inside = assign(batch, middles)
+    naming, beside, boxed = assign(batch, middles, is_dense)
     names = batch.labels.clamp(min=0).unsqueeze(1).expand(-1, len(middles), -1)
-    wanted = torch.zeros_like(logits)
-    rows, at = (owner >= 0).nonzero(as_tuple=True)
-    which = owner[rows, at]
-    wanted[rows, at, batch.labels[rows, which]] = 1
-    open_ = torch.zeros_like(logits).scatter_add_(2, names, inside.float()) > 0
-    weight = (~open_ | (wanted > 0)).float()
-    named = (sigmoid_focal_loss(logits, wanted, alpha=0.5) * weight).sum() / len(rows)
+    wanted, spared = (
+        torch.zeros_like(logits).scatter_add_(2, names, part.float()).clamp(max=1) for part in (naming, beside)
+    )
+    weight = torch.maximum(1 - spared, wanted)
+    named = (sigmoid_focal_loss(logits, wanted, alpha=0.5) * weight).sum() / naming.sum()
+    rows, at, which = boxed.nonzero(as_tuple=True)
     found, true = boxes[rows, at], batch.boxes[rows, which]
     placed = 20 * F.l1_loss(found, true) + 2 * generalized_box_iou_loss(_corners(found), _corners(true), "mean")
     return named, placed
@@ -199,7 +200,8 @@ def train(args: argparse.Namespace) -> None:
         for group in optimizer.param_groups:
             cosine = 0.51 + 0.49 * math.cos(math.pi * step / args.steps)
             group["lr"] = args.rate * group["share"] * min(1, (step + 1) / 100) * cosine
-        named, placed = losses(model, queries, take(data, rng.integers(len(data.labels), size=args.batch)))
+        batch = take(data, rng.integers(len(data.labels), size=args.batch))
+        named, placed = losses(model, queries, batch, is_dense=step < args.dense)
         optimizer.zero_grad(set_to_none=True)
         (named + placed).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -228,8 +230,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("out/nano-open"))
     parser.add_argument("--out", type=Path, default=Path("nano/open_detector"))
     parser.add_argument("--scenes", type=int, default=8_000)
-    parser.add_argument("--steps", type=int, default=2_000)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=3_000)
+    parser.add_argument("--dense", type=int, default=2_000, help="first steps, in which several places name an object")
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--every", type=int, default=100, help="steps between checkpoints")
