@@ -162,12 +162,17 @@ def models(
 
 
 @app.command()
-def status(dataset: Folder, run: RunId = None) -> None:
-    """Show the funnel of a run and what it recorded."""
+def status(
+    dataset: Folder,
+    run: RunId = None,
+    by: Annotated[str | None, typer.Option("--by", help="Keep rates by language, domain, or a column.")] = None,
+) -> None:
+    """Show the funnel of a run and what it recorded; with --by how much of each group it keeps."""
     from curate.inspect.funnel import status_report
+    from curate.inspect.keep_rates import rates_report
     from curate.storage.store import Store
 
-    _print(status_report(Store(dataset), run))
+    _print(rates_report(Store(dataset), run, by) if by else status_report(Store(dataset), run))
 
 
 @app.command()
