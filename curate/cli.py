@@ -215,14 +215,17 @@ def export(
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="A format, see below.")] = "webdataset",
     where: Annotated[str | None, typer.Option("--where", help="SQL condition over `samples`.")] = None,
     p: Annotated[list[str] | None, typer.Option("-p", help="Option of the format, name=value; may repeat.")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="One export per value of this column, in OUT.")] = None,
     run: RunId = None,
 ) -> None:
     """Write the kept samples as training shards, with an index of all samples."""
     from curate.exports.export import export as write_export
     from curate.exports.options import read_format
+    from curate.exports.parts import export_parts
     from curate.storage.store import Store
 
-    _print(write_export(Store(dataset), read_format(to, p or []), out, where, run))
+    store, kind = Store(dataset), read_format(to, p or [])
+    _print(export_parts(store, kind, out, by, where, run) if by else write_export(store, kind, out, where, run))
 
 
 @app.command()
