@@ -7,9 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from curate.cli_options import (
+    FORMATS,
+    RECIPES,
+    Address,
+    Dataset,
+    Folder,
+    Inputs,
+    Licence,
+    Limit,
+    Local,
+    Models,
+    Parameters,
+    RecipeName,
+    RunId,
+    Wait,
+)
 from curate.errors import CurateError
-from curate.exports.formats import known_formats
-from curate.recipe import known_recipes
 
 if TYPE_CHECKING:
     from curate.run.runner import RunRequest
@@ -25,33 +39,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-RECIPES = f"{', '.join(known_recipes())}, or path/to/file.py:function"
-RecipeName = Annotated[str, typer.Argument(help=f"{RECIPES}.")]
-Inputs = Annotated[list[str], typer.Option("--input", "-i", help="Tar, Parquet, folder, pattern or URL; may repeat.")]
-Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Dataset folder or fsspec URL; made if missing.")]
-Folder = Annotated[str, typer.Argument(metavar="DATASET", help="Dataset folder or fsspec URL.")]
-Parameters = Annotated[
-    list[str] | None,
-    typer.Option("-p", help="PATH=VALUE of a parameter or a stage; may repeat. `curate recipes RECIPE` lists them."),
-]
-Limit = Annotated[int | None, typer.Option("--limit", help="Take only the first N samples.")]
-Address = Annotated[str | None, typer.Option("--address", help="Ray cluster, e.g. ray://head:10001 or auto.")]
-FORMATS = "\n".join(f"{name:<15}{sentence}" for name, sentence in known_formats().items())
-Local = Annotated[
-    bool, typer.Option("--local", help="Work in this process, without Ray: for debuggers and small inputs.")
-]
-Wait = Annotated[
-    bool, typer.Option("--wait-for-nodes", help="Wait for nodes where the cluster has too little, rather than stop.")
-]
-Models = Annotated[
-    str | None,
-    typer.Option("--models", envvar="CURATE_MODELS", help="Folder of `curate models --fetch`; no network then."),
-]
-Licence = Annotated[
-    Literal["any", "permissive"], typer.Option("--licences", help="Refuse models that are not permissively licensed.")
-]
-RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
 
 
 def main() -> None:
@@ -236,6 +223,22 @@ def export(
     from curate.storage.store import Store
 
     _print(write_export(Store(dataset), read_format(to, p or []), out, where, run))
+
+
+@app.command()
+def pool(
+    buckets: Annotated[Path, typer.Argument(metavar="BUCKETS", help="TOML, JSON or CSV of buckets; docs/pools.md.")],
+    samples_seen: Annotated[list[int], typer.Option("--samples-seen", help="Budget of the training; may repeat.")],
+    form: Annotated[
+        Literal["paper", "repository"] | None, typer.Option("--form", help="Formula; what the file says, else paper.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option("--picture", help="Draw the curves here: SVG, PNG or PDF.")] = None,
+    save: Annotated[Path | None, typer.Option("--save", help="Write the fitted buckets here, as JSON.")] = None,
+) -> None:
+    """Say how much of a pool to keep for a training budget, from the utility of its buckets."""
+    from curate.inspect.pool import pool_report
+
+    _print(pool_report(buckets, samples_seen, form, picture, save))
 
 
 @app.command()

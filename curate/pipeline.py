@@ -13,8 +13,10 @@ from curate.errors import PlanError
 from curate.stages import (
     SAMPLE_STAGE,
     SOURCE_NAME,
+    CorpusStage,
     Expert,
     Filter,
+    Measures,
     Resources,
     Stage,
     stage_id,
@@ -28,9 +30,11 @@ from schemas.verdict import VERDICT
 __all__ = [
     "FailureLimits",
     "Kind",
+    "Leg",
     "Pipeline",
     "Segment",
     "Step",
+    "bind",
     "engines_of",
     "follow_ids",
     "stage_labels",
@@ -72,14 +76,37 @@ class FailureLimits:
 class Step:
     """A stage with its identity, which is resolved once on the driver and sent to workers.
 
-    `id` names the folder of an expert's cells and is the repr of a filter; whatever is counted or remembered about a
-    stage is kept by it. `label` is what verdicts and people call the stage: see `stage_labels`.
+    `id` names the folder of the cells of a stage that measures and is the repr of a filter; whatever is counted or
+    remembered about a stage is kept by it. `label` is what verdicts and people call the stage: see `stage_labels`.
+    `pool` is the digest of the pool of a corpus stage, once it is known: see `bind`.
     """
 
     stage: Stage
     id: str
     label: str
     repr: str
+    pool: str = ""
+
+
+def bind(step: Step, pool: str) -> Step:
+    """Return the step of a corpus stage for a pool of this digest: another pool has other cells.
+
+    >>> bind(Step(Filter, "rank_fraction-v1-5f3a91c2", "rank_fraction", ""), "0f3e").id
+    'rank_fraction-v1-5f3a91c2-0f3e'
+    """
+    bound = f"{step.id.removesuffix(f'-{step.pool}')}-{pool}"
+    return replace(step, id=bound, label=bound if step.label == step.id else step.label, pool=pool)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """Stages first to stop - 1, which look at one sample at a time; a corpus stage at `stop`, unless that is the end.
+
+    All shards are through a leg before its corpus stage measures, and that before the next leg begins.
+    """
+
+    first: int
+    stop: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +177,14 @@ class Pipeline:
         have = pa.schema([CELL.field("uid"), *(column for column in given if column.name != "uid")])
         reserved = {*CELL.names, *VERDICT.names}
         for i, stage in enumerate(self.stages):
-            if not isinstance(stage, Expert | Filter):
+            if not isinstance(stage, Expert | CorpusStage | Filter):
                 raise PlanError(
-                    f"stage {i} {stage!r} is neither an expert (needs, adds, load) nor a filter (needs, keep)"
+                    f"stage {i} {stage!r} is neither an expert (needs, adds, load) nor a filter (needs, keep) nor a "
+                    "corpus stage (needs, adds, measure)"
                 )
             if missing := [name for name in stage.needs if name not in have.names]:
                 raise PlanError(f"stage {i} {stage!r} needs {missing}; columns so far: {have.names}")
-            for added in stage.adds if isinstance(stage, Expert) else ():
+            for added in stage.adds if isinstance(stage, Measures) else ():
                 if added.name in have.names or added.name in reserved:
                     raise PlanError(f"stage {i} {stage!r} adds {added.name!r}, which already exists")
                 have = have.append(added)
@@ -165,8 +193,9 @@ class Pipeline:
     def check(self) -> None:
         """Raise PlanError if a stage does not fit or lacks an extra or weights; loads nothing."""
         self.schema()
-        for expert in self.experts:
-            expert.check()
+        for stage in self.stages:
+            if isinstance(stage, Measures):
+                stage.check()
 
     @property
     def experts(self) -> tuple[Expert, ...]:
@@ -176,33 +205,32 @@ class Pipeline:
         """Split the stages where workers have to hold something else: models on CPUs, models on a GPU, an engine.
 
         An expert that looks at no image and asks for nothing but a CPU starts no segment: it works on what is there.
-        Between two stages of one engine nothing is cut, since the same engine would be started twice.
+        Between two stages of one engine nothing is cut, since the same engine would be started twice. A corpus stage
+        is in no segment: it stands between the last of one leg and the first of the next.
         """
-        cuts: list[int] = [0]
-        held: tuple[Kind, Engine | None] | None = None
-        for i, stage in enumerate(self.stages):
-            if not isinstance(stage, Expert) or (kind := kind_of(stage)) is None:
-                continue
-            engine = engine_of(stage)
-            if held and held[1] and not engine and held[1] in map(engine_of, _experts(self.stages[i:])):
-                continue
-            if (held and held != (kind, engine)) or (engine and not held and _experts(self.stages[:i])):
-                cuts.append(i)
-            held = kind, engine
         stages = tuple(self.stages)
-        return [Segment(a, stages[a:b]) for a, b in zip(cuts, [*cuts[1:], len(stages)], strict=True)]
+        return [
+            Segment(leg.first + a, stages[leg.first + a : leg.first + b])
+            for leg in self.legs()
+            for a, b in _cuts(stages[leg.first : leg.stop])
+        ]
+
+    def legs(self) -> list[Leg]:
+        """Split the stages at the corpus stages; a leg may be empty."""
+        at = [i for i, stage in enumerate(self.stages) if isinstance(stage, CorpusStage)]
+        return [Leg(a, b) for a, b in zip([0, *(i + 1 for i in at)], [*at, len(self.stages)], strict=True)]
 
     def resolve(self) -> tuple[Step, ...]:
         """Return the stages with their identities. Digests weights, so a run asks once, on the driver."""
         reprs = [repr(stage) for stage in self.stages]
-        experts = {
+        measuring = {
             i: (stage_name(stage), stage_id(stage, reprs[i]))
             for i, stage in enumerate(self.stages)
-            if isinstance(stage, Expert)
+            if isinstance(stage, Measures)
         }
-        labels = dict(zip(experts, stage_labels(list(experts.values())), strict=True))
+        labels = dict(zip(measuring, stage_labels(list(measuring.values())), strict=True))
         return tuple(
-            Step(stage, experts[i][1] if i in experts else reprs[i], labels.get(i, reprs[i]), reprs[i])
+            Step(stage, measuring[i][1] if i in measuring else reprs[i], labels.get(i, reprs[i]), reprs[i])
             for i, stage in enumerate(self.stages)
         )
 
@@ -216,7 +244,7 @@ def follow_ids(old: Sequence[Stage], new: Sequence[Stage]) -> list[Stage]:
     changed = [
         (stage_id(a), stage_id(b))
         for a, b in zip(old, new, strict=True)
-        if a is not b and isinstance(a, Expert) and isinstance(b, Expert)
+        if a is not b and isinstance(a, Measures) and isinstance(b, Measures)
     ]
     ids = dict(changed)
     followed: list[Stage] = []
@@ -241,13 +269,29 @@ def verdict_id(steps: Sequence[Step], limit: int | None = None) -> str:
 
 
 def stage_labels(experts: Sequence[tuple[str, str]]) -> list[str]:
-    """Return what people call the experts of a pipeline, given as (name, id): the id only where names are shared.
+    """Return what people call stages that measure, given as (name, id): the id only where names are shared.
 
     >>> stage_labels([("ocr", "ocr-v1-aa"), ("clip", "clip-v1-bb"), ("clip", "clip-v1-cc")])
     ['ocr', 'clip-v1-bb', 'clip-v1-cc']
     """
     times = Counter([SOURCE_NAME, *(name for name, _ in experts)])
     return [name if times[name] == 1 else each for name, each in experts]
+
+
+def _cuts(stages: Sequence[Stage]) -> list[tuple[int, int]]:
+    """Return where the segments of a leg begin and end in it."""
+    cuts: list[int] = [0]
+    held: tuple[Kind, Engine | None] | None = None
+    for i, stage in enumerate(stages):
+        if not isinstance(stage, Expert) or (kind := kind_of(stage)) is None:
+            continue
+        engine = engine_of(stage)
+        if held and held[1] and not engine and held[1] in map(engine_of, _experts(stages[i:])):
+            continue
+        if (held and held != (kind, engine)) or (engine and not held and _experts(stages[:i])):
+            cuts.append(i)
+        held = kind, engine
+    return list(zip(cuts, [*cuts[1:], len(stages)], strict=True))
 
 
 def _experts(stages: Sequence[Stage]) -> tuple[Expert, ...]:

@@ -20,7 +20,10 @@ from curate.stages import SAMPLE_STAGE
 from curate.storage.lock import lock_dataset
 from curate.storage.store import PART, Store
 
-__all__ = ["Garbage", "GcReport", "collect"]
+__all__ = ["SCRATCH", "Garbage", "GcReport", "collect"]
+
+SCRATCH = "scratch"
+"""Where corpus stages leave files while they measure: what lies there when no run is at work is of a killed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ def _find(store: Store, kept: Sequence[Manifest]) -> Garbage:
             files.append(path)
         elif unused := set(store.read_table(path, ["stage"])["stage"].to_pylist()) - set(used):
             rows[path] = pa.array(sorted(unused))
+    for stage in store.list(SCRATCH):
+        files += [f"{SCRATCH}/{stage}/{name}" for name in store.list(f"{SCRATCH}/{stage}")]
     orphans, folders = _leftovers(store)
     return Garbage(files + orphans, rows, folders)
 
@@ -105,7 +110,7 @@ def _references(store: Store, kept: Sequence[Manifest]) -> dict[str, set[str]]:
     used: dict[str, set[str]] = {}
     for run in kept:
         shards = {shard.name for shard in run.shards(store)}
-        for stage in [run.sample_stage, run.verdict, *(stage.id for stage in run.stages if stage.id)]:
+        for stage in [run.sample_stage, run.verdict, *run.pools, *(stage.id for stage in run.stages if stage.id)]:
             used[stage] = used[stage] | shards if stage in used else shards
     return used
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from curate.errors import PlanError
 from curate.pipeline import Step, stage_labels
 from curate.sources.shard import Shard
-from curate.stages import Expert, stage_name
+from curate.stages import CorpusStage, Measures, stage_name
 from curate.storage.redact import mask_parameters, mask_text, mask_url
 from curate.storage.store import Store
 
@@ -36,10 +36,13 @@ PACKAGES = ("curate", "filters", "pipelines", "schemas")
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
-    """One stage as it ran; `id` names an expert's cells, `arrow_schema` (base64) the columns it adds."""
+    """One stage as it ran; `id` names the cells of one that measures, `arrow_schema` (base64) the columns it adds.
+
+    The id of a corpus stage ends in the digest of its pool, as soon as the run knows it.
+    """
 
     name: str
-    kind: Literal["expert", "filter"]
+    kind: Literal["expert", "corpus", "filter"]
     repr: str
     id: str | None = None
     arrow_schema: str | None = None
@@ -53,7 +56,10 @@ class StageRecord:
 
 @dataclass(slots=True)
 class Manifest:
-    """What ran: enough to say where every value in the dataset comes from, and to run it again."""
+    """What ran: enough to say where every value in the dataset comes from, and to run it again.
+
+    `pools` names for each corpus stage the verdict of the stages before it: the samples that this keeps are its pool.
+    """
 
     id: str
     recipe: str
@@ -70,6 +76,7 @@ class Manifest:
     finished_at: str | None = None
     seconds: float | None = None
     counts: dict[str, Any] = field(default_factory=dict)
+    pools: list[str] = field(default_factory=list)
 
     def labels(self) -> dict[str, str]:
         """Return what verdicts and people call each expert, by stage id; see `stage_labels`."""
@@ -100,9 +107,10 @@ def describe_stages(steps: Sequence[Step]) -> list[StageRecord]:
     """Return what the manifest says about each stage, in order."""
     records = []
     for step in steps:
-        if isinstance(step.stage, Expert):
+        if isinstance(step.stage, Measures):
             arrow = base64.b64encode(plain(step.stage.adds).serialize().to_pybytes()).decode()
-            records.append(StageRecord(stage_name(step.stage), "expert", mask_text(step.repr), step.id, arrow))
+            kind: Literal["expert", "corpus"] = "corpus" if isinstance(step.stage, CorpusStage) else "expert"
+            records.append(StageRecord(stage_name(step.stage), kind, mask_text(step.repr), step.id, arrow))
         else:
             records.append(StageRecord(stage_name(step.stage), "filter", step.repr))
     return records

@@ -16,6 +16,7 @@ from rich.text import Text
 from curate.dataset.manifest import Manifest, latest, load
 from curate.inspect.query import query
 from curate.inspect.tables import printable
+from curate.pipeline import Step
 from curate.run.planner import Plan
 from curate.run.spec import RunRequest
 from curate.stages import SOURCE_NAME
@@ -48,13 +49,26 @@ def plan_table(plan: Plan) -> RenderableType:
         there = sum(each.shard.name in have for each in plan.shards)
         rows = f"{about if waiting else ''}{waiting:,}"
         table.add_row(label, f"columns/{folder}", f"{there:,}/{len(plan.shards):,}", rows)
-    if not plan.unfinished:
+    for step in plan.later():
+        table.add_row(step.label, f"columns/{step.id}", "", _later(plan, step))
+    if plan.pool is not None:
+        tail = f"the pool of {plan.then()} is known; what comes behind it is known when it is measured"
+    elif not plan.unfinished:
         tail = "nothing to do"
     elif plan.needs_workers:
         tail = "rows that are kept go on to the experts below"
     else:
         tail = "only decisions are missing: no model will run"
     return Group(head, table, Text(tail))
+
+
+def _later(plan: Plan, step: Step) -> str:
+    """Return what is known of a stage behind the leg that a plan is about."""
+    if step.label != plan.then():
+        return f"known when {plan.then()} is done"
+    if plan.pool is None:
+        return "the whole pool again, once it is known"
+    return f"the whole pool again: {sum(plan.pool.sizes):,}"
 
 
 def funnel(store: Store, manifest: Manifest) -> list[tuple[str, int]]:

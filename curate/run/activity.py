@@ -82,7 +82,7 @@ def stage_lines(
     for index, segment in enumerate(segments):
         experts = [step for step in steps[segment.first : segment.stop] if isinstance(step.stage, Expert)]
         named = [(step.id, step.label) for step in experts]
-        for stage, label in [(SAMPLE_STAGE, SOURCE_NAME), *named] if not index else named:
+        for stage, label in [(SAMPLE_STAGE, SOURCE_NAME), *named] if not segment.first else named:
             rows, errors = sums.get(stage, (0, 0))
             rate = rates.of(stage)
             state = "" if rate > 0 else _state(lines, crew.of(index), crew.lacks.get(index, ""))

@@ -19,7 +19,7 @@ from curate.run.replay import with_columns
 from curate.run.spec import RunSpec
 from curate.sources import fetch, scan
 from curate.sources.shard import Shard, SourceSample
-from curate.stages import SAMPLE_STAGE, Expert
+from curate.stages import SAMPLE_STAGE, CorpusStage, Measures
 
 __all__ = ["CHUNK_BYTES", "ChunkSource", "cuts", "next_samples"]
 
@@ -61,7 +61,7 @@ class ChunkSource:
         rows = np.flatnonzero((pending >= segment.first) & (pending < segment.stop))
         if not len(rows):
             return
-        only = {name for step in steps for name in step.stage.needs}
+        only = {name for step in steps if not isinstance(step.stage, CorpusStage) for name in step.stage.needs}
         cells = read_cells(self.spec.cells, steps, shard.name, sample.num_rows, only)
         payloads = fetch(shard, sample.take(pa.array(rows)))
         sizes = pc.fill_null(sample["image_size_bytes"], 0).to_numpy()[rows]
@@ -74,7 +74,7 @@ class ChunkSource:
                 {name: cell.take(at) for name, cell in cells.items()},
             )
             for step in steps[: segment.first]:
-                if isinstance(step.stage, Expert):
+                if isinstance(step.stage, Measures):
                     chunk.table = with_columns(chunk.table, step.stage, chunk.cells.get(step.id))
             yield chunk
 

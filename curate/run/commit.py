@@ -16,7 +16,7 @@ from curate.run.chunk import Measured
 from curate.run.replay import Replay, replay
 from curate.run.spec import RunSpec
 from curate.sources.shard import Shard
-from curate.stages import SAMPLE_STAGE, Expert
+from curate.stages import SAMPLE_STAGE, Filter, Measures
 from schemas.error import ERROR
 
 __all__ = ["commit_cells", "commit_finished", "commit_shard", "read_cells", "read_samples", "replay_shard"]
@@ -93,7 +93,7 @@ def read_cells(cells: Cells, steps: Sequence[Step], shard: str, rows: int, only:
     """Return the cells of the steps that have measured something on a shard of `rows` samples, by stage id."""
     tables = {}
     for step in steps:
-        if isinstance(step.stage, Expert) and (table := cells.read(step.id, shard, only)) is not None:
+        if isinstance(step.stage, Measures) and (table := cells.read(step.id, shard, only)) is not None:
             if table.num_rows != rows:
                 path = cells.path(step.id, shard)
                 raise ContractError(f"{path} has {table.num_rows} rows, its shard {rows}; delete it and run again")
@@ -111,7 +111,7 @@ def read_samples(spec: RunSpec, shard: Shard) -> pa.Table:
 
 
 def _filter_columns(steps: Sequence[Step]) -> set[str]:
-    return {name for step in steps if not isinstance(step.stage, Expert) for name in step.stage.needs}
+    return {name for step in steps if isinstance(step.stage, Filter) for name in step.stage.needs}
 
 
 def _cells(spec: RunSpec, shard: Shard, sample: pa.Table) -> dict[str, pa.Table]:
@@ -121,7 +121,7 @@ def _cells(spec: RunSpec, shard: Shard, sample: pa.Table) -> dict[str, pa.Table]
 def _replay(spec: RunSpec, shard: Shard, sample: pa.Table, cells: dict[str, pa.Table]) -> Replay:
     rows = sample.num_rows if shard.limit is None else min(shard.limit, sample.num_rows)
     cut = {name: cell.slice(0, rows) for name, cell in cells.items()}
-    return replay(spec.steps, sample.slice(0, rows), cut, spec.retry)
+    return replay(spec.steps, sample.slice(0, rows), cut, spec.retry, spec.first)
 
 
 def _commit(spec: RunSpec, shard: Shard, sample: pa.Table, cells: dict[str, pa.Table], state: Replay) -> pa.Table:
@@ -141,7 +141,11 @@ def _write_errors(spec: RunSpec, shard: Shard, sample: pa.Table, cells: dict[str
     parts = [_error_rows(stage, cell, sample) for stage, cell in cells.items()]
     if exists := store.exists(path):
         old = store.read_table(path)
-        parts.append(old.filter(pc.invert(pc.is_in(old["stage"], pa.array(list(cells))))))
+        anew = pc.is_in(old["stage"], pa.array(list(cells)))
+        for step in spec.steps:
+            if step.pool:  # what a corpus stage measured in an earlier pool holds no more
+                anew = pc.or_(anew, pc.starts_with(old["stage"], step.id.removesuffix(step.pool)))
+        parts.append(old.filter(pc.invert(anew)))
     errors = pa.concat_tables(parts)
     if errors.num_rows:
         store.write_table(path, errors.sort_by([("stage", "ascending"), ("uid", "ascending")]))

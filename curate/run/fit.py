@@ -30,7 +30,7 @@ def fit(
     Raises PlanError in one sentence if it has not. With `wait`, or where an autoscaler may add nodes, it asks for
     them, waits, and says every half minute for what. Prints how "auto" shares a GPU.
     """
-    segments, said = spec.pipeline.segments(), -SAY_SECONDS
+    segments, said = spec.segments(), -SAY_SECONDS
     while True:
         have = read()
         needs = needs_on(segments, have)

@@ -6,7 +6,7 @@ this one, and a hang is not timed.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
-from curate.dataset.cells import align
+from curate.corpus.tables import measure_tables
+from curate.dataset.cells import Outcomes, align, measured_table
 from curate.dataset.samples import sample_table
-from curate.errors import PlanError
+from curate.errors import PlanError, SampleError
 from curate.pipeline import Pipeline, Segment, Step
 from curate.run.activity import Activity
 from curate.run.breaker import Breaker
@@ -33,7 +34,7 @@ from curate.run.scorers import ScorerCache
 from curate.run.scoring import DecodedImages, Payload
 from curate.run.worker import Worker
 from curate.sources.shard import SourceSample, sample_uid
-from curate.stages import Expert, Pixels
+from curate.stages import CorpusStage, Expert, Measures, Pixels
 from curate.storage.lock import fenced
 from schemas.cell import CELL
 from schemas.sample import SAMPLE
@@ -51,9 +52,14 @@ def run_local(plan: Plan, console: Console) -> dict[str, Any]:
     """
     spec, _ = fit(plan.spec, console, read=partial(this_machine, plan.spec.pipeline))
     shards, totals = plan.unfinished, Totals()
-    everything, loading = tuple(range(len(spec.pipeline.segments()))), set[str]()
+    everything, loading = tuple(range(len(spec.segments()))), set[str]()
     progress = Progress(
-        spec, len(shards), lambda: totals, lambda: [Activity("here", everything, tuple(loading))], console
+        spec,
+        len(shards),
+        lambda: totals,
+        lambda: [Activity("here", everything, tuple(loading))],
+        console,
+        then=plan.then(),
     )
     with progress.live(threaded=False) as live:
         drawn = time.monotonic()
@@ -108,7 +114,7 @@ def measure(pipeline: Pipeline, samples: Samples, source: str = "samples") -> pa
     state = replay(steps, table, cells)
     result = table.select(names)
     for step in steps:
-        if isinstance(step.stage, Expert):
+        if isinstance(step.stage, Measures):
             result = with_columns(result, step.stage, cells.get(step.id))
     result = result.append_column("dropped_by", pa.array(state.dropped_by, pa.string()))
     return result.append_column("error", pa.array(state.error, pa.string()))
@@ -132,9 +138,12 @@ def measure_cells(
     for expert in pipeline.experts:
         expert.check()
     steps = steps or pipeline.resolve()
+    given = dict(zip(table["uid"].to_pylist(), payloads, strict=True)) if len(payloads) else {}
     kept = pc.is_null(table["error_code"]).to_numpy(zero_copy_only=False).copy()
     cells: dict[str, pa.Table] = {}
     for segment in pipeline.segments():
+        if segment.first and isinstance((before := steps[segment.first - 1]).stage, CorpusStage):
+            table = _with_pool(before, table, kept, given, cells)
         own, parts = steps[segment.first : segment.stop], []
         scorers = ScorerCache(segment.engine is not None)
         runner = ChunkRunner(segment, own, None, scorers, Breaker(pipeline.limits), lambda event: None)
@@ -146,6 +155,28 @@ def measure_cells(
             kept[rows] = chunk.kept
         table = _with_cells(table, own, parts, cells)
     return cells
+
+
+def _with_pool(
+    step: Step, table: pa.Table, kept: Mask, payloads: Mapping[str, Payload], cells: dict[str, pa.Table]
+) -> pa.Table:
+    """Measure the kept rows as the pool of a corpus stage, put its cell into `cells`; return the table with it.
+
+    A row that it cannot measure is not kept.
+    """
+    stage = step.stage
+    assert isinstance(stage, CorpusStage)
+    rows = np.flatnonzero(kept).astype(np.int32)
+    pool = table.take(pa.array(rows)).select(["uid", *(name for name in stage.needs if name != "uid")])
+    images = {uid: image for uid, image in payloads.items() if isinstance(image, bytes)}
+    found = measure_tables(stage, {"samples": pool}, images)["samples"]
+    errors = [None if code is None else SampleError(code, code) for code in found["error_code"].to_pylist()]
+    columns = {name: found[name].combine_chunks() for name in stage.adds.names}
+    outcomes = Outcomes(errors, np.ones(len(rows), np.int16))
+    measured = measured_table(stage.adds, rows, pool["uid"].combine_chunks(), columns, outcomes)
+    cells[step.id] = align(measured, table)
+    kept[rows] = [error is None for error in errors]
+    return with_columns(table, stage, cells[step.id])
 
 
 def _with_cells(

@@ -13,7 +13,7 @@ from curate.models.needed import Needed, needed_of, pin
 from curate.models.places import is_offline, main_here, models_folder, own_folder
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline, follow_ids
-from curate.stages import Expert, stage_name
+from curate.stages import Measures, stage_name
 
 __all__ = ["Licences", "check_licences", "fetch_missing", "models_of", "pin_models"]
 
@@ -25,7 +25,7 @@ def models_of(pipeline: Pipeline) -> dict[Needed, tuple[str, ...]]:
     """Return the models that a pipeline needs, each with the names of the stages that need it, in their order."""
     owners: dict[Needed, list[str]] = {}
     for stage in pipeline.stages:
-        for needed in needed_of(stage) if isinstance(stage, Expert) else ():
+        for needed in needed_of(stage) if isinstance(stage, Measures) else ():
             names = owners.setdefault(needed, [])
             if stage_name(stage) not in names:
                 names.append(stage_name(stage))

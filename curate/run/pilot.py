@@ -51,6 +51,6 @@ class Pilot:
 
     def _name(self) -> str:
         """Return the experts of the last segment, as people call them."""
-        last = self.spec.pipeline.segments()[-1]
+        last = self.spec.segments()[-1]
         steps: tuple[Step, ...] = self.spec.steps[last.first : last.stop]
         return ", ".join(step.label for step in steps if step.stage in last.experts)

@@ -9,13 +9,16 @@ from typing import Literal
 import numpy as np
 
 from curate.errors import PlanError
+from curate.pipeline import Step
+from curate.run.barrier import lacking
 from curate.run.commit import read_samples, replay_shard
+from curate.run.pool_rows import PoolFacts, look_at_pool
 from curate.run.spec import RunSpec
 from curate.sources import count
 from curate.sources.shard import Shard
-from curate.stages import SAMPLE_STAGE, Expert
+from curate.stages import SAMPLE_STAGE, CorpusStage, Expert, Measures
 
-__all__ = ["Plan", "ShardPlan", "limit_shards", "make_plan"]
+__all__ = ["Plan", "ShardPlan", "limit_shards", "make_plan", "plan_leg"]
 
 
 COUNT_AT_ONCE = 16  # shards whose samples are counted together
@@ -38,10 +41,16 @@ class ShardPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All shards of a run, and what is left to do for each."""
+    """All shards of a run, and what is left to do for each in one leg of the pipeline: `spec` ends with it.
+
+    `steps` are those of the whole pipeline; a corpus stage whose pool is known is bound to it. `pool` is what the
+    corpus stage behind the leg has to measure: null where that is nothing, or not known before the leg is done.
+    """
 
     spec: RunSpec
     shards: list[ShardPlan]
+    steps: tuple[Step, ...] = ()
+    pool: PoolFacts | None = None
 
     @property
     def unfinished(self) -> list[Shard]:
@@ -73,6 +82,14 @@ class Plan:
         steps = enumerate(self.spec.steps)
         return [(step.label, step.id, round(total[i])) for i, step in steps if isinstance(step.stage, Expert)]
 
+    def then(self) -> str:
+        """Return what people call the corpus stage behind this leg; empty if there is none."""
+        return next((step.label for step in self.later() if isinstance(step.stage, CorpusStage)), "")
+
+    def later(self) -> list[Step]:
+        """Return the stages behind this leg that measure: first the corpus stage that waits for it."""
+        return [step for step in self.steps[len(self.spec.steps) :] if isinstance(step.stage, Measures)]
+
     def _opened(self) -> Iterator[tuple[ShardPlan, float]]:
         """Yield the unfinished shards that were opened, and how many of its state each one stands for."""
         states = Counter(each.state for each in self.shards)
@@ -87,6 +104,25 @@ class Plan:
 def make_plan(spec: RunSpec, shards: Sequence[Shard], count_new: bool = True) -> Plan:
     """Look up what is there and return what is missing; reads no pixels, loads no models.
 
+    Of a pipeline with corpus stages it is the plan of the first leg in which something is to be measured, or behind
+    which a pool is; what comes later depends on that.
+    """
+    for i, leg in enumerate(spec.pipeline.legs()):
+        plan = replace(plan_leg(spec.legs()[i], shards, count_new), steps=spec.steps)
+        if plan.needs_workers or not plan.exact() or leg.stop == len(spec.steps):
+            break
+        step = spec.steps[leg.stop]
+        assert isinstance(step.stage, CorpusStage)
+        pool = look_at_pool(plan.spec, step.stage, shards)
+        spec = spec.bound(leg.stop, pool.digest)
+        if lacking(spec, spec.steps[leg.stop], pool):
+            return replace(plan, steps=spec.steps, pool=pool)
+    return plan
+
+
+def plan_leg(spec: RunSpec, shards: Sequence[Shard], count_new: bool = True) -> Plan:
+    """Return the plan of one leg; the corpus stages before it are bound to their pools.
+
     Two folder listings tell done, new and open shards apart. Of the open ones, the columns of LOOK_AT are read, evenly
     spread; with `count_new`, as many new shards are opened to count their samples.
     """
@@ -99,7 +135,7 @@ def make_plan(spec: RunSpec, shards: Sequence[Shard], count_new: bool = True) ->
         at = _evenly([i for i, state in enumerate(states) if state == "new"]) if count_new else []
         for i, rows in zip(at, threads.map(lambda i: count(shards[i]), at), strict=True):
             plans[i] = ShardPlan(shards[i], "new", rows)
-    return Plan(spec, plans)
+    return Plan(spec, plans, spec.steps)
 
 
 def _states(spec: RunSpec, shards: Sequence[Shard]) -> list[Literal["done", "new", "open"]]:

@@ -78,7 +78,8 @@ class Progress:
     """Draws rows, speed of the last minute, errors, workers and waits per stage; plain lines without a terminal.
 
     `poll` looks up the sums so far and `crew` what workers are at. `lacking` says what the workers of a segment (an
-    index) wait for that are not there yet; it is asked when none has come for some seconds.
+    index) wait for that are not there yet; it is asked when none has come for some seconds. `then` is the corpus stage
+    that waits for all shards.
     """
 
     spec: RunSpec
@@ -87,6 +88,7 @@ class Progress:
     crew: Callable[[], Sequence[Activity]]
     console: Console
     lacking: Callable[[int], str] = field(default=lambda index: "")
+    then: str = ""
     done: int = 0
     started: float = field(default_factory=time.monotonic)
     rates: Rates = field(default_factory=Rates)
@@ -94,7 +96,7 @@ class Progress:
     seen: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.segments = self.spec.pipeline.segments()
+        self.segments = self.spec.segments()
 
     @contextmanager
     def live(self, threaded: bool = True) -> Iterator[Live]:
@@ -160,13 +162,15 @@ class Progress:
         """Return how many shards are done, and how long the others may take."""
         elapsed = time.monotonic() - self.started
         left = f", about {elapsed / self.done * (self.shards - self.done):.0f} s left" if self.done else ""
-        return Text(f"{self.done}/{self.shards} shards, {elapsed:.0f} s{left}")
+        then = f"; {self.then} waits for the pool" if self.then else ""
+        return Text(f"{self.done}/{self.shards} shards, {elapsed:.0f} s{left}{then}")
 
     def ending(self) -> str:
         """Return shards, seconds, and samples a second of all the time."""
         elapsed = max(time.monotonic() - self.started, 1e-9)
         rows = self.poll().stages.get(SAMPLE_STAGE, StageTotals()).rows
-        return f"{self.done}/{self.shards} shards in {elapsed:.0f} s; {rows:,} samples read, {rows / elapsed:,.1f}/s"
+        read = f"; {rows:,} samples read, {rows / elapsed:,.1f}/s" if rows or not self.spec.first else ""
+        return f"{self.done}/{self.shards} shards in {elapsed:.0f} s{read}"
 
     def _lines(self, stop: threading.Event) -> None:
         while not stop.wait(LINE_SECONDS):

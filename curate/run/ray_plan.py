@@ -33,7 +33,7 @@ from curate.run.spec import RunSpec
 from curate.stages import Resources
 from curate.storage.store import remove_orphans
 
-__all__ = ["RayRun", "run_on_ray"]
+__all__ = ["RayRun", "cluster", "ray_errors", "run_on_ray"]
 
 SYSTEM_ERRORS = (  # the monitor and the object store live beside the driver: without them there is no run
     ray.exceptions.ActorUnavailableError,
@@ -67,8 +67,15 @@ def run_on_ray(
     enter the object store. Raises CurateError at the end if shards were given up because they killed their worker again
     and again, or if Ray itself fails.
     """
-    try:
+    with ray_errors():
         return _run_on_ray(plan, address, console, wait, earlier)
+
+
+@contextmanager
+def ray_errors() -> Iterator[None]:
+    """Raise what Ray raises in the block as CurateError, in one sentence."""
+    try:
+        yield
     except SYSTEM_ERRORS as error:
         raise CurateError(
             f"Ray lost a process that it cannot replace, or its connection ({type(error).__name__}); what was "
@@ -85,7 +92,7 @@ def _run_on_ray(
     with cluster(address):
         spec, have = fit(plan.spec, console, wait)
         monitor: Any = RunMonitor.options(scheduling_strategy=beside_driver()).remote()  # type: ignore[attr-defined]
-        progress, pools = watched(spec, len(shards), monitor, console), make_pools(spec.pipeline.segments(), have)
+        progress, pools = watched(spec, plan, monitor, console), make_pools(spec.segments(), have)
         sizer = make_sizer(spec, len(shards), monitor, have, earlier)
         pilot, given_up = Pilot(spec, len(sizer.segments)), list[str]()
         try:
@@ -114,7 +121,7 @@ def _run_on_ray(
 
 def make_sizer(spec: RunSpec, shards: int, monitor: Any, have: Cluster, earlier: Sequence[PlacementRecord]) -> Sizer:
     """Return what sizes the pools: it knows the rates of earlier runs, and asks an autoscaler where there is one."""
-    segments = spec.pipeline.segments()
+    segments = spec.segments()
     known = earlier_rates(earlier, spec.steps, segments, machine(have))
     rates = Rates(tuple(each.kind for each in segments), known)
     sizer = Sizer(segments, shards, rates, lambda: ray.get(monitor.totals.remote()).paces, time.monotonic)
@@ -125,16 +132,17 @@ def make_sizer(spec: RunSpec, shards: int, monitor: Any, have: Cluster, earlier:
     return sizer
 
 
-def watched(spec: RunSpec, shards: int, monitor: Any, console: Console) -> Progress:
-    """Return the display of a run whose workers report to a monitor."""
-    asked = [replace(each.resources, gpus=gpus) for each, gpus in zip(spec.pipeline.segments(), spec.gpus, strict=True)]
+def watched(spec: RunSpec, plan: Plan, monitor: Any, console: Console) -> Progress:
+    """Return the display of a run whose workers report to a monitor; `spec` says what they hold."""
+    asked = [replace(each.resources, gpus=gpus) for each, gpus in zip(spec.segments(), spec.gpus, strict=True)]
     return Progress(
         spec,
-        shards,
+        len(plan.unfinished),
         lambda: ray.get(monitor.totals.remote()),
         lambda: ray.get(monitor.crew.remote()),
         console,
         lambda index: f"{amounts(asked[index])} ({free_now()})",
+        plan.then(),
     )
 
 

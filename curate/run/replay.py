@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from curate.errors import ContractError
 from curate.pipeline import Step
-from curate.stages import SOURCE_NAME, Expert
+from curate.stages import SOURCE_NAME, Filter, Measures
 from schemas.verdict import VERDICT
 
 __all__ = ["Mask", "Replay", "failed_with", "replay", "with_columns"]
@@ -46,13 +46,17 @@ class Replay:
 
 
 def replay(
-    steps: Sequence[Step], sample: pa.Table, cells: Mapping[str, pa.Table], retry: frozenset[str] | None = None
+    steps: Sequence[Step],
+    sample: pa.Table,
+    cells: Mapping[str, pa.Table],
+    retry: frozenset[str] | None = None,
+    retry_from: int = 0,
 ) -> Replay:
     """Walk the stages over what was measured so far.
 
     `sample` has n rows (CELL and SAMPLE columns), `cells` maps stage ids to n rows each; a stage without a cell has
     measured nothing. With `retry`, samples that failed in a stage are pending there again: all of them if the set is
-    empty, else those whose error code is in it.
+    empty, else those whose error code is in it. Stages before `retry_from` are left as they are.
     """
     n = sample.num_rows
     state = Replay(
@@ -61,10 +65,10 @@ def replay(
     table = sample
     _mark_errors(state, sample, SOURCE_NAME)
     for i, step in enumerate(steps):
-        if isinstance(step.stage, Expert):
+        if isinstance(step.stage, Measures):
             cell = cells.get(step.id)
             measured = np.zeros(n, dtype=bool) if cell is None else cell["measured"].to_numpy(zero_copy_only=False)
-            if cell is not None and retry is not None:
+            if cell is not None and retry is not None and i >= retry_from:
                 measured = measured & ~failed_with(cell, retry)
             state.pending[state.kept & ~measured] = i
             state.kept &= measured
@@ -72,13 +76,13 @@ def replay(
                 _mark_errors(state, cell, step.label)
             table = with_columns(table, step.stage, cell)
         elif state.kept.any():
-            _decide(step, table, state)
+            _decide(step, step.stage, table, state)
     return state
 
 
-def _decide(step: Step, table: pa.Table, state: Replay) -> None:
+def _decide(step: Step, stage: Filter, table: pa.Table, state: Replay) -> None:
     """Let a filter drop rows kept so far; a null means that a value it needs was never measured."""
-    keeps = step.stage.keep(table)  # type: ignore[union-attr]
+    keeps = stage.keep(table)
     if len(keeps) != table.num_rows:
         raise ContractError(f"{step.repr}: {len(keeps)} verdicts for {table.num_rows} rows")
     keep = pc.fill_null(keeps, False).to_numpy(zero_copy_only=False)
@@ -88,7 +92,7 @@ def _decide(step: Step, table: pa.Table, state: Replay) -> None:
     state.kept &= keep
 
 
-def with_columns(table: pa.Table, stage: Expert, cell: pa.Table | None) -> pa.Table:
+def with_columns(table: pa.Table, stage: Measures, cell: pa.Table | None) -> pa.Table:
     """Append a stage's columns, as far as `cell` holds them; all null without a cell."""
     for field in stage.adds:
         if cell is None:

@@ -5,15 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from rich.console import Console
 
 from curate.dataset.manifest import Manifest, code_digest, describe_stages, finished_last, new_run_id, placements, save
 from curate.errors import PlanError
-from curate.run.commit import commit_finished
-from curate.run.local import run_local
-from curate.run.models import check_licences, fetch_missing, pin_models
+from curate.run.legs import LegWork, teller
+from curate.run.models import check_licences, pin_models
 from curate.run.planner import Plan, limit_shards, make_plan
 from curate.run.spec import RunRequest, RunSpec
 from curate.sources import find_shards
@@ -34,7 +32,8 @@ def prepare(request: RunRequest, count_new: bool = True) -> Plan:
     or input, a dataset folder that cannot be read. Writes nothing.
     """
     request = _settled(request, lambda _: None)
-    return _plan(request, _check(request), count_new)
+    shards = _check(request)
+    return make_plan(_spec(request, shards), shards, count_new)
 
 
 def run(request: RunRequest, console: Console | None = None) -> Manifest:
@@ -45,26 +44,32 @@ def run(request: RunRequest, console: Console | None = None) -> Manifest:
     """
     started = time.monotonic()
     console = console or Console(stderr=True)
-    request = _settled(request, _teller(console))
+    request = _settled(request, teller(console))
     shards, store = _check(request), Store(request.dataset)
     store.check_writable()
     with lock_dataset(store, console.print) as name:
         if not finished_last(store):
             remove_orphans(store)
-        plan, earlier = _plan(request, shards, count_new=False), placements(store)
-        manifest = _manifest(request, plan)
-        plan = replace(plan, spec=replace(plan.spec, token=name(manifest.id), code=manifest.code))
-        save(store, manifest, [each.shard for each in plan.shards])
-        counts: dict[str, Any] = {"measured": {}}
+        work = LegWork(request, console, placements(store))
+        manifest = _manifest(request, _spec(request, shards))
+        spec = replace(_spec(request, shards), token=name(manifest.id), code=manifest.code)
+        save(store, manifest, shards)
+
+        def note(bound: RunSpec, pools: Sequence[str]) -> None:
+            manifest.stages, manifest.verdict = describe_stages(bound.steps), bound.verdict_id
+            manifest.pools = list(pools)
+            save(store, manifest)
+
         try:
-            counts = _work(plan, request, console, earlier)
+            work.run(spec, shards, note)
         except BaseException as error:
             manifest.status = f"stopped: {type(error).__name__}: {error}"[:1000]
             raise
         else:
             manifest.status = "finished"
         finally:
-            manifest.counts = {"shards": len(plan.shards), "shards_worked": len(plan.unfinished), **counts}
+            manifest.counts = {"shards": len(shards), "shards_worked": len(work.worked), "measured": work.measured}
+            manifest.counts |= {} if work.placement is None else {"placement": work.placement}
             manifest.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
             manifest.seconds = round(time.monotonic() - started, 2)
             save(store, manifest)
@@ -78,49 +83,28 @@ def _settled(request: RunRequest, tell: Callable[[str], None]) -> RunRequest:
     return replace(request, pipeline=pin_models(request.pipeline, request.recipe, tell))
 
 
-def _teller(console: Console) -> Callable[[str], None]:
-    """Return a function that prints a line as it is; it may hold names of anybody's files."""
-    return lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
 def _check(request: RunRequest) -> list[Shard]:
     if request.local and request.address is not None:
         raise PlanError(f"--local works in this process and joins no cluster; leave out --address {request.address}")
     return limit_shards(find_shards(request.inputs), request.limit)
 
 
-def _plan(request: RunRequest, shards: list[Shard], count_new: bool) -> Plan:
+def _spec(request: RunRequest, shards: Sequence[Shard]) -> RunSpec:
+    """Return the spec of a run over some shards, under the id that it continues or begins."""
     spec = RunSpec.resolve(request.pipeline, request.dataset, "", request.limit, request.retry)
     identity = "\n".join([spec.verdict_id, *(shard.name for shard in shards)])
-    run_id = new_run_id(spec.cells.store, request.recipe, identity)
-    return make_plan(replace(spec, run_id=run_id), shards, count_new)
+    return replace(spec, run_id=new_run_id(spec.cells.store, request.recipe, identity))
 
 
-def _work(plan: Plan, request: RunRequest, console: Console, earlier: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Measure and commit what the plan lacks; return `measured`: rows, errors and seconds by stage, and `placement`."""
-    if not plan.needs_workers:
-        left = {shard.name for shard in commit_finished(plan.spec, plan.unfinished)}
-        if not left:
-            return {"measured": {}}
-        plan = replace(plan, shards=[each for each in plan.shards if each.shard.name in left])
-    fetch_missing(request.pipeline, request.recipe, _teller(console))
-    if request.local:
-        return {"measured": run_local(plan, console)}
-    from curate.run.ray_plan import run_on_ray
-
-    done = run_on_ray(plan, request.address, console, request.wait_for_nodes, earlier)
-    return {"measured": done.measured, "placement": done.placement}
-
-
-def _manifest(request: RunRequest, plan: Plan) -> Manifest:
+def _manifest(request: RunRequest, spec: RunSpec) -> Manifest:
     return Manifest(
-        id=plan.spec.run_id,
+        id=spec.run_id,
         recipe=request.recipe,
         parameters=dict(request.parameters),
         inputs=list(request.inputs),
         sample_stage=SAMPLE_STAGE,
-        stages=describe_stages(plan.spec.steps),
-        verdict=plan.spec.verdict_id,
+        stages=describe_stages(spec.steps),
+        verdict=spec.verdict_id,
         limit=request.limit,
         code=code_digest(),
         versions=_versions(),

@@ -62,7 +62,7 @@ def settled(spec: RunSpec, index: int) -> RunSpec:
     """
     if not spec.gpus:
         return spec
-    segment = spec.pipeline.segments()[index]
+    segment = spec.segments()[index]
     engines = {engine for expert in segment.experts for engine in engines_of(expert)}
     gpus = spec.gpus[index] / max(1, len(engines))
     steps = [

@@ -1,12 +1,12 @@
 """What a user asks for, and what of it travels to the workers of a run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from curate.dataset.cells import Cells
 from curate.models.places import models_folder
-from curate.pipeline import Pipeline, Step, verdict_id
+from curate.pipeline import Pipeline, Segment, Step, bind, verdict_id
 from curate.run.models import Licences
 from curate.storage.store import Store
 
@@ -54,6 +54,7 @@ class RunSpec:
     token: str = ""
     code: str = ""
     gpus: tuple[float, ...] = ()
+    first: int = 0  # the stages before it are done in every shard: a later leg, see `leg`
     models: str = ""  # the folder of `--models`, which a worker on another machine must see too
 
     @classmethod
@@ -73,6 +74,31 @@ class RunSpec:
         root = str(store.local_path().absolute()) if store.is_local() else dataset
         models = str(models_folder() or "")
         return cls(pipeline, steps, verdict_id(steps, limit), root, run_id, limit, retry, models=models)
+
+    def segments(self) -> list[Segment]:
+        """Return the segments that are worked on: those of the last leg."""
+        return [segment for segment in self.pipeline.segments() if segment.first >= self.first]
+
+    def legs(self) -> list["RunSpec"]:
+        """Return the spec of each leg, which ends before a corpus stage; the last one has all stages.
+
+        A leg has its own verdict: what it keeps is the pool of the corpus stage behind it.
+        """
+        return [
+            replace(
+                self,
+                pipeline=replace(self.pipeline, stages=list(self.pipeline.stages)[: leg.stop]),
+                steps=self.steps[: leg.stop],
+                verdict_id=verdict_id(self.steps[: leg.stop], self.limit),
+                first=leg.first,
+            )
+            for leg in self.pipeline.legs()
+        ]
+
+    def bound(self, at: int, pool: str) -> "RunSpec":
+        """Return the spec with the corpus stage `at` bound to a pool; see `curate.pipeline.bind`."""
+        steps = tuple(bind(step, pool) if i == at else step for i, step in enumerate(self.steps))
+        return replace(self, steps=steps, verdict_id=verdict_id(steps, self.limit))
 
     @property
     def cells(self) -> Cells:

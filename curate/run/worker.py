@@ -50,7 +50,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.spec = spec = settled(self.spec, self.index)
-        segment = spec.pipeline.segments()[self.index]
+        segment = spec.segments()[self.index]
         steps = spec.steps[segment.first : segment.stop]
         self.segment = segment = replace(segment, stages=tuple(step.stage for step in steps))
         resources = segment.resources

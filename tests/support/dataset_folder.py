@@ -206,11 +206,16 @@ def write_source(path: Path, shard: int, samples: int, formats: Sequence[str] = 
     members: list[tuple[str, bytes]] = []
     for row in range(samples):
         key, extension = f"{shard:05}{row:04}", formats[row % len(formats)].lower().replace("jpeg", "jpg")
-        facts = {"number": row, "score": row / 10, "objects": cats(row), "label": LABEL}
+        facts = {"number": row, "score": row / 10, "objects": cats(row), "label": LABEL, "uid": pool_uid(shard, row)}
         members += [(f"{key}.{extension}", _image(shard, row, formats))] if row else []
         members += [(f"{key}.txt", ALT_TEXT.format(row).encode()), (f"{key}.json", json.dumps(facts).encode())]
         members += [(f"{key}.cls", str(row).encode())] if row % 3 == 0 else []
     return write_tar(path, members)
+
+
+def pool_uid(shard: int, row: int) -> str:
+    """Return the uid that the metadata of a row has, as those of DataComp's pool; in another order than the rows."""
+    return f"{(10 - row) << 60 | shard:032x}"
 
 
 def _image(shard: int, row: int, formats: Sequence[str]) -> bytes:

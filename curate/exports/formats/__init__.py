@@ -46,8 +46,9 @@ def known_formats(package: str = PACKAGE) -> dict[str, str]:
 
 
 def find_format(name: str, package: str = PACKAGE) -> type[Format]:
-    """Return the class of a format; raises PlanError that lists the formats there are."""
+    """Return the class of a format, `-` and `_` alike; raises PlanError that lists the formats there are."""
     formats = known_formats(package)
+    name = name if name in formats else name.replace("-", "_")
     if name not in formats:
         raise PlanError(f"cannot export to {name!r}; formats: {', '.join(formats)}")
     module = importlib.import_module(f"{package}.{name}")
