@@ -67,7 +67,7 @@ class RankFraction:
         ranges = max(1, -(-int(sizes.sum()) // rows))
         keys = splitters(np.concatenate([run.sample for run in runs]), ranges) if runs else _NO_KEYS
         cuts = list(pool.map(partial(_cut, keys=keys), range(len(runs))))
-        write_array(pool.scratch, "cuts.npy", np.array(cuts, np.int64).reshape(len(runs), -1))
+        write_array(pool.scratch, "cuts.npy", np.array(cuts, np.int64).reshape(len(runs), len(keys) + 2))
         list(pool.map(_merge_range, range(len(keys) + 1 if runs else 0)))
         list(pool.map(_hand_back, range(len(runs))))
         places = {shard: (i, start) for i, batch in enumerate(batches) for shard, start in _starts(pool, batch)}

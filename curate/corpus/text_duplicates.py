@@ -133,7 +133,8 @@ def _language_numbers(table: pa.Table, column: str | None) -> npt.NDArray[np.uin
         return np.zeros(table.num_rows, np.uint64)
     codes = table[column].combine_chunks().cast(pa.string()).dictionary_encode(null_encoding="encode")
     numbers = np.array([hash_text(name or "") for name in codes.dictionary.to_pylist()], np.uint64)
-    return numbers[np.asarray(codes.indices)]
+    each: npt.NDArray[np.uint64] = numbers[np.asarray(codes.indices)]
+    return each
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,8 @@ class _BandFiles:
 
     def __getitem__(self, band: int) -> npt.NDArray[np.uint64]:
         keys = [read_array(self.scratch, f"keys-{band}-{i}.npy") for i in range(self.batches)]
-        return np.concatenate(keys, dtype=np.uint64)
+        joined: npt.NDArray[np.uint64] = np.concatenate(keys)
+        return joined
 
 
 def _find_pairs(pool: Pool, share: Sequence[int], similarity: float, batches: int, bands: Bands) -> None:
