@@ -103,9 +103,9 @@ def _digests(column: pa.ChunkedArray, normal: Callable[[str], str | None]) -> It
 
 
 def normal_text(text: str) -> str | None:
-    """Return a text in Unicode's form NFKC, case folded, blanks as single spaces; None if nothing is left.
+    r"""Return a text in Unicode's form NFKC, case folded, blanks as single spaces; None if nothing is left.
 
-    >>> normal_text("  A Red\\tBarn "), normal_text("a red barn"), normal_text(" ")
+    >>> normal_text("  A Red\tBarn "), normal_text("a red barn"), normal_text(" ")
     ('a red barn', 'a red barn', None)
     """
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split()) or None

@@ -1,5 +1,6 @@
 """Groups of samples in files: equal digests, connected pairs; the best of each group, and its columns for a shard."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -46,7 +47,7 @@ def group_equal(pool: Pool, batches: int, name: str) -> None:
     rows = max(1, pool.memory_bytes // BYTES_PER_ROW)
     parts = min(1 << PARTS_BITS, max(1, -(-2 * len(pool) // rows)))
     edges = [(1 << PARTS_BITS) * i // parts for i in range(parts + 1)]
-    list(pool.map(partial(_group_part, batches=batches), list(zip(edges[:-1], edges[1:], strict=True))))
+    list(pool.map(partial(_group_part, batches=batches), list(itertools.pairwise(edges))))
     list(pool.map(partial(_collect_batch, name=name, edges=edges), range(batches)))
 
 

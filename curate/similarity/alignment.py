@@ -70,8 +70,8 @@ def align(first: Floats, second: Floats, start: Floats) -> Floats:
     """
     x, y = _places(COARSE)
     base = np.stack([np.ones_like(x), x, y], axis=1)
-    flat = second.reshape(len(second), -1)
-    down, across = (each.reshape(len(second), -1, 1) * COARSE for each in np.gradient(second, axis=(1, 2)))
+    flat = second.reshape(len(second), COARSE * COARSE)
+    down, across = (each.reshape(len(second), COARSE * COARSE, 1) * COARSE for each in np.gradient(second, axis=(1, 2)))
     slopes = np.concatenate([across * base, down * base], axis=2)
     curve = np.matmul(slopes.transpose(0, 2, 1), slopes)
     curve += np.eye(6, dtype=np.float32) * (2e-3 / 6 * np.trace(curve, axis1=1, axis2=2) + 1e-3)[:, None, None]
@@ -115,7 +115,7 @@ def agreement(first: Floats, second: Floats, at: Floats) -> Agreement:
     """Say how details of n pairs agree, float32[n, 32, 32] both, the first as mapped."""
     seen, inside = _sample(first, at, *_places(SIDE))
     weight = inside.astype(np.float32)
-    a, b, w = (_blocks(each) for each in (seen, second.reshape(len(second), -1), weight))
+    a, b, w = (_blocks(each) for each in (seen, second.reshape(len(second), SIDE * SIDE), weight))
     count = w.sum(axis=2)
     a, b = (w * (each - (w * each).sum(axis=2, keepdims=True) / np.maximum(count, 1)[:, :, None]) for each in (a, b))
     floor = NOISE**2 * np.maximum(count, 1)

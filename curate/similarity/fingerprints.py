@@ -54,8 +54,13 @@ def blur(images: Floats, sigma: float) -> Floats:
     weights = (weights / weights.sum()).astype(np.float32)
     height, width = images.shape[1:]
     padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
-    rows = sum((weight * padded[:, i : i + height] for i, weight in enumerate(weights)), np.float32(0))
-    return np.asarray(sum((weight * rows[:, :, i : i + width] for i, weight in enumerate(weights)), np.float32(0)))
+    rows = np.zeros((len(images), height, padded.shape[2]), np.float32)
+    for i, weight in enumerate(weights):
+        rows += weight * padded[:, i : i + height]
+    smooth = np.zeros(images.shape, np.float32)
+    for i, weight in enumerate(weights):
+        smooth += weight * rows[:, :, i : i + width]
+    return smooth
 
 
 def same_plain(first: Fingerprints, second: Fingerprints) -> npt.NDArray[np.bool_]:

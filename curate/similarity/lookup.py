@@ -1,8 +1,8 @@
 """Look up which pictures may show the same: candidates by keys of their views, never all pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,20 @@ import numpy.typing as npt
 from curate.similarity.fingerprints import Fingerprints
 from curate.similarity.views import CROPS, HALVES, KEY_BITS, View, keys, probes, signs, spectra
 
-__all__ = ["BYTES_PER_PICTURE", "VIEWS", "Candidates", "Index", "find_candidates", "make_index"]
+__all__ = [
+    "BYTES_PER_PICTURE",
+    "PLAIN",
+    "VIEWS",
+    "Candidates",
+    "Described",
+    "Index",
+    "describe",
+    "find_candidates",
+    "make_index",
+]
+
+Rows: TypeAlias = npt.NDArray[np.int64]
+Bits: TypeAlias = npt.NDArray[np.uint64]
 
 BYTES_PER_PICTURE: Final = 120  # that an index holds
 FARTHEST: Final = 14  # of the 48 signs of a view that may differ
@@ -27,22 +40,32 @@ VIEWS: Final[tuple[tuple[View, View], ...]] = (
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """What an index holds of n pictures: keys int32[n, 7] (-1: not under it), signs uint64[n, 6], names uint64[n].
+
+    The first view is the whole, then come the halves; the last key is that of plain pictures. `names` tell pictures
+    apart and put equally near ones in order: a digest of each, so that order does not depend on the rows.
+    """
+
+    keys: npt.NDArray[np.int32]
+    signs: npt.NDArray[np.uint64]
+    names: npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """One view of all pictures: those with key k are `rows[starts[k]:starts[k + 1]]`."""
+    """Rows by key: those with key k are `rows[starts[k]:starts[k + 1]]`."""
 
     starts: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int32]
-    signs: npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The views of n pictures by their keys; `names` uint64[n] put equally near ones in order."""
+    """Pictures by the keys of their views, a table for each column of `Described.keys`."""
 
-    whole: Table
-    halves: tuple[Table, ...]
-    plain: Table
-    names: npt.NDArray[np.uint64]
+    tables: tuple[Table, ...]
+    described: Described
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,64 +81,76 @@ class Candidates:
     distance: npt.NDArray[np.int64]
 
 
-def make_index(pictures: Fingerprints, names: npt.NDArray[np.uint64]) -> Index:
-    """Return the index of n pictures."""
+def describe(pictures: Fingerprints, names: npt.NDArray[np.uint64]) -> Described:
+    """Return the keys and signs of n pictures; some thousand at a time, as each takes 40 kB here."""
     luma = pictures.luma.astype(np.float32)
     plain = pictures.detail()[1] < PLAIN
     views = [spectra(luma, view) for view in (CROPS[0], *HALVES)]
-    whole, *halves = (_table(keys(each), signs(each), ~plain) for each in views)
-    return Index(whole, tuple(halves), _table(_plain_keys(pictures, 0.0)[:, 0], signs(views[0]), plain), names)
+    whole = np.where(plain[:, None], -1, np.stack([keys(each) for each in views], axis=1))
+    alone = np.where(plain[:, None], _plain_keys(pictures, 0.0), -1)
+    bits = np.stack([signs(each) for each in views], axis=1)
+    return Described(np.concatenate([whole, alone], axis=1).astype(np.int32), bits, names)
 
 
-def _table(key: npt.NDArray[np.int32], bits: npt.NDArray[np.uint64], held: npt.NDArray[np.bool_]) -> Table:
-    rows = np.flatnonzero(held)
+def make_index(described: Described) -> Index:
+    """Return the index of what `describe` returned."""
+    return Index(tuple(_table(key) for key in described.keys.T), described)
+
+
+def _table(key: npt.NDArray[np.int32]) -> Table:
+    rows = np.flatnonzero(key >= 0)
     order = np.argsort(key[rows], kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(key[rows], minlength=1 << KEY_BITS))])
-    return Table(starts, rows[order].astype(np.int32), bits)
+    return Table(starts, rows[order].astype(np.int32))
 
 
 def find_candidates(pictures: Fingerprints, names: npt.NDArray[np.uint64], index: Index) -> Candidates:
     """Return what may be near-duplicates of some pictures in an index, each pair once; itself is none."""
     luma = pictures.luma.astype(np.float32)
     plain = pictures.detail()[1] < PLAIN
-    found: list[Candidates] = []
+    detailed, found = np.flatnonzero(~plain), list[Candidates]()
     for number, (view, other) in enumerate(VIEWS):
-        table = index.whole if other is CROPS[0] else index.halves[HALVES.index(other)]
+        column = 0 if other is CROPS[0] else 1 + HALVES.index(other)
         spectrum = spectra(luma, view)
-        found.extend(_join(np.flatnonzero(~plain), probes(spectrum), signs(spectrum), table, number))
-    found.extend(_join(np.flatnonzero(plain), _plain_keys(pictures, PLAIN_MARGIN), signs(spectra(luma, CROPS[0])), index.plain, -1))
-    return _nearest(found, names, index)
+        pairs = _join(detailed, probes(spectrum), index.tables[column])
+        found.extend(_near(each, signs(spectrum), index.described.signs[:, column], number) for each in pairs)
+    for query, row in _join(np.flatnonzero(plain), _plain_keys(pictures, PLAIN_MARGIN), index.tables[-1]):
+        found.append(Candidates(query, row, np.full(len(row), -1), np.zeros(len(row), np.int64)))
+    return _nearest(found, names, index.described.names)
 
 
-def _join(
-    rows: npt.NDArray[np.int64], key: npt.NDArray[np.int32], bits: npt.NDArray[np.uint64], table: Table, view: int
-) -> list[Candidates]:
-    """Return the pairs with a common key whose signs are near, for some rows of the pictures looked up."""
+def _join(rows: Rows, key: npt.NDArray[np.int32], table: Table) -> Iterator[tuple[Rows, Rows]]:
+    """Yield pairs that have a key in common: some of `rows`, of the pictures looked up, and rows of the index."""
     counts = np.where(key[rows] < 0, 0, table.starts[key[rows] + 1] - table.starts[key[rows]])
     part = np.cumsum(counts.sum(axis=1)) // AT_ONCE
-    found = []
     for some in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(part)) + 1):
         start, count = table.starts[key[rows[some]]].ravel(), counts[some].ravel()
         query = np.repeat(np.repeat(rows[some], key.shape[1]), count)
         offset = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        row = table.rows[np.repeat(start, count) + offset].astype(np.int64)
-        distance = np.bitwise_count(bits[query] ^ table.signs[row]).astype(np.int64)
-        near = distance <= FARTHEST if view >= 0 else np.ones(len(row), bool)
-        query, row, distance = query[near], row[near], distance[near]
-        found.append(Candidates(query, row, np.full(len(row), view, np.int64), distance))
-    return found
+        yield query, table.rows[np.repeat(start, count) + offset].astype(np.int64)
 
 
-def _nearest(found: Sequence[Candidates], names: npt.NDArray[np.uint64], index: Index) -> Candidates:
+def _near(pairs: tuple[Rows, Rows], mine: Bits, theirs: Bits, view: int) -> Candidates:
+    """Keep the pairs whose signs are near."""
+    query, row = pairs
+    distance = np.bitwise_count(mine[query] ^ theirs[row]).astype(np.int64)
+    near = distance <= FARTHEST
+    return Candidates(query[near], row[near], np.full(int(near.sum()), view), distance[near])
+
+
+def _nearest(found: Sequence[Candidates], mine: Bits, theirs: Bits) -> Candidates:
     """Return each pair by its nearest view, and of each picture at most the 256 nearest."""
+    if not found:
+        none = np.zeros(0, np.int64)
+        return Candidates(none, none, none, none)
     query, row, view, distance = (
         np.concatenate([getattr(each, name) for each in found]) for name in ("query", "row", "view", "distance")
     )
-    other = np.flatnonzero(names[query] != index.names[row])
+    other = np.flatnonzero(mine[query] != theirs[row])
     other = other[np.lexsort((view[other], distance[other], row[other], query[other]))]
     first = (np.diff(query[other], prepend=-1) != 0) | (np.diff(row[other], prepend=-1) != 0)
     other = other[first]
-    other = other[np.lexsort((index.names[row[other]], distance[other], query[other]))]
+    other = other[np.lexsort((theirs[row[other]], distance[other], query[other]))]
     begins = np.flatnonzero(np.diff(query[other], prepend=-1))
     place = np.arange(len(other)) - np.repeat(begins, np.diff([*begins, len(other)]))
     kept = other[place < MOST]

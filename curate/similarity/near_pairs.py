@@ -1,7 +1,8 @@
 """Pairs of pictures that show the same: candidates, laid over each other and compared."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +13,15 @@ from curate.similarity.lookup import PLAIN, VIEWS, Candidates, Index, find_candi
 
 __all__ = ["NearPairs", "find_near_pairs", "score"]
 
-AT_ONCE: Final = 2_000  # pairs that are compared together: about 60 MB
+PICTURES: Final = 1_024  # that are looked up together
+PAIRS: Final = 2_000  # that are compared together: about 60 MB
 STARTS: Final = np.stack([start_at(*views) for views in VIEWS])
-WEIGHTS: Final = (6.0, 6.0, 8.0, -0.38, -14.0)
+WEIGHTS: Final = np.array([6.0, 6.0, 0.0, 8.0], np.float32)
+PER_BIT: Final = np.float32(0.38)
+BIAS: Final = np.float32(14.0)
+
+
+Indexed: TypeAlias = Callable[[npt.NDArray[np.int64]], Fingerprints]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +34,29 @@ class NearPairs:
 
 
 def find_near_pairs(
-    pictures: Fingerprints, names: npt.NDArray[np.uint64], index: Index, indexed: Fingerprints, least: float
+    pictures: Fingerprints, names: npt.NDArray[np.uint64], index: Index, indexed: Indexed, least: float
 ) -> NearPairs:
-    """Return the pairs whose score is at least `least`; `indexed` are the pictures of the index."""
-    found = find_candidates(pictures, names, index)
-    scores = np.empty(len(found.row), np.float32)
-    for begin in range(0, len(scores), AT_ONCE):
-        some = slice(begin, begin + AT_ONCE)
-        pairs = Candidates(found.query[some], found.row[some], found.view[some], found.distance[some])
-        scores[some] = score(pictures.take(pairs.query), indexed.take(pairs.row), pairs)
-    near = scores >= least
-    return NearPairs(found.query[near], found.row[near], scores[near])
+    """Return the pairs whose score is at least `least`; `indexed` gives pictures of the index by their rows.
+
+    Time grows with the pictures and with what looks alike; memory is 200 MB beside the index.
+    """
+    parts: list[NearPairs] = []
+    for begin in range(0, len(names), PICTURES):
+        some = slice(begin, begin + PICTURES)
+        looked_up = pictures.take(some)
+        found = find_candidates(looked_up, names[some], index)
+        for at in range(0, len(found.row), PAIRS):
+            part = slice(at, at + PAIRS)
+            pairs = Candidates(found.query[part], found.row[part], found.view[part], found.distance[part])
+            scores = score(looked_up.take(pairs.query), indexed(pairs.row), pairs)
+            near = scores >= least
+            parts.append(NearPairs(pairs.query[near] + begin, pairs.row[near], scores[near]))
+    none = np.zeros(0, np.int64)
+    return NearPairs(
+        np.concatenate([none, *(each.query for each in parts)]),
+        np.concatenate([none, *(each.row for each in parts)]),
+        np.concatenate([none.astype(np.float32), *(each.score for each in parts)]),
+    )
 
 
 def score(first: Fingerprints, second: Fingerprints, pairs: Candidates) -> npt.NDArray[np.float32]:
@@ -49,8 +68,8 @@ def score(first: Fingerprints, second: Fingerprints, pairs: Candidates) -> npt.N
     detailed = np.flatnonzero(pairs.view >= 0)
     scores = plain.copy()
     seen = compare(first.take(detailed), second.take(detailed), pairs.view[detailed])
-    values = (seen.all, seen.best, seen.inside, pairs.distance[detailed].astype(np.float32), np.float32(1))
-    odds = sum((np.float32(w) * value for w, value in zip(WEIGHTS, values, strict=True)), np.float32(0))
+    values = np.stack([seen.all, seen.best, np.log(seen.spread), seen.inside], axis=1)
+    odds = (values * WEIGHTS).sum(axis=1) - PER_BIT * pairs.distance[detailed] - BIAS
     scores[detailed] = np.where(seen.detail >= PLAIN, odds, plain[detailed])
     return scores
 

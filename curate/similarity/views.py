@@ -59,7 +59,7 @@ def spectra(luma: npt.NDArray[np.float32], view: View) -> npt.NDArray[np.float32
     """
     across, down = _waves(view.left, view.right), _waves(view.top, view.bottom)
     picture = luma[:, :, ::-1] if view.mirrored else luma
-    return np.round(np.matmul(np.matmul(down, picture), across.T) * 256) / 256
+    return np.asarray(np.round(np.matmul(np.matmul(down, picture), across.T) * 256) / 256, np.float32)
 
 
 def _waves(start: float, stop: float) -> npt.NDArray[np.float32]:
@@ -67,7 +67,7 @@ def _waves(start: float, stop: float) -> npt.NDArray[np.float32]:
     edges = np.clip((np.linspace(0, 1, SIDE + 1) - start) / (stop - start), 0, 1)
     angle = np.pi * np.arange(1, WAVES)[:, None] * edges
     rest = np.diff(np.sin(angle), axis=1) / (np.pi * np.arange(1, WAVES)[:, None])
-    return np.concatenate([np.diff(edges)[None], rest]).astype(np.float32)
+    return np.asarray(np.concatenate([np.diff(edges)[None], rest]), np.float32)
 
 
 def keys(spectrum: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
