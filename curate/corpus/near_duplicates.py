@@ -14,7 +14,7 @@ from curate.corpus.fingerprint_files import Files, read_index, write_fingerprint
 from curate.corpus.groups import Groups, best_of_groups, group_equal, write_digests
 from curate.corpus.pool import Pool
 from curate.errors import PlanError
-from curate.similarity.components import components
+from curate.similarity.bridges import join_pairs
 from curate.similarity.fingerprint_rows import fingerprint_rows
 from curate.similarity.lookup import BYTES_PER_PICTURE
 from curate.similarity.near_pairs import find_near_pairs
@@ -26,6 +26,7 @@ from schemas.prefix import check_prefix, prefixed
 __all__ = ["NearDuplicates"]
 
 BYTES_PER_ROW = 8_192  # of a batch
+SURE = 2.5  # log odds past which one pair is enough
 BYTES_PER_GROUP = 200  # of the samples whose pairs are joined, in one task
 
 
@@ -35,13 +36,14 @@ class NearDuplicates:
 
     Equal fingerprints (`ImageFingerprint`) come first. Of the rest, the signs of low frequencies of crops, halves and
     the mirrored picture find candidates, never all pairs; each candidate is then laid over the other and their detail
-    compared. Pairs that are the same with log odds of at least `surety` are joined, and so is what a chain of such
-    pairs connects. Pictures without detail have to look the same as they are. A null fingerprint is alone. The best of
-    a group is the one with the best `key`, a column of numbers, else the smallest uid.
+    compared. Pairs that are the same with log odds of at least 2.5 are joined, and so is what a chain of them connects;
+    pairs of at least `surety` join groups as `curate.similarity.bridges` says. Pictures without detail have to look the
+    same as they are. A null fingerprint is alone. The best of a group is the one with the best `key`, a column of
+    numbers, else the smallest uid.
     Source: our own, measured in docs/dedup.md; hashes by signs of frequencies are pHash's (Zauner 2010).
     """
 
-    surety: float = 1.5
+    surety: float = 1.0
     key: str | None = None
     highest_first: bool = True
     prefix: str = ""
@@ -50,7 +52,7 @@ class NearDuplicates:
 
     def __post_init__(self) -> None:
         if not -20 <= self.surety <= 20:
-            raise PlanError(f"NearDuplicates: surety={self.surety}: give log odds from -20 to 20, such as 1.5")
+            raise PlanError(f"NearDuplicates: surety={self.surety}: give log odds from -20 to 20, such as 1")
         check_prefix(self.prefix)
 
     @property
@@ -122,7 +124,8 @@ def _find_pairs(pool: Pool, task: tuple[int, tuple[int, int]], sizes: Sequence[i
     pictures, names = mine.all()
     found = find_near_pairs(pictures, names, index, indexed, least)
     starts = np.cumsum([0, *sizes])
-    pairs = np.column_stack([found.query + starts[number], found.row + starts[first]])
+    sure = found.score >= SURE
+    pairs = np.column_stack([found.query + starts[number], found.row + starts[first], sure])
     write_array(pool.scratch, f"pairs-{number}-{first}.npy", pairs.astype(np.int64))
 
 
@@ -130,7 +133,7 @@ def _write_groups(pool: Pool, sizes: Sequence[int], tasks: Sequence[tuple[int, t
     """Write the uid of the best of its group for each row of each batch."""
     pairs = np.concatenate([read_array(pool.scratch, f"pairs-{number}-{first}.npy") for number, (first, _) in tasks])
     order = np.concatenate([read_array(pool.scratch, f"nodes-{i}.npy") for i in range(len(sizes))])
-    best = best_of_groups(components(len(order), pairs), order)
+    best = best_of_groups(join_pairs(len(order), pairs[:, :2], pairs[:, 2] > 0), order)
     names = _names(order[:, -2:])
     sort = np.argsort(names, kind="stable")
     for number in range(len(sizes)):

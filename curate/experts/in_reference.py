@@ -30,7 +30,7 @@ class InReference:
     """
 
     references: tuple[str, ...] = ()
-    surety: float = 1.5
+    surety: float = 1.0
     resources: Resources = field(default=Resources(batch_rows=256), compare=False)
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("image_fingerprint", "image_fingerprint_aspect")

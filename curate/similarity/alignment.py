@@ -16,7 +16,6 @@ ROUNDS: Final = 8
 CLIP: Final = 1.5  # standard deviations: what is laid over one picture does not pull at the other
 STEP: Final = 0.06  # of the side: how far a round may move
 NOISE: Final = 1.5  # levels, root mean square, that coding adds
-BEST: Final = 0.6  # of the picture that has to agree where something was laid over the rest
 
 Floats = npt.NDArray[np.float32]
 
@@ -25,12 +24,11 @@ Floats = npt.NDArray[np.float32]
 class Agreement:
     """How n pairs agree: correlations of detail in 16 blocks, weighted by their contrast, each float32[n].
 
-    `all` is their mean, `best` that of the best 0.6 of the picture, `spread` how many blocks share the contrast, 1 to
+    `all` is their mean, `spread` how many blocks share the contrast, 1 to
     16; `inside` the share of one picture that the other shows, `detail` the lesser detail in levels.
     """
 
     all: Floats
-    best: Floats
     spread: Floats
     inside: Floats
     detail: Floats
@@ -126,16 +124,7 @@ def agreement(first: Floats, second: Floats, at: Floats) -> Agreement:
     energy = np.minimum((a * a).sum(axis=(1, 2)), (b * b).sum(axis=(1, 2))) / np.maximum(count.sum(axis=1), 1)
     spread = 1 / np.maximum((share * share).sum(axis=1), 1 / 16)
     within = inside.mean(axis=1, dtype=np.float32)
-    return Agreement((share * rho).sum(axis=1), _best(rho, share), spread, within, np.sqrt(energy))
-
-
-def _best(rho: Floats, share: Floats) -> Floats:
-    """Return the mean of the best correlations that make up 0.6 of the weight."""
-    order = np.argsort(-rho, axis=1, kind="stable")
-    rho, share = np.take_along_axis(rho, order, 1), np.take_along_axis(share, order, 1)
-    before = np.cumsum(share, axis=1) - share
-    used = np.clip(BEST - before, 0, share)
-    return np.asarray((used * rho).sum(axis=1) / BEST)
+    return Agreement((share * rho).sum(axis=1), spread, within, np.sqrt(energy))
 
 
 def _blocks(values: Floats) -> Floats:

@@ -16,10 +16,11 @@ __all__ = ["NearPairs", "find_near_pairs", "score"]
 PICTURES: Final = 1_024  # that are looked up together
 PAIRS: Final = 2_000  # that are compared together: about 60 MB
 STARTS: Final = np.stack([start_at(*views) for views in VIEWS])
-WEIGHTS: Final = np.array([6.0, 6.0, 0.0, 8.0], np.float32)
-PER_BIT: Final = np.float32(0.38)
-BIAS: Final = np.float32(14.0)
-
+WEIGHTS: Final = np.array([12.32, 3.94, -1.72], np.float32)  # of agreement, of its spread, of the share in view
+PER_BIT: Final = np.float32(0.48)
+PER_LEVEL, LEVELS = np.float32(0.05), np.float32(20)  # of the mean colour: many changes of colour are no other picture
+BIAS: Final = np.float32(12.95)
+SAME: Final = np.float32(10)  # log odds of pictures that look the same as they are
 
 Indexed: TypeAlias = Callable[[npt.NDArray[np.int64]], Fingerprints]
 
@@ -62,15 +63,18 @@ def find_near_pairs(
 def score(first: Fingerprints, second: Fingerprints, pairs: Candidates) -> npt.NDArray[np.float32]:
     """Return how sure it is that n pairs show the same: log odds, as fitted on photographs, see docs/dedup.md.
 
-    Pairs in which one shows hardly any detail are compared as they are: 10 if they look the same, else -10.
+    10 where they look the same as they are, which is all that tells of pictures with hardly any detail.
     """
-    plain = np.where(same_plain(first, second), np.float32(10), np.float32(-10))
+    scores = np.where(same_plain(first, second), SAME, -SAME)
     detailed = np.flatnonzero(pairs.view >= 0)
-    scores = plain.copy()
-    seen = compare(first.take(detailed), second.take(detailed), pairs.view[detailed])
-    values = np.stack([seen.all, seen.best, np.log(seen.spread), seen.inside], axis=1)
-    odds = (values * WEIGHTS).sum(axis=1) - PER_BIT * pairs.distance[detailed] - BIAS
-    scores[detailed] = np.where(seen.detail >= PLAIN, odds, plain[detailed])
+    mine, theirs = first.take(detailed), second.take(detailed)
+    seen = compare(mine, theirs, pairs.view[detailed])
+    values = np.stack([seen.all, np.log(seen.spread), seen.inside], axis=1)
+    colour = np.abs(mine.chroma.mean(axis=(2, 3)) - theirs.chroma.mean(axis=(2, 3))).max(axis=1).astype(np.float32)
+    odds = (values * WEIGHTS).sum(axis=1) - PER_BIT * pairs.distance[detailed].astype(np.float32) - BIAS
+    odds -= PER_LEVEL * np.minimum(colour, LEVELS)
+    odds = np.where(seen.detail >= PLAIN, odds, -SAME)
+    scores[detailed] = np.maximum(scores[detailed], odds.astype(np.float32))
     return scores
 
 
