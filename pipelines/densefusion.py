@@ -7,13 +7,14 @@ from curate.captions.checking.evidence import Evidence
 from curate.captions.checking.lexicon import read_lexicon
 from curate.captions.checking.witnesses import Columns
 from curate.captions.prompting.hints import Hints
-from curate.captions.prompting.prompts import FUSION_V1, Prompt
+from curate.captions.prompting.prompts import FUSION_V2, Prompt
 from curate.captions.viewing.pixel_budget import PixelBudget
 from curate.corpus.clusters import Clusters
 from curate.corpus.rank_fraction import RankFraction
 from curate.corpus.semantic_duplicates import SemanticDuplicates
 from curate.engines.chat_model import ChatModel
 from curate.experts.caption_evidence import CaptionEvidence
+from curate.experts.caption_objects import CaptionObjects
 from curate.experts.clip import Clip
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.detector_files import is_transformers
@@ -41,6 +42,7 @@ from filters.not_animated import NotAnimated
 
 __all__ = ["Checks", "Perception", "Selection", "densefusion"]
 
+AT_THE_WRITER: Final = Resources(gpus="auto", batch_rows=16, gpu_gib=2.0)  # 16 images at once: our estimate
 ON_GPU: Final = Resources(gpus="auto", batch_rows=64)  # the models that look at an image share a GPU, if there is one
 YOLO: Final = Objects(Weights("yolo11x.pt"), resources=ON_GPU)
 YOLOE: Final = OpenObjects(resources=ON_GPU)
@@ -57,8 +59,9 @@ OWL: Final = OpenObjects(
 SEEN_BY_ALL: Final = Evidence(
     read_lexicon("lvis"),
     read_lexicon("coco80").names,
-    columns=Columns("open_objects", "open_objects_asked", "tags"),
+    columns=Columns(("open_objects", "caption_objects"), "tags"),
 )
+BY_ALL: Final = PixelBudget(object_columns=("objects", "open_objects"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +104,14 @@ class Checks:
     """Says what a caption must pass, and whether one that fails is repaired before it is dropped.
 
     `repair`: unseen objects are verified, bad captions asked for once more, and `final_caption` is what counts; without
-    it only the marks of the first caption do. `allow_marks` are marks that are no fault. `min_text_recall` over 0 adds
-    a filter on the share of the text in the image that the final caption quotes.
+    it only the marks of the first caption do. `look_again`: before that, the open detector is asked for what the
+    caption names and nobody saw; it runs in the writer's worker and costs one forward pass an image. `allow_marks` are
+    marks that are no fault. `min_text_recall` over 0 adds a filter on the share of the text in the image that the final
+    caption quotes.
     """
 
     repair: bool = True
+    look_again: bool = True
     allow_marks: tuple[str, ...] = ()
     min_text_recall: float = 0.0
 
@@ -139,7 +145,7 @@ def densefusion(
     perception: Perception = Perception(),
     selection: Selection | None = Selection(),
     evidence: Evidence = SEEN_BY_ALL,
-    prompt: Prompt = FUSION_V1,
+    prompt: Prompt = FUSION_V2,
     hints: Hints = Hints(place=None, object_columns=("objects", "open_objects")),
     checks: Checks = Checks(),
     longest_side_px: int = 448,
@@ -154,7 +160,8 @@ def densefusion(
     mismatches for the DataComp-XL ViT-L/14 (whose cosines are lower than OpenAI's).
 
     Ours too, where the paper trusts its writer: texts that talk to the model are kept out of the hints; each class that
-    the caption names and the detector did not see is asked about at two scales, a caption with marks or with claims
+    the caption names and nobody saw is first looked for by the open detector, and then, if that does not find it
+    either, asked about at two scales, a caption with marks or with claims
     that `evidence` contradicts is asked for once more, and the better one is `final_caption`; what stays marked, or
     names too many classes that nobody saw, is dropped (docs/evidence.md; `checks`). Each image gets the tier that its
     text and small objects need, up to tiles of 4K (docs/pixel-budget.md); with `dense_caption.budget=none`, and for the
@@ -182,7 +189,8 @@ def densefusion(
     """
     writer = engine.build()
     hints = _measured(hints.for_model(engine.model), perception)
-    caption = DenseCaption(writer, prompt, hints, longest_side_px=longest_side_px, budget=PixelBudget(), max_tokens=400)
+    budget = replace(BY_ALL, object_columns=_of(perception, BY_ALL.object_columns))
+    caption = DenseCaption(writer, prompt, hints, longest_side_px=longest_side_px, budget=budget, max_tokens=400)
     return Pipeline(
         [
             TextFacts(),
@@ -198,7 +206,7 @@ def densefusion(
             TextCommands(),
             caption,
             *(
-                _repaired(caption, _heard(evidence, perception), checks)
+                _repaired(caption, evidence, perception, checks)
                 if checks.repair
                 else [CaptionClean(checks.allow_marks)]
             ),
@@ -208,23 +216,35 @@ def densefusion(
 
 def _measured(hints: Hints, perception: Perception) -> Hints:
     """Return the hints less the columns of experts that do not run."""
-    columns = tuple(name for name in hints.object_columns if name in perception.columns)
+    columns = _of(perception, hints.object_columns)
     return hints if columns == hints.object_columns else replace(hints, object_columns=columns)
 
 
-def _heard(evidence: Evidence, perception: Perception) -> Evidence:
-    """Return the evidence less the witnesses that do not run."""
-    given = evidence.columns
-    objects, asked, tags = (
-        name if name in perception.columns else None for name in (given.objects, given.asked, given.tags)
-    )
-    return replace(evidence, columns=Columns(objects, asked, tags))
+def _of(perception: Perception, columns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in columns if name in perception.columns)
 
 
-def _repaired(caption: DenseCaption, evidence: Evidence, checks: Checks) -> list[Stage]:
+def _heard(evidence: Evidence, perception: Perception, later: tuple[str, ...] = ()) -> Evidence:
+    """Return the evidence less the witnesses that do not run; `later` are columns of one that runs after the writer."""
+    given, measured = evidence.columns, perception.columns.union(later)
+    objects = tuple(name for name in given.objects if name in measured)
+    return replace(evidence, columns=Columns(objects, given.tags if given.tags in measured else None))
+
+
+def _looking_again(evidence: Evidence, perception: Perception, checks: Checks) -> CaptionObjects | None:
+    """Return the open detector, asked for what the caption names; null if there is none or it shall not."""
+    found = next((stage for stage in perception.stages if isinstance(stage, OpenObjects)), None)
+    if found is None or not checks.look_again:
+        return None
+    return CaptionObjects(found, _heard(evidence, perception), resources=AT_THE_WRITER)
+
+
+def _repaired(caption: DenseCaption, evidence: Evidence, perception: Perception, checks: Checks) -> list[Stage]:
     """Return the stages that verify and repair a caption, and the filters on what comes out."""
-    side = caption.longest_side_px
+    side, again = caption.longest_side_px, _looking_again(evidence, perception, checks)
+    evidence = _heard(evidence, perception, tuple(again.adds.names) if again else ())
     return [
+        *([again] if again else []),
         VerifyObjects(
             caption.engine,
             evidence=evidence,
