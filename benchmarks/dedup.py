@@ -30,7 +30,7 @@ from curate.similarity.components import components
 from curate.similarity.hamming import find_near_hashes
 from schemas.image_fingerprint import FINGERPRINT_BYTES
 
-__all__ = ["KINDS", "evaluate", "main"]
+__all__ = ["KINDS", "evaluate", "main", "report"]
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 
@@ -172,18 +172,11 @@ def read_pictures(folder: Path, most: int) -> list[Image.Image]:
     return found
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--most", type=int, default=500)
-    parser.add_argument("--surety", type=float, default=NearDuplicates().surety)
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    pictures = read_pictures(asked.folder, asked.most)
+def report(pictures: list[Image.Image], surety: float, to: Path | None) -> None:
+    """Plant copies of distinct pictures, group all, and print precision and recall; as JSON too, if asked."""
     images, source, kind = plant(pictures)
     results = {
-        "near": evaluate(source, kind, group(images, asked.surety)),
+        "near": evaluate(source, kind, group(images, surety)),
         "phash": evaluate(source, kind, group_by_phash(images)),
     }
     table = Table(title=f"{len(pictures)} pictures, {len(images)} images")
@@ -192,8 +185,19 @@ def main() -> None:
     for name in results["near"]:
         table.add_row(name, *(f"{each[name]:.3f}" for each in results.values()))
     Console().print(table)
-    if asked.json:
-        asked.json.write_text(json.dumps(results, indent=1))
+    if to:
+        to.write_text(json.dumps(results, indent=1))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--most", type=int, default=500)
+    parser.add_argument("--surety", type=float, default=NearDuplicates().surety)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    report(read_pictures(asked.folder, asked.most), asked.surety, asked.json)
 
 
 if __name__ == "__main__":
