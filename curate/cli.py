@@ -20,6 +20,8 @@ from curate.cli_options import (
     Models,
     Parameters,
     RecipeName,
+    ReferenceFile,
+    ReferenceName,
     RunId,
     Wait,
 )
@@ -310,6 +312,14 @@ def blind(
     from curate.storage.store import Store
 
     _print(blind_report(Store(dataset), run, vlm, base))
+
+
+@app.command()
+def reference(inputs: Inputs, name: ReferenceName, to: ReferenceFile) -> None:
+    """Make a reference of images that datasets must not hold: evaluation sets, earlier datasets."""
+    from curate.inspect import reference as references
+
+    _print(references.make_reference(inputs, name, to))
 
 
 @app.command()

@@ -107,8 +107,8 @@ def _sketch_batch(pool: Pool, numbered: tuple[int, Sequence[str]], stage: TextDu
         sketch(each, languages[start : start + len(each.counts)], bands)
         for start, each in zip(starts, cut, strict=True)
     ]
-    for band in range(bands.count):
-        write_array(pool.scratch, f"keys-{band}-{number}.npy", np.concatenate([each.keys[band] for each in sketches]))
+    keys = np.concatenate([np.stack([each.keys[band] for band in range(bands.count)]) for each in sketches], axis=1)
+    write_array(pool.scratch, f"keys-{number}.npy", keys)
     arrays: dict[str, list[Any]] = {
         "values": [each.values for each in cut],
         "contents": [each.contents for each in sketches],
@@ -149,7 +149,7 @@ class _BandFiles:
         return self.bands
 
     def __getitem__(self, band: int) -> npt.NDArray[np.uint64]:
-        keys = [read_array(self.scratch, f"keys-{band}-{i}.npy") for i in range(self.batches)]
+        keys = [read_array(self.scratch, f"keys-{i}.npy", band, band + 1)[0] for i in range(self.batches)]
         joined: npt.NDArray[np.uint64] = np.concatenate(keys)
         return joined
 
