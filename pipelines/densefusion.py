@@ -7,7 +7,7 @@ from curate.captions.checking.evidence import Evidence
 from curate.captions.checking.lexicon import read_lexicon
 from curate.captions.checking.witnesses import Columns
 from curate.captions.prompting.hints import Hints
-from curate.captions.prompting.prompts import FUSION_V1, Prompt
+from curate.captions.prompting.prompts import FUSION_V2, Prompt
 from curate.captions.viewing.pixel_budget import PixelBudget
 from curate.engines.chat_model import ChatModel
 from curate.experts.caption_evidence import CaptionEvidence
@@ -109,7 +109,7 @@ def densefusion(
     engine: ChatModel = ChatModel("Qwen/Qwen3-VL-8B-Instruct"),
     perception: Perception = Perception(),
     evidence: Evidence = SEEN_BY_ALL,
-    prompt: Prompt = FUSION_V1,
+    prompt: Prompt = FUSION_V2,
     hints: Hints = Hints(place=None, object_columns=("objects", "open_objects")),
     checks: Checks = Checks(),
     longest_side_px: int = 448,

@@ -3,16 +3,17 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.similarity.components import connect
-from curate.similarity.mixing import mixed
+from curate.similarity.mixing import hash_text, mixed
+from curate.similarity.pieces import Pieces
 from curate.similarity.shingles import HASH_BITS, I64, U64, Shingles
 
-__all__ = ["Bands", "Sketches", "choose_bands", "find_similar_texts", "jaccard", "sketch"]
+__all__ = ["Bands", "Keys", "Sketches", "choose_bands", "find_similar_texts", "jaccard", "sketch"]
 
 BITMAP_WORDS: Final = 8
 PAIRS_AT_ONCE: Final = 1 << 16
@@ -51,18 +52,25 @@ def choose_bands(similarity: float, permutations: int = 128, recall: float = 0.9
     return next((bands for bands in reversed(fitting) if bands.recall(similarity) >= recall), fitting[0])
 
 
+class Keys(Protocol):
+    """The keys of one band after another: a list of arrays, or what reads them when they are asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, band: int, /) -> U64: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sketches:
     """What n texts are compared by before their n-grams are; 8 * (bands + 10) bytes a text.
 
-    `keys` uint64[bands, n] are equal where a band of two texts is; `contents` uint64[n] where all their n-grams are;
-    `bitmaps` uint64[n, 8] have a bit set for each n-gram; `counts` int64[n] are the distinct n-grams, 0 for a text
-    that has none, which is like no other.
+    `keys`, uint64[n] for each band, are equal where a band of two texts is; `contents` uint64[n] where all their
+    n-grams are; `bitmaps` uint64[n, 8] have a bit set for each n-gram; `counts` int64[n] are the distinct n-grams, 0
+    for a text that has none, which is like no other.
     """
 
-    keys: U64
+    keys: Keys
     contents: U64
-    bitmaps: U64
+    bitmaps: U64 | Pieces
     counts: I64
 
 
@@ -73,16 +81,17 @@ def sketch(shingles: Shingles, languages: npt.NDArray[np.uint64], bands: Bands) 
     """
     some = np.flatnonzero(shingles.counts)
     starts = shingles.offsets[some]
+    values = np.asarray(shingles.values)
     contents = np.zeros(len(languages), np.uint64)
     bitmaps = np.zeros((len(languages), BITMAP_WORDS), np.uint64)
     keys = np.zeros((bands.count, len(languages)), np.uint64)
     if len(some):
         ids = mixed(languages[some] + np.uint64(1))
-        contents[some] = np.add.reduceat(mixed(shingles.values), starts) ^ ids
-        bitmaps[some] = _bitmaps(shingles.values, starts)
-        for band, key in enumerate(_band_keys(shingles.values, starts, ids, bands)):
+        contents[some] = np.add.reduceat(mixed(values), starts) ^ ids
+        bitmaps[some] = _bitmaps(values, starts)
+        for band, key in enumerate(_band_keys(values, starts, ids, bands)):
             keys[band, some] = key
-    return Sketches(keys, contents, bitmaps, shingles.counts)
+    return Sketches(list(keys), contents, bitmaps, shingles.counts)
 
 
 def _bitmaps(values: U64, starts: I64) -> U64:
@@ -94,11 +103,11 @@ def _bitmaps(values: U64, starts: I64) -> U64:
 
 def _band_keys(values: U64, starts: I64, seeds: U64, bands: Bands) -> Iterator[U64]:
     """Yield the keys of each band, uint64[k]; minima are those of a * x + b modulo 2**32 with a odd."""
-    random = np.random.Generator(np.random.PCG64(20240601))
     short, moved = values.astype(np.uint32), np.empty(len(values), np.uint32)
-    for _ in range(bands.count):
+    for band in range(bands.count):
         key = seeds
-        for factor, shift in random.integers(0, 1 << 32, (bands.rows, 2), np.uint32):
+        for row in range(bands.rows):
+            factor, shift = np.array([hash_text(f"permutation {band * bands.rows + row}")]).view(np.uint32)
             np.multiply(short, factor | np.uint32(1), out=moved)
             np.add(moved, shift, out=moved)
             key = mixed(key ^ np.minimum.reduceat(moved, starts).astype(np.uint64))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.similarity.mixing import mixed
+from curate.similarity.pieces import Pieces
 
 __all__ = ["Shingles", "cut_shingles", "normal_text"]
 
@@ -43,7 +44,7 @@ class Shingles:
     2.8e14 pairs.
     """
 
-    values: U64
+    values: U64 | Pieces
     offsets: I64
 
     @property
