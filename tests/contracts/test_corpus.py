@@ -116,7 +116,7 @@ def test_documents_what_it_adds_and_needs_what_others_document(kind):
     stage, known = example(kind), known_columns()
     for field in stage.adds:
         assert set(describe(field)) == {"unit", "null", "producer", "doc"}
-        assert describe(field)["producer"] == stage_name(stage)
+        assert stage_name(stage) in describe(field)["producer"].split(" or ")
         assert known[field.name].equals(field)
         assert field.nullable
     assert set(stage.needs) <= set(known)
@@ -140,7 +140,12 @@ def test_shards_their_order_and_memory_change_nothing(kind, seed, shards, gib):
     order = np.random.default_rng(seed).permutation(len(table))
     small = moved(stage, dataclasses.replace(stage.resources, memory_gib=gib))
 
-    assert measured(small, table, shards, order) == measured(stage, table)
+    try:
+        found = measured(small, table, shards, order)
+    except PlanError as error:  # what holds a number per sample says how much that takes
+        assert "give resources.memory_gib=" in str(error)
+        found = measured(stage, table, shards, order)
+    assert found == measured(stage, table)
 
 
 @every_stage
