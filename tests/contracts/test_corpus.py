@@ -143,7 +143,8 @@ def test_shards_their_order_and_memory_change_nothing(kind, seed, shards, gib):
     try:
         found = measured(small, table, shards, order)
     except PlanError as error:  # what holds a number per sample says how much that takes
-        assert "give resources.memory_gib=" in str(error)
+        if "give resources.memory_gib=" not in str(error):
+            raise
         found = measured(stage, table, shards, order)
     assert found == measured(stage, table)
 
