@@ -17,11 +17,11 @@ class MaxBlockiness:
     It sees blocks that the picture kept after it was stored anew; `MinJpegQuality` reads the file's own tables.
     Source: ours, measured on photographs at JPEG qualities of 10 to 90 (docs/quality.md).
 
-    >>> MaxBlockiness(1.6).keep(pa.table({"image_blockiness": [1.6, 1.7, None]})).to_pylist()
+    >>> MaxBlockiness(1.5).keep(pa.table({"image_blockiness": [1.5, 1.7, None]})).to_pylist()
     [True, False, None]
     """
 
-    maximum: float = 1.6
+    maximum: float = 1.5
     needs: ClassVar[tuple[str, ...]] = ("image_blockiness",)
 
     def __post_init__(self) -> None:

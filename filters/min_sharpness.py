@@ -14,14 +14,14 @@ __all__ = ["MinSharpness"]
 class MinSharpness:
     """Keep images whose `image_blur`, the variance of the Laplacian at 256 px, is at least `minimum`.
 
-    Source: variance of the Laplacian as focus measure (Pech-Pacheco et al. 2000); the 20 is ours (docs/quality.md). A
+    Source: variance of the Laplacian as focus measure (Pech-Pacheco et al. 2000); the 12 is ours (docs/quality.md). A
     smooth picture, such as a plain wall, has as little as a blurred one.
 
-    >>> MinSharpness(20.0).keep(pa.table({"image_blur": [20.0, 19.0, None]})).to_pylist()
+    >>> MinSharpness(12.0).keep(pa.table({"image_blur": [12.0, 11.0, None]})).to_pylist()
     [True, False, None]
     """
 
-    minimum: float = 20.0
+    minimum: float = 12.0
     needs: ClassVar[tuple[str, ...]] = ("image_blur",)
 
     def __post_init__(self) -> None:

@@ -17,11 +17,11 @@ class NoTiledWatermark:
     Brick walls and rows of windows repeat too: look at what it drops of your data.
     Source: ours, measured on photographs with planted watermarks (docs/quality.md).
 
-    >>> NoTiledWatermark(0.08).keep(pa.table({"watermark_tile_score": [0.08, 0.1, None]})).to_pylist()
+    >>> NoTiledWatermark(0.1).keep(pa.table({"watermark_tile_score": [0.1, 0.2, None]})).to_pylist()
     [True, False, None]
     """
 
-    maximum: float = 0.08
+    maximum: float = 0.1
     needs: ClassVar[tuple[str, ...]] = ("watermark_tile_score",)
 
     def __post_init__(self) -> None:

@@ -17,11 +17,11 @@ class NotMonochrome:
     Grey has 0, sepia next to nothing. Black and white photographs are no fault for most uses: know why you drop them.
     Source: ours (docs/quality.md).
 
-    >>> NotMonochrome(2.0).keep(pa.table({"image_chroma_spread": [2.0, 1.9, None]})).to_pylist()
+    >>> NotMonochrome(1.25).keep(pa.table({"image_chroma_spread": [1.25, 1.2, None]})).to_pylist()
     [True, False, None]
     """
 
-    minimum: float = 2.0
+    minimum: float = 1.25
     needs: ClassVar[tuple[str, ...]] = ("image_chroma_spread",)
 
     def __post_init__(self) -> None:

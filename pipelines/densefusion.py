@@ -152,10 +152,11 @@ def densefusion(
 ) -> Pipeline:
     """Caption images as DenseFusion-1M does (Li et al. 2024, arXiv 2407.08303), with models of today.
 
-    From the paper: short edge at least 448 px; `hints` in the order world knowledge (alt text), objects, text lines,
-    each optional; captions of at most about 190 words; its rules for the writer, the `prompt`, checked on the output
-    too. Small objects are favoured when the hints are capped. Boxes are written as the model's family wants them,
-    unless `hints.place` says how; the paper's own form is "fraction": `[x1, y1, x2, y2]` in 0-1 with three decimals.
+    From the paper: short edge at least 448 px; `hints` in the order world knowledge (names and numbers of the alt
+    text), objects, text lines, each optional; captions of at most about 190 words; its rules for the writer, the
+    `prompt`, checked on the output too. Small objects are favoured when the hints are capped. Boxes are written as the
+    model's family wants them, unless `hints.place` says how; the paper's own form is "fraction": `[x1, y1, x2, y2]` in
+    0-1 with three decimals.
     Ours, since the paper does not disclose them: detection and text thresholds, and the CLIP cut, a mild one against
     mismatches for the DataComp-XL ViT-L/14 (whose cosines are lower than OpenAI's).
 

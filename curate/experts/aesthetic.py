@@ -49,7 +49,7 @@ class Aesthetic:
         self.model.check("Aesthetic")
 
     def load(self) -> Scorer:
-        scores = self.model.load("Aesthetic", self.resources)
+        scores = self.model.load_scores("Aesthetic", self.resources)
 
         def measure(batch: Batch) -> Measurement:
             return Measurement({self.adds.names[0]: scores(batch)})

@@ -70,7 +70,7 @@ class Head:
         if self.weights.is_local():
             self._layers(stage)
 
-    def load(self, stage: str, _: Resources) -> PictureScores:
+    def load_scores(self, stage: str, _: Resources) -> PictureScores:
         layers = self._layers(stage)
         wanted = layers[0].weight.shape[1]
 
@@ -104,8 +104,10 @@ class Head:
         if self.output == "softmax":
             raised = np.exp(outputs - outputs.max(axis=1, keepdims=True))
             outputs = raised / raised.sum(axis=1, keepdims=True)
-        values = outputs[:, self.index]
-        return 1 / (1 + np.exp(-np.clip(values, -60, 60))) if self.output == "sigmoid" else values
+        values: Floats = outputs[:, self.index]
+        if self.output == "sigmoid":
+            values = (1 / (1 + np.exp(-np.clip(values, -60, 60)))).astype(np.float32)
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def _layer(tensors: dict[str, Any], name: str, relu: bool) -> Layer:
 def run_layers(layers: Sequence[Layer], vectors: Floats) -> Floats:
     """Return float32[n, out] of the embeddings float32[n, d], which are brought to length 1 first."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    values = vectors / np.where(lengths > 0, lengths, 1)
+    values: Floats = vectors / np.where(lengths > 0, lengths, 1)
     for layer in layers:
         values = values @ layer.weight.T + layer.bias
         if layer.relu:

@@ -45,7 +45,7 @@ class Classifier:
         elif not (self.weights.path() / "config.json").is_file():
             raise PlanError(f"{stage}: {self.weights.where} has no config.json, so it is no model of transformers")
 
-    def load(self, stage: str, resources: Resources) -> PictureScores:
+    def load_scores(self, stage: str, resources: Resources) -> PictureScores:
         torch, library = load_extra("torch", "detect-permissive"), load_extra("transformers", "detect-permissive")
         device, path = torch_device(stage, resources.gpus, torch), self.weights.path()
         with loading(f"{stage}: {self.weights!r}"):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -16,7 +17,18 @@ from schemas.image_quality import IMAGE_QUALITY
 
 __all__ = ["ImageQuality", "jpeg_quality"]
 
-STANDARD_SUM: Final = 3688  # of the 64 steps of the luma table in Annex K of the JPEG standard (ITU-T T.81)
+STANDARD: Final = np.array(  # the luma table in Annex K of the JPEG standard (ITU-T T.81)
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ]
+)
 COLOUR_PX: Final = 256  # colours are measured on averages: single pixels carry the noise of the chroma
 
 
@@ -83,5 +95,13 @@ def jpeg_quality(payload: bytes) -> int | None:
         return None
     if not tables:
         return None
-    scale = 100 * sum(tables[min(tables)]) / STANDARD_SUM
-    return max(1, min(100, round(100 - scale / 2 if scale <= 100 else 5000 / scale)))
+    return int(np.abs(TOTALS - sum(tables[min(tables)])).argmin()) + 1
+
+
+def _totals() -> npt.NDArray[np.int64]:
+    """Return the sum of the steps that libjpeg makes of the standard table at the qualities 1 to 100."""
+    scales = [5000 // quality if quality < 50 else 200 - 2 * quality for quality in range(1, 101)]
+    return np.array([np.clip((STANDARD * scale + 50) // 100, 1, 255).sum() for scale in scales])
+
+
+TOTALS: Final = _totals()

@@ -45,7 +45,7 @@ class Nsfw:
         self.model.check("Nsfw")
 
     def load(self) -> Scorer:
-        scores = self.model.load("Nsfw", self.resources)
+        scores = self.model.load_scores("Nsfw", self.resources)
 
         def measure(batch: Batch) -> Measurement:
             return Measurement({self.adds.names[0]: scores(batch)})

@@ -35,6 +35,8 @@ SCORES: Final[Mapping[str, tuple[str, ...]]] = {
 
 TAIL: Final = 1 << 16  # bytes at the end of a Parquet file: its footer, with the statistics of what is in it
 ROWS: Final = 1 << 16  # read at once
+npy: Any = np.lib.format  # has no types
+
 PARTS: Final = 256  # of the index, each sorted in memory: a billion rows are 170 MB a part
 RECORD: Final = np.dtype([("low", "<u8"), ("file", "<u4"), ("row", "<u4"), *((name, "<f4") for name in SCORES)])
 
@@ -99,7 +101,8 @@ class ScoreIndex:
             raise SampleError("scores_missing", "the score files have no row for this sample")
         if len({record.tobytes()[16:] for record in found}) > 1:
             raise SampleError("scores_ambiguous", f"the score files have {len(found)} rows for this sample that differ")
-        return found[0]
+        first: npt.NDArray[np.void] = found[0]
+        return first
 
     def embedding(self, record: npt.NDArray[np.void], array: str) -> npt.NDArray[np.float16]:
         """Return the row of an array in the npz beside the record's file; raises PlanError if that is not there."""
@@ -192,7 +195,8 @@ def _keyed(keys: Sequence[str | None], records: npt.NDArray[np.void]) -> npt.NDA
     for i, key in enumerate(keys):
         if key is not None:
             whole["high"][i], whole["low"][i] = _digest(key)
-    return whole[np.array([key is not None for key in keys], bool)]
+    known: npt.NDArray[np.void] = whole[np.array([key is not None for key in keys], bool)]
+    return known
 
 
 def _sort(part: Path) -> None:
@@ -244,8 +248,7 @@ def _map_array(path: Path, name: str) -> npt.NDArray[Any]:
         stream.seek(member.header_offset + 26)
         sizes = int.from_bytes(stream.read(2), "little"), int.from_bytes(stream.read(2), "little")
         stream.seek(sum(sizes), 1)
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read = npy.read_array_header_1_0 if npy.read_magic(stream) == (1, 0) else npy.read_array_header_2_0
         shape, fortran, kind = read(stream)
         if kind.hasobject or fortran:
             raise PlanError(f"scores: {name} in {path} is no plain array of numbers, row after row")

@@ -20,6 +20,8 @@ FAINT: Final = (
 )
 NEAREST: Final = 24  # px at that size: anything nearer repeats within letters, textures and grids
 ALONE: Final = 8  # px: how far around a match has to stand out
+NEXT: Final = 3  # px: how wide a match is
+TURNED: Final = 0.3  # how well a chessboard matches its negative, at least
 CANDIDATES: Final = 16
 
 
@@ -74,14 +76,7 @@ def repetition(luma: Pixels) -> tuple[float, tuple[int, int]]:
     matches = _matches(fine)
     best, at = 0.0, (0, 0)
     for down, across in _peaks(matches):
-        rows = slice(max(0, down - ALONE), down + ALONE + 1)
-        columns = slice(max(0, across - ALONE), across + ALONE + 1)
-        near = matches[rows, columns].copy()
-        near[
-            max(0, down - 3) - rows.start : down + 4 - rows.start,
-            across - 3 - columns.start : across + 4 - columns.start,
-        ] = -1
-        if (alone := float(matches[down, across] - max(0.0, near.max()))) > best:
+        if (alone := float(matches[down, across]) - _beside(matches, down, across)) > best:
             best, at = alone, (across - width // 2, down)
     return min(1.0, best), at
 
@@ -101,17 +96,32 @@ def _matches(fine: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     return np.round(together / max(energy, 1e-6), 6)
 
 
+def _beside(matches: npt.NDArray[np.float64], down: int, across: int) -> float:
+    """Return the best match around a place but not next to it, 0 at least."""
+    top, left = max(0, down - ALONE), max(0, across - ALONE)
+    around = matches[top : down + ALONE + 1, left : across + ALONE + 1].copy()
+    around[
+        max(0, down - NEXT) - top : down + NEXT + 1 - top, max(0, across - NEXT) - left : across + NEXT + 1 - left
+    ] = 0
+    return max(0.0, float(around.max()))
+
+
 def _peaks(matches: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Return the places of the best matches that are not next to no distance at all, each away from the others."""
+    """Return the places of the best matches beyond the nearest, apart from each other.
+
+    None for a pattern that matches its own negative elsewhere: that is a chessboard, or a row of bars.
+    """
     free = matches.copy()
     centre = matches.shape[1] // 2
-    free[:NEAREST, centre - NEAREST + 1 : centre + NEAREST] = -1
-    free[0, :centre] = -1  # a match at no distance down is there twice
-    found = []
+    free[:NEAREST, centre - NEAREST + 1 : centre + NEAREST] = 0
+    free[0, :centre] = 0  # a match at no distance down is there twice
+    if free.min() < -TURNED:
+        return []
+    found: list[tuple[int, int]] = []
     for _ in range(CANDIDATES):
         down, across = np.unravel_index(int(free.argmax()), free.shape)
         if free[down, across] <= 0:
             break
         found.append((int(down), int(across)))
-        free[max(0, down - ALONE) : down + ALONE + 1, max(0, across - ALONE) : across + ALONE + 1] = -1
+        free[max(0, down - ALONE) : down + ALONE + 1, max(0, across - ALONE) : across + ALONE + 1] = 0
     return found

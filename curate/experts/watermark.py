@@ -24,7 +24,7 @@ class Watermark:
     Source: the score is LAION-5B's pwatermark (Schuhmann et al. 2022, arXiv 2210.08402), which keeps below 0.8.
     """
 
-    model: Head | Classifier = field(default=Classifier(Weights("./watermark_classifier"), labels=("watermark",)))
+    model: Head | Classifier = field(default=Classifier(Weights("watermark-classifier"), labels=("watermark",)))
     version: ClassVar[int] = 1
     adds: ClassVar[pa.Schema] = WATERMARK
     resources: Resources = field(default=Resources(gpus="auto", batch_rows=64, gpu_gib=1.0), repr=False, compare=False)
@@ -45,7 +45,7 @@ class Watermark:
         self.model.check("Watermark")
 
     def load(self) -> Scorer:
-        scores = self.model.load("Watermark", self.resources)
+        scores = self.model.load_scores("Watermark", self.resources)
 
         def measure(batch: Batch) -> Measurement:
             return Measurement({self.adds.names[0]: scores(batch)})

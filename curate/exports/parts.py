@@ -16,13 +16,13 @@ from curate.exports.formats import Format
 from curate.inspect.query import query
 from curate.inspect.view import run_view
 from curate.storage.store import Store
-from schemas.fields import describe
 
 __all__ = ["PartsReport", "export_parts"]
 
 MOST_PARTS: Final = 1_000
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-SCORES: Final = {"score", "cosine"}  # units of columns whose means are shown
+AXES: Final = ("difficulty", "complexity", "relevance")
+"""Columns whose means are shown, beside all whose name ends in `_score`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ def export_parts(
     if column not in view.names():
         raise PlanError(f"--by {column!r}: the run has no such column; it has {', '.join(view.names())}")
     kept = _both("dropped_by IS NULL AND error IS NULL", where)
-    fields = [field for schema in view.columns.values() for field in schema]
-    scores = [field.name for field in fields if describe(field).get("unit") in SCORES]
+    scores = [name for name in view.names() if name in AXES or name.endswith("_score")]
     names = ", ".join(f'avg("{score}") AS "{score}"' for score in scores)
     values = f'SELECT "{column}" AS value, count(*) AS samples{", " if names else ""}{names} FROM samples WHERE {kept}'
     means = query(store, f"{values} GROUP BY 1 ORDER BY 1", run_id)

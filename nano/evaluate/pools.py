@@ -34,11 +34,11 @@ __all__ = ["main"]
 FIRST_SCENE: Final = 6_000_000_000_000
 FIRST_TEST_SCENE: Final = 6_500_000_000_000
 BUCKETS: Final = 4
-BUCKET_SAMPLES: Final = 500
-TEST_SCENES: Final = 1_024
+BUCKET_SAMPLES: Final = 300
+TEST_SCENES: Final = 512
 AMONG: Final = 32  # captions that a scene is looked for in
-CHECKPOINTS: Final = (500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
-FITTED: Final = 8_000  # samples seen, of the runs that the buckets are fitted to
+CHECKPOINTS: Final = (300, 600, 1_200, 2_400, 4_800, 9_600, 19_200)
+FITTED: Final = 4_800  # samples seen, of the runs that the buckets are fitted to
 WORDS: Final = 2_048  # rows of the text tower's table
 BATCH: Final = 100
 

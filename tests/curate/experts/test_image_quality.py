@@ -71,7 +71,7 @@ def test_detail_of_an_enlarged_texture_ends_where_the_small_one_s_did(times, ker
     small = picture.resize((256 // times, 192 // times), Image.Resampling.LANCZOS)
     large = small.resize((small.width * times, small.height * times), kernel)
     assert detail_frac(TEXTURE) > 0.85
-    assert detail_frac(np.asarray(large)) <= 1.1 / times
+    assert detail_frac(np.asarray(large)) <= 1.15 / times
 
 
 def test_no_detail_to_judge_by_is_no_fault():
@@ -123,34 +123,46 @@ def test_a_faint_pattern_in_tiles_stands_out_at_its_distance_and_stripes_do_not(
     assert score > 0.1
     assert across % 90 == 0
     assert down % 60 == 0
-    stripes = 100 + 60 * ((np.arange(400) // 20) % 2)[None, :] + RNG.normal(0, 3, (320, 1))
+    stripes = 100 + 60 * ((np.arange(400) // 20) % 2)[None, :] + RNG.normal(0, 3, (320, 400))
     assert repetition(np.clip(np.broadcast_to(stripes, (320, 400)), 0, 255).astype(np.uint8))[0] < 0.05
     assert repetition(np.clip(ground, 0, 255).astype(np.uint8))[0] < 0.05
 
 
+def photograph(seed):
+    """Return an image whose energy falls with frequency as that of photographs does."""
+    gen = np.random.default_rng(seed)
+    across, down = np.fft.fftfreq(320)[None, :], np.fft.fftfreq(240)[:, None]
+    fall = np.maximum(np.hypot(across, down), 1 / 320) ** -1.6
+    clouds = [np.fft.ifft2(np.fft.fft2(gen.normal(size=(240, 320))) * fall).real for _ in range(4)]
+    luma, *tints = (cloud / cloud.std() for cloud in clouds)
+    return Image.fromarray(
+        np.clip(115 + np.stack([50 * luma + 18 * tint for tint in tints], 2), 0, 255).astype(np.uint8)
+    )
+
+
 @pytest.fixture(scope="module")
 def spoiled():
-    """What the experts measure on ten scenes spoiled in each way."""
-    scenes = [
-        image for image, scene in (make_scene(7_000 + i, (448, 336)) for i in range(16)) if scene.background != "grainy"
-    ]
+    """What the experts measure on six images spoiled in each way."""
+    scenes = [photograph(i) for i in range(6)]
     tables = {}
     for fault in FAULTS:
         rng = random.Random(fault.name)
-        made = [fault.make(image, rng) for image in scenes[:10]]
+        made = [fault.make(image, rng) for image in scenes]
         samples = [(each if isinstance(each, bytes) else stored(each), None) for each in made]
         tables[fault.name] = measure(Pipeline(EXPERTS), samples)
     return tables
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.filter], ids=lambda fault: fault.name)
 def test_its_filter_finds_most_of_a_fault(spoiled, fault):
     rule = next(rule for rule in FILTERS if type(rule).__name__ == fault.filter)
     kept = rule.keep(spoiled[fault.name])
-    assert pc.sum(kept).as_py() <= 4
+    assert pc.sum(kept).as_py() <= 2
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("rule", FILTERS, ids=lambda rule: type(rule).__name__)
 def test_a_filter_keeps_most_good_images(spoiled, rule):
     good = pa.concat_tables([spoiled[name] for name in ("good JPEG", "PNG")])
-    assert pc.sum(rule.keep(good)).as_py() >= 16
+    assert pc.sum(rule.keep(good)).as_py() >= 10

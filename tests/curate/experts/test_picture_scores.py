@@ -116,7 +116,7 @@ def test_a_bad_head_is_told_before_the_run(tmp_path):
         (Nsfw(Head(Weights(head), index=1)), "has 1 outputs"),
         (Nsfw(Head(Weights(str(tmp_path / "none.npz")))), "weights not found"),
         (Nsfw(Head(Weights("owner/name"))), "is no head"),
-        (Watermark(), "weights not found"),
+        (Watermark(), "neither a folder here nor a model of a hub"),
         (Watermark(Classifier(Weights("watermarks"))), "neither a folder here nor a model of a hub"),
         (Watermark(Classifier(Weights(str(tmp_path)))), "no config.json"),
     ):
