@@ -26,7 +26,7 @@ def wall_clocks(path):
 
 
 def test_no_decision_looks_at_a_wall_clock():
-    """The runner notes when a run began and ended, for people; weights and lists are hashed again when their time is another.
+    """The runner notes when a run began and ended, for people; files are hashed again when their time is another.
 
     Everything else is counters and monotonic seconds.
     """
