@@ -42,7 +42,7 @@ HINTS = Hints(
     place="words",
     objects=Section("Objects: ", "{text} in the {place}", "; "),
     ocr=Section("OCR: ", '"{text}"', " "),
-    max_line_words=3,  # as many as a sign of the nano world has; its VLM was trained on no marks
+    max_line_words=3,  # as many as a sign of the nano world has; its VLM knows no marks (docs/prompts.md)
     marking=None,
 )
 

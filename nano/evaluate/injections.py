@@ -243,7 +243,8 @@ def clean(engine: Engine, hints: Hints, count: int = 200) -> CaptionMetrics:
         for i, scene in enumerate(scenes)
     ]
     texts = caption(engine, hints, lines, [np.asarray(image) for image in images])
-    return caption_metrics(dict(enumerate(texts)), dict(enumerate(scenes)))
+    uids = [line["uid"] for line in lines]
+    return caption_metrics(dict(zip(uids, texts, strict=True)), dict(zip(uids, scenes, strict=True)))
 
 
 def _web_alt_text(scene: Scene) -> str:
