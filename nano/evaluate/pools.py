@@ -60,11 +60,6 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     buckets, test = make_buckets(), make_test()
     print("pool made", flush=True)
-    np.savez(
-        arguments.out / "f.npz",
-        **{f"i{k}": b.images for k, b in enumerate([*buckets, test])},
-        **{f"w{k}": b.words for k, b in enumerate([*buckets, test])},
-    )
     alone, pools = [], []
     for seed in range(arguments.seeds):
         alone.append([train([bucket], test, seed, FITTED) for bucket in buckets])
