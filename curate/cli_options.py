@@ -1,5 +1,6 @@
 """The arguments and options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -11,6 +12,7 @@ __all__ = [
     "FORMATS",
     "RECIPES",
     "Address",
+    "AllowEmpty",
     "Dataset",
     "Folder",
     "Inputs",
@@ -20,6 +22,8 @@ __all__ = [
     "Models",
     "Parameters",
     "RecipeName",
+    "ReferenceFile",
+    "ReferenceName",
     "RunId",
     "Wait",
 ]
@@ -46,7 +50,12 @@ Models = Annotated[
     str | None,
     typer.Option("--models", envvar="CURATE_MODELS", help="Folder of `curate models --fetch`; no network then."),
 ]
+AllowEmpty = Annotated[
+    bool, typer.Option("--allow-empty", help="Go on when none of the first samples is kept as far as the last stages.")
+]
 Licence = Annotated[
     Literal["any", "permissive"], typer.Option("--licences", help="Refuse models that are not permissively licensed.")
 ]
 RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
+ReferenceName = Annotated[str, typer.Option("--name", help="What hits are named by, e.g. imagenet-val.")]
+ReferenceFile = Annotated[Path, typer.Option("--to", metavar="FILE", help="Parquet file to write.")]

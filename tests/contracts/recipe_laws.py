@@ -80,11 +80,14 @@ def lets_every_parameter_and_field_be_set_to_what_it_is(module: ModuleType) -> N
 
 
 def starts_each_engine_once(module: ModuleType) -> None:
-    """All stages that hold one engine are one segment: a second would start it again, or split a GPU."""
+    """All stages that hold one engine are one segment: a second would start it again, or split a GPU.
+
+    Corpus stages are in none.
+    """
     pipeline = build(the_recipe(module), [])[0]
     segments = pipeline.segments()
-    own = [stage for stage in pipeline.stages if not isinstance(stage, CorpusStage)]
-    assert [stage for segment in segments for stage in segment.stages] == own
+    measured = [stage for stage in pipeline.stages if not isinstance(stage, CorpusStage)]
+    assert [stage for segment in segments for stage in segment.stages] == measured
     engines = [segment.engine for segment in segments if segment.engine is not None]
     assert len(set(engines)) == len(engines)
 
