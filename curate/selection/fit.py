@@ -85,9 +85,8 @@ def fit_buckets(measured: Sequence[Measured], law: Law, scale: bool = True, irre
     axes += [[0.0, lowest * 0.999] if irreducible else [law.irreducible_error] * 2]
 
     low, high = _bounds(tables, axes)
-    ends = [
-        _polish(lambda point: _residuals(tables, law, point), start, low, high) for start in _starts(tables, law, axes)
-    ]
+    starts = _starts(tables, law, axes)
+    ends = [_polish(lambda point: _residuals(tables, law, point), start, low, high) for start in starts]
     return _as_fit(measured, tables, law, min(ends, key=lambda point: _loss(tables, law, point)))
 
 
