@@ -41,7 +41,7 @@ CHECKPOINTS: Final = (300, 600, 1_200, 2_400, 4_800, 9_600, 19_200)
 FITTED: Final = 4_800  # samples seen, of the runs that the buckets are fitted to
 WORDS: Final = 2_048  # rows of the text tower's table
 BATCH: Final = 100
-LEARNING_RATE: Final = 1e-2
+LEARNING_RATE: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,11 @@ def world():
 def test_a_model_learns_clean_pairs_and_the_same_seed_learns_the_same(world, monkeypatch):
     monkeypatch.setattr(pools, "AMONG", 8)
     bucket, test = world(BUCKET_SAMPLES), world(64)
-    errors = train([bucket], test, 0, 4_800)
-    assert len(errors) == sum(n <= 4_800 for n in CHECKPOINTS)
+    errors = train([bucket], test, 0, FITTED)
+    assert len(errors) == sum(n <= FITTED for n in CHECKPOINTS)
     assert errors[-1] < errors[0]
     assert errors[-1] < 0.3
-    assert train([bucket], test, 0, 1_200) == errors[:3]
+    assert train([bucket], test, 0, CHECKPOINTS[2]) == errors[:3]
 
 
 def test_a_report_predicts_pools_from_buckets_alone(tmp_path):
@@ -50,4 +50,6 @@ def test_a_report_predicts_pools_from_buckets_alone(tmp_path):
     assert all(row["predicted"] == pytest.approx(row["measured"], abs=2e-4) for row in rows)
     assert all(row["predicted_best"] == row["measured_best"] for row in rows)
     plan = read_plan(tmp_path / "buckets.json")
-    assert compare_pools(plan.buckets, plan.law, 600)[0].error == pytest.approx(rows[1]["predicted"][0], abs=1e-4)
+    assert compare_pools(plan.buckets, plan.law, CHECKPOINTS[1])[0].error == pytest.approx(
+        rows[1]["predicted"][0], abs=1e-4
+    )
