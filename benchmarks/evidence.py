@@ -12,19 +12,21 @@ import argparse
 import importlib.util
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
 from benchmarks.captions_truth import Claim, Sample, Sight, read_captions
 from curate.captions.checking.evidence import Claims, Evidence
 from curate.captions.checking.lexicon import Mention, read_lexicon
-from curate.captions.checking.witnesses import Columns, OpenSet, label_of_name
+from curate.captions.checking.witnesses import Asked, Columns, OpenSet, label_of_name
+
+Row: TypeAlias = dict[str, Any]
 
 COCO, LVIS = read_lexicon("coco80"), read_lexicon("lvis")
-OPEN = Columns("open_objects", "open_objects_asked", "tags")
+OPEN = Columns(("open_objects", "caption_objects"), "tags")
 PERFECT, FAULTY = Sight(), Sight(missed=0.2, doubtful=0.15, invented=0.3, tagged=0.6)
 FROM_ALT_TEXT = 0.3  # of the things that are there, named by the alt text, simulated
 # What COCO's annotators would call things of other names, where they would label them at all.
@@ -58,7 +60,11 @@ AS_COCO = {name: label for label, names in CALLED.items() for name in names.spli
 
 @dataclass(frozen=True)
 class Setting:
-    """One row of the table: a lexicon, what the closed detector knows, and what the open-set detector is asked for."""
+    """One row of the table: a lexicon, what the closed detector knows, and what the open-set detector is asked for.
+
+    "tags": the tags, and what the alt text names. "caption": then also the caption's nouns of which the others, or all
+    that could judge them ("unjudged"), saw nothing.
+    """
 
     name: str
     evidence: Evidence
@@ -80,7 +86,8 @@ def settings() -> list[Setting]:
         Setting("lvis, COCO detector", Evidence(LVIS, COCO.names), coco),
         Setting("lvis, LVIS detector", Evidence(LVIS, tuple(sorted(labels))), frozenset(labels)),
         Setting("lvis, COCO detector, tags, open set asked for tags and alt text", wide, coco, "tags"),
-        Setting("lvis, COCO detector, tags, open set asked for the caption's nouns too", wide, coco, "caption"),
+        Setting("the same, then asked for the caption's nouns that nobody could judge", wide, coco, "unjudged"),
+        Setting("the same, then asked for the caption's nouns that nobody saw", wide, coco, "caption"),
     ]
 
 
@@ -104,16 +111,27 @@ def look(setting: Setting, sample: Sample, sight: Sight, seen: Counter[str]) -> 
     objects, there, missed = sight.boxes(sample, "closed", closed, setting.knows)
     seen.update(there=there, missed=missed, boxes=len(objects), images=1)
     lines = [{"text": text, "box": [0.4, 0.4, 0.6, 0.6], "score": 0.9} for text in sample.texts]
-    open_set = _open_set(setting, sample, sight) if setting.asks else None
+    open_set = _open_set(setting, sample, sight, objects) if setting.asks else None
     return setting.evidence.measure(sample.caption, objects, lines, open_set)
 
 
-def _open_set(setting: Setting, sample: Sample, sight: Sight) -> OpenSet:
+def _open_set(setting: Setting, sample: Sample, sight: Sight, closed: Sequence[Row]) -> OpenSet:
+    """Return what the open-set detector says before the captioner and, if it is asked again, after it."""
+    evidence, tags = setting.evidence, sight.some(sample, "tags", sight.tagged)
+    first = _asked(setting, sample, sight, [*tags, *sight.some(sample, "alt", FROM_ALT_TEXT)])
+    before = OpenSet((first,), [{"label": tag, "score": 0.9} for tag in tags])
+    if setting.asks == "tags":
+        return before
+    witnesses, passed = evidence.witnesses(closed, before), {"supported"}
+    if setting.asks == "unjudged":
+        passed.add("contradicted")
+    names = [name for name in evidence.named(sample.caption) if witnesses.verdict(name) not in passed]
+    return replace(before, asked=(first, _asked(setting, sample, sight, names)))
+
+
+def _asked(setting: Setting, sample: Sample, sight: Sight, asked: Iterable[str]) -> Asked:
+    """Return what the open-set detector finds of some names; one model, so it misses the same things each time."""
     lexicon = setting.evidence.lexicon
-    tags = sight.some(sample, "tags", sight.tagged)
-    asked = [*tags, *sight.some(sample, "alt", FROM_ALT_TEXT)]
-    if setting.asks == "caption":
-        asked += setting.evidence.named(sample.caption)
     names = {label_of_name(name, lexicon) for name in asked}
     called: dict[str, set[str]] = {}
     for claim in sample.claims:
@@ -124,7 +142,7 @@ def _open_set(setting: Setting, sample: Sample, sight: Sight) -> OpenSet:
         return sorted(({label_of_name(label, lexicon)} | called.get(label, set())) & names)
 
     objects, _, _ = sight.boxes(sample, "open", open_names, names)
-    return OpenSet(objects, sorted(names), [{"label": tag, "score": 0.9} for tag in tags])
+    return Asked(objects, sorted(names))
 
 
 def matched(mentions: Sequence[Mention], claims: Sequence[Claim]) -> list[Claim | None]:

@@ -312,7 +312,7 @@ def engine_of(expert: Expert) -> Engine | None:
     return next(iter(engines_of(expert)), None)
 
 
-def engines_of(expert: Expert) -> tuple[Engine, ...]:
+def engines_of(expert: object) -> tuple[Engine, ...]:
     """Return all engines that an expert holds: the fields that are one or a tuple of them, in the order of fields."""
     values: list[object] = [getattr(expert, each.name) for each in fields(expert)] if is_dataclass(expert) else []
     several = (value if isinstance(value, tuple) else (value,) for value in values)

@@ -19,9 +19,9 @@ class CaptionEvidence:
     """Add what a caption claims rightly, wrongly and not at all; see `schemas.caption_evidence`.
 
     `column` is the text that is judged: the caption, or another one (`final_caption`, `alt_text`, ...); the added
-    columns then begin with its name. `evidence.columns` adds an open-set detector and tags as witnesses:
-    `Evidence(read_lexicon("lvis"), coco, columns=Columns("open_objects", "open_objects_asked", "tags"))`. Asks no
-    model: a few milliseconds a caption.
+    columns then begin with its name. `evidence.columns` adds open-set detectors and tags as witnesses:
+    `Evidence(read_lexicon("lvis"), coco, columns=Columns(("open_objects",), "tags"))`. Asks no model: a few
+    milliseconds a caption.
     Source: `curate.captions.checking.evidence`. Left out: whatever detector and OCR do not see, such as
     attributes and actions.
     """

@@ -1,6 +1,8 @@
-"""Which library loads a detector, what it needs, and whether that can be."""
+"""Which library loads a detector, what it needs, and whether that and its numbers can be."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from curate.errors import PlanError
 from curate.models.checkpoints import check_ultralytics
@@ -9,7 +11,7 @@ from curate.models.names import hub_of
 from curate.models.needed import Needed
 from curate.models.weights import Weights
 
-__all__ = ["check_detector", "is_transformers", "needed"]
+__all__ = ["check_detector", "check_numbers", "is_transformers", "needed"]
 
 
 def is_transformers(weights: Weights) -> bool:
@@ -35,3 +37,16 @@ def check_detector(stage: str, weights: Weights) -> None:
     else:
         check_ultralytics(stage, weights)
         check_extra("ultralytics", "detect")
+
+
+def check_numbers(expert: Any, fractions: Sequence[str], counts: Sequence[str]) -> None:
+    """Raise PlanError unless these fields of a detector are above 0 and at most 1, or at least 1, and its size fits."""
+    stage, side = type(expert).__name__, expert.image_size_px
+    for name in fractions:
+        if not 0 < getattr(expert, name) <= 1:
+            raise PlanError(f"{stage}: {name}={getattr(expert, name)}: give a number above 0, at most 1")
+    for name in counts:
+        if getattr(expert, name) < 1:
+            raise PlanError(f"{stage}: {name}={getattr(expert, name)}: give 1 or more")
+    if side < 32 or side % 32:
+        raise PlanError(f"{stage}: image_size_px={side}: give a multiple of 32")

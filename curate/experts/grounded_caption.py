@@ -20,14 +20,14 @@ class GroundedCaption:
     """Add the phrases of a caption that name objects, with the boxes that they mean; see `schemas.grounded_caption`.
 
     `column` is the text and names the added columns. A phrase whose number or place does not fit the boxes has none:
-    a wrong box teaches more harm than a missing one.
+    a wrong box teaches more harm than a missing one. `evidence.columns` adds the boxes of open-set detectors.
     Source: our own, on detections; grounded captions as GRIT has them (Kosmos-2, Peng et al. 2023, arXiv 2306.14824).
-    Left out: attributes ("the red car"), relations, and objects that the detector does not know.
+    Left out: attributes ("the red car"), relations, and objects that no detector looked for.
     """
 
     column: str = "caption"
     evidence: Evidence = field(default_factory=Evidence)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: a class has the boxes of those under it; open-set detectors
     pixels: ClassVar[None] = None
     resources: Resources = field(default=Resources(batch_rows=256), repr=False, compare=False)
 
@@ -37,7 +37,7 @@ class GroundedCaption:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return (self.column, "objects")
+        return (self.column, "objects", *self.evidence.columns.needs)
 
     @property
     def adds(self) -> pa.Schema:
@@ -55,10 +55,11 @@ class GroundedCaption:
         return Measurement({added: [row.get(name) for row in rows] for added, name in names})
 
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
-        caption, objects = row[self.column], row["objects"]
-        if caption is None or objects is None:
+        witnesses = self.evidence.witnesses(row["objects"], self.evidence.columns.read(row))
+        caption = row[self.column]
+        if caption is None or not witnesses.detectors:
             return {}
-        phrases = ground(caption, objects, self.evidence)
+        phrases = ground(caption, witnesses, self.evidence)
         grounded = sum(bool(phrase.boxes) for phrase in phrases)
         return {
             "caption_phrases": [asdict(phrase) for phrase in phrases],

@@ -7,9 +7,8 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from curate.errors import PlanError
 from curate.experts.detections import Detector, a_few_at_once, choose, without_doubles
-from curate.experts.detector_files import check_detector, is_transformers, needed
+from curate.experts.detector_files import check_detector, check_numbers, is_transformers, needed
 from curate.models.checkpoints import ultralytics_weights
 from curate.models.device import torch_device
 from curate.models.extras import load_extra
@@ -51,13 +50,7 @@ class Objects:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", ultralytics_weights(self.weights))
-        for name in ("min_score", "max_overlap"):
-            if not 0 < getattr(self, name) <= 1:
-                raise PlanError(f"Objects: {name}={getattr(self, name)}: give a number above 0, at most 1")
-        if self.image_size_px < 32 or self.image_size_px % 32:
-            raise PlanError(f"Objects: image_size_px={self.image_size_px}: give a multiple of 32")
-        if self.max_objects < 1:
-            raise PlanError(f"Objects: max_objects={self.max_objects}: give 1 or more")
+        check_numbers(self, ("min_score", "max_overlap"), ("max_objects",))
         check_prefix(self.prefix)
 
     def __repr__(self) -> str:

@@ -2,26 +2,29 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import pyarrow as pa
 
 from curate.captions.checking.lexicon import Lexicon, read_lexicon
 from curate.errors import PlanError
 from curate.experts.detections import choose, without_doubles
-from curate.experts.detector_files import check_detector, is_transformers, needed
+from curate.experts.detector_files import check_detector, check_numbers, is_transformers, needed
 from curate.experts.text_prompts import Asking, OpenSetModel
 from curate.models.device import torch_device
 from curate.models.extras import check_extra, load_extra
 from curate.models.needed import Needed
 from curate.models.weights import Weights
-from curate.stages import Batch, Measurement, Resources, Scorer
+from curate.stages import Batch, Measurement, Pixels, Resources, Scorer
 from schemas.open_objects import OPEN_OBJECTS
 from schemas.prefix import check_prefix, prefixed, repr_without_defaults
 
-__all__ = ["OpenObjects"]
+__all__ = ["Finder", "OpenObjects"]
+
+Finder: TypeAlias = Callable[[Sequence[Pixels], Sequence[Sequence[str]]], list[list[dict[str, object]]]]
+"""A loaded open-set detector: images and the names of each to the boxes of each, as `schemas.objects` has them."""
 
 _read_once = functools.cache(read_lexicon)
 
@@ -62,14 +65,7 @@ class OpenObjects:
     resources: Resources = field(default=Resources(gpus="auto", batch_rows=16), repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("min_score", "max_overlap"):
-            if not 0 < getattr(self, name) <= 1:
-                raise PlanError(f"OpenObjects: {name}={getattr(self, name)}: give a number above 0, at most 1")
-        for name in ("max_names", "max_objects"):
-            if getattr(self, name) < 1:
-                raise PlanError(f"OpenObjects: {name}={getattr(self, name)}: give 1 or more")
-        if self.image_size_px < 32 or self.image_size_px % 32:
-            raise PlanError(f"OpenObjects: image_size_px={self.image_size_px}: give a multiple of 32")
+        check_numbers(self, ("min_score", "max_overlap"), ("max_names", "max_objects"))
         if unknown := set(self.sources) - {"tags", "alt_text"}:
             raise PlanError(f"OpenObjects: sources={sorted(unknown)}: there are tags and alt_text")
         if not self.sources and not self.names:
@@ -117,18 +113,24 @@ class OpenObjects:
             self.text_encoder.path()
 
     def load(self) -> Scorer:
-        asking = Asking(self._model(), self.max_names)
+        find = self.finder()
         objects, asked = self.adds.names
 
         def measure(batch: Batch) -> Measurement:
             names = [self.names_of(row) for row in batch.table.to_pylist()]
-            rows = []
-            for found in asking.find(batch.images, names):
-                kept = choose(without_doubles(found, self.max_overlap), self.max_objects)
-                rows.append([one.row() for one in kept])
-            return Measurement({objects: rows, asked: names})
+            return Measurement({objects: find(batch.images, names), asked: names})
 
         return measure
+
+    def finder(self) -> Finder:
+        """Load the model and return what asks it."""
+        asking = Asking(self._model(), self.max_names)
+
+        def find(images: Sequence[Pixels], names: Sequence[Sequence[str]]) -> list[list[dict[str, object]]]:
+            found = (without_doubles(one, self.max_overlap) for one in asking.find(images, names))
+            return [[each.row() for each in choose(one, self.max_objects)] for one in found]
+
+        return find
 
     def names_of(self, row: Mapping[str, Any]) -> list[str]:
         """Return the names that a sample is asked for, each once whatever its case.

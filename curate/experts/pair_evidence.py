@@ -26,10 +26,13 @@ class PairEvidence:
 
     evidence: Evidence = field(default_factory=Evidence)
     version: ClassVar[int] = 1
-    needs: ClassVar[tuple[str, ...]] = ("pair_chosen", "pair_rejected", "objects", "ocr_lines")
     adds: ClassVar[pa.Schema] = PAIR_EVIDENCE
     pixels: ClassVar[None] = None
     resources: ClassVar[Resources] = Resources(batch_rows=512)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("pair_chosen", "pair_rejected", "objects", "ocr_lines", *self.evidence.columns.needs)
 
     def check(self) -> None:
         """Nothing can be missing."""
@@ -44,7 +47,8 @@ class PairEvidence:
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
         if row["pair_chosen"] is None or row["pair_rejected"] is None:
             return {}
-        image = ImageEvidence(self.evidence, row["objects"], row["ocr_lines"])
+        open_set = self.evidence.columns.read(row)
+        image = ImageEvidence(self.evidence, row["objects"], row["ocr_lines"], open_set)
         better, worse = image.count(row["pair_chosen"]), image.count(row["pair_rejected"])
         is_measured = None not in (better.value, worse.value)
         return {

@@ -119,7 +119,11 @@ class PreferencePair:
     def needs(self) -> tuple[str, ...]:
         edited = any(name in EDIT_KINDS for name in self.weights)
         evidence = edited or "ranked_samples" in self.weights
-        return (*((self.text,) if edited else ()), *(("objects", "ocr_lines") if evidence else ()))
+        return (*((self.text,) if edited else ()), *(self._witnesses if evidence else ()))
+
+    @property
+    def _witnesses(self) -> tuple[str, ...]:
+        return ("objects", "ocr_lines", *self.evidence.columns.needs)
 
     @property
     def pixels(self) -> int | None:
@@ -248,8 +252,8 @@ class _Sample:
         return prompts[self.choices.index(what, len(prompts))]
 
     def evidence(self, evidence: Evidence) -> ImageEvidence:
-        """Return what detector and OCR found in its image."""
-        return ImageEvidence(evidence, self.row["objects"], self.row["ocr_lines"])
+        """Return what detectors and OCR found in its image."""
+        return ImageEvidence(evidence, self.row["objects"], self.row["ocr_lines"], evidence.columns.read(self.row))
 
 
 def _image_columns(chosen: Pixels | None, rejected: Pixels | None) -> dict[str, str]:

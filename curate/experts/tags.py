@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.experts.detections import a_few_at_once
-from curate.experts.detector_files import check_detector, is_transformers, needed
+from curate.experts.detector_files import check_detector, check_numbers, is_transformers, needed
 from curate.experts.text_prompts import Found
 from curate.models.device import torch_device
 from curate.models.extras import load_extra
@@ -47,12 +47,7 @@ class Tags:
     resources: Resources = field(default=Resources(gpus="auto", batch_rows=16), repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not 0 < self.min_score <= 1:
-            raise PlanError(f"Tags: min_score={self.min_score}: give a number above 0, at most 1")
-        if self.image_size_px < 32 or self.image_size_px % 32:
-            raise PlanError(f"Tags: image_size_px={self.image_size_px}: give a multiple of 32")
-        if self.max_tags < 1:
-            raise PlanError(f"Tags: max_tags={self.max_tags}: give 1 or more")
+        check_numbers(self, ("min_score",), ("max_tags",))
         check_prefix(self.prefix)
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from curate.engines.engine import Engine
 from curate.errors import PlanError
 from curate.pipeline import Segment, engines_of
 from curate.run.cluster import Cluster, Node, read_cluster
-from curate.run.shares import names, needs_on, split_sentence
+from curate.run.shares import beside_engines, names, needs_on, split_sentence
 from curate.run.spec import RunSpec
 from curate.stages import Resources
 
@@ -48,7 +48,8 @@ def fit(
         _ask_autoscaler(have, [])
     if sentence := split_sentence(segments, needs, have):
         console.print(sentence, soft_wrap=True, markup=False, highlight=False)
-    return replace(spec, gpus=tuple(float(each.gpus) for each in needs)), have
+    gpus, beside = (float(each.gpus) for each in needs), beside_engines(segments, have)
+    return replace(spec, gpus=tuple(gpus), beside=tuple(beside)), have
 
 
 def what_lacks(segments: Sequence[Segment], needs: Sequence[Resources], cluster: Cluster) -> list[str]:
@@ -180,8 +181,9 @@ def _engine_lacks(segment: Segment, needs: Resources, cluster: Cluster) -> str |
     gpus = [node.gpu_memory_bytes for node in room if node.gpu_memory_bytes]
     memory = max(gpus, default=0) if needs.gpus else max((node.memory_bytes for node in room), default=0)
     engines = dict.fromkeys(engine for expert in segment.experts for engine in engines_of(expert))
+    (beside,) = beside_engines([segment], cluster)
     for engine in engines:
-        if lacking := _lacking(engine, float(needs.gpus) / len(engines), memory):
+        if lacking := _lacking(engine, max(float(needs.gpus) - beside, 0.0) / len(engines), memory):
             return lacking
     return None
 

@@ -13,9 +13,9 @@ from curate.engines.engine import Engine
 from curate.pipeline import Segment, engines_of
 from curate.run.cluster import Cluster
 from curate.run.spec import RunSpec
-from curate.stages import Resources, stage_name
+from curate.stages import Expert, Resources, stage_name
 
-__all__ = ["needs_on", "settled", "split_sentence"]
+__all__ = ["beside_engines", "needs_on", "settled", "split_sentence"]
 
 Value = TypeVar("Value")
 
@@ -34,12 +34,13 @@ def needs_on(segments: Sequence[Segment], cluster: Cluster) -> list[Resources]:
     engines wait for GPUs rather than run on CPUs.
     """
     each = [segment.resources for segment in segments]
-    engines = [i for i, needs in enumerate(each) if needs.gpus == "auto" and segments[i].engine is not None]
+    auto = [i for i, needs in enumerate(each) if needs.gpus == "auto"]
+    engines = [i for i in auto if _has_engine(segments[i])]
     gpus = cluster.gpus or (len(engines) + 1 if engines and cluster.autoscales else 0)
     if not gpus:
         return [replace(needs, gpus=0.0) if needs.gpus == "auto" else needs for needs in each]
-    others = [i for i, needs in enumerate(each) if needs.gpus == "auto" and segments[i].engine is None]
-    shares = {i: _share(segments[i], cluster) for i in others}
+    others = [i for i in auto if i not in engines]
+    shares = {i: _share(segments[i].experts, cluster) for i in others}
     taken = sum(float(needs.gpus) for needs in each if needs.gpus != "auto")
     left = gpus - taken
     whole = 1.0
@@ -55,18 +56,35 @@ def needs_on(segments: Sequence[Segment], cluster: Cluster) -> list[Resources]:
     ]
 
 
+def beside_engines(segments: Sequence[Segment], cluster: Cluster) -> list[float]:
+    """Return the share of a GPU that models need which a worker holds beside its engine, for each segment.
+
+    0 where there is no engine on a GPU or no model beside it, and where the memory of GPUs is not known: an engine
+    leaves a tenth of it.
+    """
+    known = any(node.gpu_memory_bytes for node in cluster.nodes)
+    models = [[one for one in segment.experts if one.resources.gpus and not engines_of(one)] for segment in segments]
+    return [
+        _share(own, cluster) if own and known and _has_engine(segment) else 0.0
+        for segment, own in zip(segments, models, strict=True)
+    ]
+
+
 def settled(spec: RunSpec, index: int) -> RunSpec:
     """Return the spec for a worker of segment `index`: its stages have numbers in place of "auto".
 
-    Several engines of one worker share what it holds.
+    Several engines of one worker share what it holds, less what models beside them need.
     """
     if not spec.gpus:
         return spec
-    segment = spec.segments()[index]
+    segment, whole = spec.segments()[index], spec.gpus[index]
     engines = {engine for expert in segment.experts for engine in engines_of(expert)}
-    gpus = spec.gpus[index] / max(1, len(engines))
+    beside = spec.beside[index] if spec.beside else 0.0
+    gpus = max(whole - beside, 0.0) / max(1, len(engines))
     steps = [
-        replace(step, stage=_with_gpus(step.stage, gpus)) if segment.first <= i < segment.stop else step
+        replace(step, stage=_with_gpus(step.stage, gpus if engines_of(step.stage) else whole))
+        if segment.first <= i < segment.stop
+        else step
         for i, step in enumerate(spec.steps)
     ]
     return replace(spec, steps=tuple(steps))
@@ -92,12 +110,17 @@ def names(segment: Segment) -> str:
     return ", ".join(dict.fromkeys(stage_name(expert) for expert in (gpu or segment.experts))) or "filters"
 
 
-def _share(segment: Segment, cluster: Cluster) -> float:
+def _has_engine(segment: Segment) -> bool:
+    """Tell whether a worker of a segment holds an engine that wants a GPU: servers have their own."""
+    return any(engine.resources.gpus for expert in segment.experts for engine in engines_of(expert))
+
+
+def _share(experts: Sequence[Expert], cluster: Cluster) -> float:
     """Return the share of the smallest GPU whose memory the models of a worker need."""
     sizes = [node.gpu_memory_bytes for node in cluster.nodes if node.gpu_memory_bytes]
     if not sizes:
         return UNKNOWN_SHARE
-    gib = CONTEXT_GIB + sum(expert.resources.gpu_gib for expert in segment.experts if expert.resources.gpus)
+    gib = CONTEXT_GIB + sum(expert.resources.gpu_gib for expert in experts if expert.resources.gpus)
     return min(1.0, math.ceil(STEP * gib / (min(sizes) / (1 << 30))) / STEP)
 
 

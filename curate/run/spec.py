@@ -42,7 +42,8 @@ class RunSpec:
 
     `limit` is the number of samples of the whole run, and part of the verdict's identity. `retry` is that of the
     request. `token` is the fencing token of the driver's lock, `code` the digest of its code: a worker compares both.
-    `gpus` is what a worker of each segment holds, see `curate.run.shares`; empty: what the stages say.
+    `gpus` is what a worker of each segment holds, and `beside` what of it models need that share it with an engine, see
+    `curate.run.shares`; empty: what the stages say, and nothing.
     """
 
     pipeline: Pipeline = field(repr=False)  # Ray asks for the repr of what it sends, some six times
@@ -55,6 +56,7 @@ class RunSpec:
     token: str = ""
     code: str = ""
     gpus: tuple[float, ...] = ()
+    beside: tuple[float, ...] = ()
     first: int = 0  # the stages before it are done in every shard: a later leg, see `leg`
     models: str = ""  # the folder of `--models`, which a worker on another machine must see too
 

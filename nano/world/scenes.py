@@ -73,8 +73,13 @@ def sign_font(name: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(font_path(name)), size)
 
 
-def make_scene(seed: int, size: tuple[int, int] | None = None) -> tuple[Image.Image, Scene]:
-    """Draw the RGB image and the truth of a seed; `size` is (width, height) in px, else each is drawn in 224-400."""
+def make_scene(
+    seed: int, size: tuple[int, int] | None = None, names: Sequence[str] = NAMES
+) -> tuple[Image.Image, Scene]:
+    """Draw the RGB image and the truth of a seed, of objects of these names.
+
+    `size` is (width, height) in px, else each is drawn in 224-400.
+    """
     rng, gen = random.Random(seed), np.random.default_rng(seed)
     w, h = size or (rng.randrange(224, 401, 8), rng.randrange(224, 401, 8))
     kind = rng.choice(BACKGROUNDS)
@@ -83,9 +88,9 @@ def make_scene(seed: int, size: tuple[int, int] | None = None) -> tuple[Image.Im
     sign = None
     if rng.random() < 0.4:
         sign = _draw_sign(canvas, rng.choice([c for c in COLOURS if c not in (first, second)]), rng)
-    things = _draw_things(canvas, [sign.box] if sign else [], rng)
+    things = _draw_things(canvas, [sign.box] if sign else [], names, rng)
     if not things:  # a sign that fills the image: draw another seed instead
-        return make_scene(seed + 7_919_000_003, (w, h))
+        return make_scene(seed + 7_919_000_003, (w, h), names)
     if rng.random() < 0.15:
         canvas = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.0)))
     return canvas, Scene(seed, w, h, kind, (first, second), tuple(things), sign)
@@ -153,14 +158,14 @@ def _draw_sign(canvas: Image.Image, colour: str, rng: random.Random) -> Sign:
     return Sign(text, box, position_words(box, w, h), colour)
 
 
-def _draw_things(canvas: Image.Image, taken: Sequence[Box], rng: random.Random) -> list[Thing]:
+def _draw_things(canvas: Image.Image, taken: Sequence[Box], names: Sequence[str], rng: random.Random) -> list[Thing]:
     """Paste one to five objects that hardly overlap each other or the boxes `taken`."""
     w, h = canvas.size
     taken = list(taken)
     things: list[Thing] = []
     for _ in range(rng.choices([1, 2, 3, 4, 5], [0.2, 0.25, 0.25, 0.18, 0.12])[0]):
         twin = bool(things) and rng.random() < 0.22
-        name = things[-1].name if twin else rng.choice(NAMES)
+        name = things[-1].name if twin else rng.choice(names)
         box = _paste_sprite(canvas, name, taken, rng)
         if box:
             taken.append(box)

@@ -2,9 +2,10 @@
 
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from curate.dataset.manifest import Manifest, latest
@@ -27,17 +28,42 @@ SMALL = ("engine.kv_cache_gib=0.5", "engine.max_num_seqs=16")  # for 8 GB of mem
 class Recipe:
     """What a recipe says on a machine without network and models, and what a user sets so that a laptop runs it.
 
-    `gates` are the filters that may drop what models of made weights say of photographs; `small` is what may become of
-    the thumbnail, null: kept.
+    `settings` are of the run alone, `choices` of models, so of fetching too. `gates` are the filters that may drop what
+    models of made weights say of photographs; `small` is what may become of the thumbnail, null: kept; `first` is the
+    stage that looks at images first and finds the one that is cut off.
     """
 
     says: str
     settings: tuple[str, ...] = SMALL
+    choices: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     small: tuple[str | None, ...] = ("MinSide",)
+    first: str = "image_facts"
 
 
+def selecting(model: str, *gates: str, settings: tuple[str, ...] = (), first: str = "clip", says: str = "") -> Recipe:
+    """Return what is typed for a recipe that selects by one CLIP model; every sample may fall to its `gates`."""
+    sentence = rf"{model}@[0-9a-f]{{40}} is not on this machine, and .* does not answer .*--models DIR"
+    return Recipe(says or sentence, settings, gates=gates, small=(None, *gates), first=first)
+
+
+B32 = r"timm/vit_base_patch32_clip_224\.openai"
+L14 = r"timm/vit_large_patch14_clip_224\.openai"
+REFERENCES = {
+    "settings": ("references=./references.npy",),
+    "says": r"ReferenceClusters: no reference images are given; .*references=FILE.*",
+}
 RECIPES = {
+    "datacomp_clip": selecting(L14, "MaxRankFrac"),
+    "datacomp_image_based": selecting(L14, "LanguageIn", "ReferenceHit", **REFERENCES),
+    "datacomp_1b": selecting(L14, "LanguageIn", "MaxRankFrac", "ReferenceHit", **REFERENCES),
+    "laion_2b_en": selecting(B32, "LanguageIn", "MinImageBytes", "MinClipScore"),
+    "tmars": selecting(B32, "MaxRankFrac", first="text_boxes"),
+    "semdedup": selecting(B32, "MaxSemanticCosine"),
+    "sldf_pool": selecting(L14, "RankBuckets"),
+    "sail_curriculum": Recipe(
+        "Qwen/Qwen3-VL-8B-Instruct@[0-9a-f]{40} is not on this machine, .*`curate models sail_curriculum --fetch DIR`.*"
+    ),
     "densefusion": Recipe(
         "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K@[0-9a-f]{40} is not on this machine, and .* does not answer .*; "
         "fetch it where there is a network with `curate models densefusion --fetch DIR`, bring DIR here, and give "
@@ -61,6 +87,7 @@ RECIPES = {
         (*SMALL, "uncalibrated=true"),
     ),
 }
+PERMISSIVE = replace(RECIPES["densefusion"], choices=("perception.permissive=true",), gates=("MinObjectPrecision",))
 WITHOUT_MODELS = ("datacomp_basic", "quickstart")  # the first needs none, the second has its own
 PHOTOS = {scene.key for scene in SCENES} - {"thumbnail"}
 
@@ -101,25 +128,38 @@ def test_without_network_and_models_it_says_in_one_sentence_what_to_do(name, ter
 
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_fetched_models_make_it_run_from_the_first_image_to_the_last_stage(name, terminal, images, hub):
-    fetch(name, terminal, hub)
-    run = ("run", name, "--input", images, "--dataset", "dataset", "--models", "models", *arguments(name))
-    good(terminal.curate(*run))
-
-    store = Store(str(terminal.home / "dataset"))
-    manifest = latest(store)
-    assert manifest.status == "finished"
-    became = fates(store)
-    assert became.pop("cut") == "image_facts: image_truncated"
-    assert became.pop("thumbnail") in RECIPES[name].small
-    assert became.keys() == PHOTOS
-    assert set(became.values()) <= {None, *RECIPES[name].gates}
-    assert unmeasured(store, manifest) == []
-
+    run, store = runs_to_the_end(name, RECIPES[name], terminal, images, hub)
     before = files(terminal.home / "dataset" / "columns")
     again = good(terminal.curate(*run))
     assert files(terminal.home / "dataset" / "columns") == before
     assert latest(store).counts["shards_worked"] == 0
     assert again.seconds < 60
+
+
+def test_without_agpl_densefusion_runs_to_the_last_stage_under_a_licence_gate(terminal, images, hub):
+    _, store = runs_to_the_end("densefusion", PERMISSIVE, terminal, images, hub, "--licences", "permissive")
+    seen = query(store, "SELECT * FROM samples WHERE caption IS NOT NULL").to_pylist()
+    assert {one["label"] for row in seen for one in row["objects"]} == {"person"}
+    assert any(row["open_objects"] for row in seen)
+    assert any(row["caption_objects_asked"] for row in seen)
+
+
+def runs_to_the_end(name: str, recipe: Recipe, terminal: Terminal, images: Path, hub: HubFolder, *more: str):
+    """Fetch what a recipe needs, run it, look what became of each photograph; return command and dataset."""
+    fetch(name, terminal, hub, recipe.choices)
+    np.save(terminal.home / "references.npy", np.random.default_rng(0).normal(size=(20, 768)).astype(np.float32))
+    run = ("run", name, "--input", images, "--dataset", "dataset", "--models", "models", *arguments(recipe), *more)
+    good(terminal.curate(*run))
+    store = Store(str(terminal.home / "dataset"))
+    manifest = latest(store)
+    assert manifest.status == "finished"
+    became = fates(store)
+    assert became.pop("cut") in (f"{recipe.first}: image_truncated", *recipe.gates)
+    assert became.pop("thumbnail") in recipe.small
+    assert became.keys() == PHOTOS
+    assert set(became.values()) <= {None, *recipe.gates}
+    assert unmeasured(store, manifest) == []
+    return run, store
 
 
 def test_datacomp_basic_has_all_that_it_needs_and_runs_as_it_is(terminal, images):
@@ -152,16 +192,17 @@ def test_a_gpu_that_is_not_there_is_one_sentence_before_work_starts(terminal, im
     assert not (terminal.home / "dataset" / "columns").exists()
 
 
-def fetch(name: str, terminal: Terminal, hub: HubFolder) -> None:
-    """Put on the hub what a recipe asks for by default, under its names and revisions, and fetch it from there."""
-    for needed in models_of(build(find_recipe(name), [])[0]):
+def fetch(name: str, terminal: Terminal, hub: HubFolder, choices: tuple[str, ...] = ()) -> None:
+    """Put on the hub what a recipe asks for, under its names and revisions, and fetch it from there."""
+    for needed in models_of(build(find_recipe(name), list(choices))[0]):
         if hub_of(needed.weights.where):
             hub.add(needed.weights)
-    good(Terminal(terminal.home, hub.environment).curate("models", name, "--fetch", "models"))
+    chosen = [argument for choice in choices for argument in ("-p", choice)]
+    good(Terminal(terminal.home, hub.environment).curate("models", name, *chosen, "--fetch", "models"))
 
 
-def arguments(name: str) -> list[str]:
-    return [argument for setting in RECIPES[name].settings for argument in ("-p", setting)]
+def arguments(recipe: Recipe) -> list[str]:
+    return [argument for setting in (*recipe.choices, *recipe.settings) for argument in ("-p", setting)]
 
 
 def good(said: Said) -> Said:

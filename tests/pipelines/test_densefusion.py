@@ -1,19 +1,24 @@
 """The recipe fits together, with and without its checks, and on the nano world."""
 
 from curate.captions.checking.lexicon import read_lexicon
+from curate.corpus.clusters import Clusters
 from curate.engines.cached import Cached
 from curate.engines.openai_server import OpenAIServer
 from curate.experts.caption_evidence import CaptionEvidence
+from curate.experts.caption_objects import CaptionObjects
 from curate.experts.dense_caption import DenseCaption
 from curate.experts.detector_files import is_transformers
 from curate.experts.objects import Objects
 from curate.experts.open_objects import OpenObjects
 from curate.experts.repair_caption import RepairCaption
 from curate.experts.tags import Tags
+from curate.experts.verify_objects import VerifyObjects
 from curate.models.needed import needed_of
 from curate.recipe import build, find_recipe
 from curate.stages import stage_id
 from filters.caption_clean import CaptionClean
+from filters.max_rank import MaxRank
+from filters.max_semantic_cosine import MaxSemanticCosine
 from filters.min_text_recall import MinTextRecall
 
 NANO = [
@@ -51,6 +56,7 @@ def test_what_sits_on_cpus_on_gpus_and_in_the_writer_are_segments_of_their_own()
     assert all(("Ocr" in map(_name, each.experts)) <= (each.kind == "cpu") for each in perception)
     assert [_name(each) for each in writing.experts] == [
         "DenseCaption",
+        "CaptionObjects",
         "VerifyObjects",
         "RepairCaption",
         "CaptionEvidence",
@@ -104,7 +110,31 @@ def looking(*assignments):
 
 
 def test_what_may_share_a_gpu_stands_together_after_the_cheap_filters_and_before_the_ocr():
-    assert looking() == ["Clip", "MinClipScore", "Objects", "Tags", "OpenObjects", "Ocr", "TextCommands"]
+    assert looking("selection=none") == [
+        "Clip",
+        "MinClipScore",
+        "Objects",
+        "Tags",
+        "OpenObjects",
+        "Ocr",
+        "TextCommands",
+    ]
+
+
+def test_the_papers_choice_of_images_stands_between_clip_and_what_looks_closer():
+    names = looking()
+    assert names[: names.index("Objects")] == [
+        "Clip",
+        "MinClipScore",
+        "Clusters",
+        "SemanticDuplicates",
+        "MaxSemanticCosine",
+        "RankFraction",
+        "MaxRank",
+    ]
+    chosen = [stage(kind) for kind in (Clusters, MaxSemanticCosine, MaxRank)]
+    assert [chosen[0].clusters, chosen[1].maximum, chosen[2].maximum] == [50_000, 0.6, 20]
+    assert stage(Clusters, "selection.clusters=1000").clusters == 1000
 
 
 def test_hints_and_evidence_hear_fixed_classes_open_names_and_tags():
@@ -119,6 +149,22 @@ def test_without_the_open_detector_or_the_tagger_the_rest_fits():
     assert stage(CaptionEvidence, *alone).evidence.columns.needs == ()
     assert stage(OpenObjects, "perception.tagger=none").sources == ("alt_text",)
     assert stage(CaptionEvidence, "perception.tagger=none").evidence.columns.tags is None
+    assert stage(CaptionObjects, *alone) is None
+
+
+def test_the_open_detector_is_asked_again_for_what_nobody_saw_before_the_caption_is_judged():
+    first, again = stage(OpenObjects), stage(CaptionObjects)
+    assert again.detector == first
+    assert again.evidence.columns.objects == ("open_objects",)
+    for kind in (VerifyObjects, RepairCaption, CaptionEvidence):
+        assert stage(kind).evidence.columns.objects == ("open_objects", "caption_objects")
+        assert stage(kind, "checks.look_again=false").evidence.columns.objects == ("open_objects",)
+    assert stage(CaptionObjects, "checks.look_again=false") is None
+
+
+def test_pixels_are_chosen_by_what_all_detectors_saw_before_the_writer():
+    assert stage(DenseCaption).budget.object_columns == ("objects", "open_objects")
+    assert stage(DenseCaption, "perception.open_detector=none").budget.object_columns == ("objects",)
 
 
 def test_a_permissive_run_needs_nothing_of_ultralytics_and_keeps_what_was_permissive_already():

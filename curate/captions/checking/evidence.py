@@ -127,17 +127,18 @@ class Evidence:
     names it; the same for lines. A number is wrong when no threshold between the two makes it right. `detector_labels`
     names the classes that the detector knows, as it spells them; empty: all of the lexicon. Texts are equal when the
     share of letters that differ is at most 1 - `min_similarity`, without regard to case, blanks and punctuation.
-    `columns` names an open-set detector and tags as further witnesses: what was asked for and not found with
-    `min_open_score` is contradicted, what nobody was asked for is unjudged, and a tag supports only.
+    `columns` names open-set detectors and tags as further witnesses: what was asked for and is not among the boxes of a
+    detector, which has a least score of its own, is contradicted, what nobody was asked for is unjudged, and a tag
+    supports only.
     Source: the idea of CHAIR (Rohrbach et al. 2018, arXiv 1809.02156) with a detector in the place of annotations.
     0.25 is ultralytics' own threshold, 0.85 Monkey's for PP-OCR (arXiv 2311.06607); the others are ours, measured in
     docs/evidence.md. Left out: attributes, relations and actions.
 
     >>> from curate.captions.checking.lexicon import read_lexicon
     >>> coco = read_lexicon("coco80").names
-    >>> wide = Evidence(read_lexicon("lvis"), coco, columns=Columns("open_objects", "open_objects_asked", "tags"))
+    >>> wide = Evidence(read_lexicon("lvis"), coco, columns=Columns(("open_objects",), "tags"))
     >>> dog = {"label": "dog", "box": [0.1, 0.4, 0.3, 0.6], "score": 0.9}
-    >>> claims = wide.measure("A poodle, a cat, an anvil and an animal.", [dog], None, OpenSet([], ["anvil"], []))
+    >>> claims = wide.measure("A poodle, a cat, an anvil and an animal.", [dog], None, OpenSet((Asked([], ["anvil"]),)))
     >>> claims.supported, claims.unsupported
     (('dog', 'animal'), ('cat', 'anvil'))
     """
@@ -150,7 +151,6 @@ class Evidence:
     sure_line_score: float = 0.85
     min_similarity: float = 0.8
     place_slack: float = 0.05
-    min_open_score: float = 0.25
     columns: Columns = field(default_factory=Columns)
 
     def __post_init__(self) -> None:
@@ -158,19 +158,17 @@ class Evidence:
             if not 0 <= getattr(self, low) <= getattr(self, high) <= 1:
                 values = f"{low}={getattr(self, low)}, {high}={getattr(self, high)}"
                 raise PlanError(f"Evidence: {values}; give 0 <= {low} <= {high} <= 1")
-        if not 0 < self.min_similarity <= 1 or not 0 <= self.place_slack <= 0.5 or not 0 <= self.min_open_score <= 1:
+        if not 0 < self.min_similarity <= 1 or not 0 <= self.place_slack <= 0.5:
             raise PlanError(
                 f"Evidence: min_similarity={self.min_similarity} must be above 0, at most 1, place_slack="
-                f"{self.place_slack} between 0 and 0.5, min_open_score={self.min_open_score} between 0 and 1"
+                f"{self.place_slack} between 0 and 0.5"
             )
         if unknown := [name for name in self.detector_labels if self.lexicon.label_of(name) is None]:
             raise PlanError(f"Evidence: {self.lexicon!r} does not know the detector labels {unknown}")
-        if (self.columns.objects is None) != (self.columns.asked is None):
-            raise PlanError("Evidence: columns.objects and columns.asked go together: give both or neither")
 
     def __repr__(self) -> str:
-        """Return all fields but those of an open-set detector at their defaults: it is part of stage ids."""
-        default = {"min_open_score": 0.25, "columns": Columns()}
+        """Return all fields but `columns` where they name nothing: it is part of stage ids."""
+        default = {"columns": Columns()}
         shown = [one for one in fields(self) if getattr(self, one.name) != default.get(one.name, MISSING)]
         return f"Evidence({', '.join(f'{one.name}={getattr(self, one.name)!r}' for one in shown)})"
 
@@ -229,17 +227,18 @@ class Evidence:
         return label in self._known
 
     def witnesses(self, objects: Sequence[Mapping[str, Any]] | None, open_set: OpenSet | None = None) -> Witnesses:
-        """Return who saw what: the detector, and the open-set detector and tags where they were measured."""
+        """Return who saw what: the detector, and open-set detectors and tags where they were measured."""
         detectors = []
         if objects is not None:
             scores = self.min_object_score, self.sure_object_score
             detectors.append(Witness(self._known, *(boxes_of(objects, score, self.lexicon) for score in scores)))
         found = open_set or OpenSet()
-        if found.objects is not None and found.asked is not None:
-            asked = frozenset(label_of_name(name, self.lexicon) for name in found.asked)
-            scores = self.min_open_score, max(self.min_open_score, self.sure_object_score)
-            boxes = (boxes_of(found.objects, score, self.lexicon, is_open=True) for score in scores)
-            detectors.append(Witness(asked, *boxes))
+        for one in found.asked:
+            if one.objects is not None and one.names is not None:
+                names = frozenset(label_of_name(name, self.lexicon) for name in one.names)
+                scores = 0.0, self.sure_object_score
+                boxes = (boxes_of(one.objects, score, self.lexicon, is_open=True) for score in scores)
+                detectors.append(Witness(names, *boxes))
         tags = frozenset(label_of_name(tag["label"] or "", self.lexicon) for tag in found.tags or ())
         return Witnesses(self.lexicon, tuple(detectors), tags, measured=bool(detectors) or found.tags is not None)
 

@@ -1,12 +1,13 @@
 """Which boxes the words of a caption mean."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from curate.captions.checking.evidence import Evidence
-from curate.captions.checking.lexicon import Mention
+from curate.captions.checking.lexicon import Lexicon, Mention
 from curate.captions.checking.positions import Position, positions
+from curate.captions.checking.witnesses import Witnesses
 
 __all__ = ["Phrase", "ground", "swift_objects"]
 
@@ -27,33 +28,35 @@ class Phrase:
     boxes: tuple[Corners, ...] = ()
 
 
-def ground(caption: str, objects: Sequence[Mapping[str, Any]], evidence: Evidence) -> list[Phrase]:
+def ground(caption: str, witnesses: Witnesses, evidence: Evidence) -> list[Phrase]:
     """Return every mention of a caption that denies nothing, with its boxes if they are beyond doubt.
 
-    A phrase gets the boxes of its class that lie where its sentence says, if they are as many as it says: all for a
-    plural without a number, one for a singular. "The dog" that could be any of several is the one last spoken of.
-    Boxes the detector is sure of are tried first, then all. A number or place that does not fit gives no boxes.
+    Where `evidence.columns` names open-set detectors or tags, nouns that no lexicon holds are mentions too. A phrase
+    gets the boxes of its class, and of those under it, that lie where its sentence says, if they are as many as it
+    says: all for a plural without a number, one for a singular. "The dog" that could be any of several is the one last
+    spoken of. Boxes that a detector is sure of are tried first, then all. A number or place that does not fit gives no
+    boxes.
 
     >>> left, right = ({"label": "dog", "box": [x, 0.4, x + 0.2, 0.6], "score": 0.9} for x in (0.0, 0.8))
-    >>> found = ground("Two dogs; a dog on the left and a cat. The dog barks.", [left, right], Evidence())
+    >>> seen = Evidence().witnesses([left, right])
+    >>> found = ground("Two dogs; a dog on the left and a cat. The dog barks.", seen, Evidence())
     >>> [(one.phrase, len(one.boxes)) for one in found]
     [('dogs', 2), ('dog', 1), ('cat', 0), ('dog', 1)]
     """
-    mentions = evidence.lexicon.mentions(caption)
+    mentions = evidence.mentions(caption) if evidence.columns.needs else evidence.lexicon.mentions(caption)
     places: dict[int, list[Position]] = {}
     for place in positions(caption, mentions):
         places.setdefault(place.mention, []).append(place)
-    levels = [evidence.boxes(objects, score) for score in (evidence.sure_object_score, evidence.min_object_score)]
     phrases: list[Phrase] = []
     last: dict[str, tuple[Corners, ...]] = {}
     for i, mention in enumerate(mentions):
         if mention.count == 0:
             continue
         text = caption[mention.start : mention.end]
-        is_plural = evidence.lexicon.is_plural(text)
+        is_plural = _is_plural(mention, text, evidence.lexicon)
         chosen: tuple[Corners, ...] = ()
-        for level in levels:
-            boxes = [tuple(box) for box in level.get(mention.label, [])]
+        for sure in (True, False):
+            boxes = [tuple(box) for box in witnesses.boxes(mention.label, sure)]
             chosen = chosen or _choose(mention, is_plural, _placed(boxes, places.get(i, []), evidence.place_slack))
         if not chosen and mention.count is None and i not in places and is_plural is not True:
             chosen = last.get(mention.label, ())
@@ -89,6 +92,13 @@ def swift_objects(caption: str, phrases: Sequence[Phrase]) -> tuple[str, dict[st
         "image_id": [0] * len(boxes),
     }
     return "".join([*parts, _harmless(caption[at:])]), objects
+
+
+def _is_plural(mention: Mention, text: str, lexicon: Lexicon) -> bool | None:
+    """Tell whether a mention is a plural; a noun that no lexicon holds is one if its label, a singular, differs."""
+    if lexicon.label_of(mention.label) is None:
+        return " ".join(text.casefold().split()) != mention.label
+    return lexicon.is_plural(text)
 
 
 def _placed(boxes: list[Corners], places: list[Position], slack: float) -> list[Corners]:

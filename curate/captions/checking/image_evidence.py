@@ -2,10 +2,11 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from curate.captions.checking.evidence import Claims, Evidence
+from curate.captions.checking.witnesses import OpenSet, Witnesses
 
 __all__ = ["ImageEvidence", "TextScore"]
 
@@ -42,23 +43,40 @@ Rows: TypeAlias = Sequence[Mapping[str, Any]] | None
 
 @dataclass(frozen=True)
 class ImageEvidence:
-    """What detector and OCR found in one image, and how texts are compared with it."""
+    """What detectors and OCR found in one image, and how texts are compared with it.
+
+    `open_set` is what `evidence.columns.read` finds in the row.
+    """
 
     evidence: Evidence
     objects: Rows
     lines: Rows
+    open_set: OpenSet = field(default_factory=OpenSet)
+
+    @functools.cached_property
+    def _seen(self) -> Witnesses:
+        """What detectors saw, however unsure."""
+        return replace(self.evidence, min_object_score=0.0).witnesses(self.objects, self.open_set)
 
     @functools.cached_property
     def certain(self) -> dict[str, int]:
-        """The number of each class that is beyond doubt: no box of it is unsure."""
-        all_boxes = self.evidence.boxes(self.objects or (), 0.0)
-        sure_boxes = self.evidence.boxes(self.objects or (), self.evidence.sure_object_score)
-        return {label: len(boxes) for label, boxes in sure_boxes.items() if len(boxes) == len(all_boxes[label])}
+        """The number of each class that is beyond doubt: no box of it, or of one under it, is unsure."""
+        sure = {label: self._seen.boxes(label, sure=True) for label in self._seen.certain()}
+        return {label: len(boxes) for label, boxes in sure.items() if len(boxes) == len(self._seen.boxes(label))}
 
     @functools.cached_property
     def possible(self) -> frozenset[str]:
-        """Every class of which there is a box, however unsure."""
-        return frozenset(self.evidence.boxes(self.objects or (), 0.0))
+        """Every class of which there is a box, however unsure, or a tag, and those above it."""
+        seen = self._seen.tags.union(*(witness.saw for witness in self._seen.detectors))
+        return seen.union(*(self.evidence.lexicon.above(label) for label in seen))
+
+    def is_absent(self, label: str) -> bool:
+        """Tell whether a detector that knows a class, or was asked for it, has no box of it nor of one above or under.
+
+        >>> ImageEvidence(Evidence(), [], []).is_absent("dog")
+        True
+        """
+        return label not in self.possible and self._seen.verdict(label) == "contradicted"
 
     @functools.cached_property
     def total(self) -> int:
@@ -67,7 +85,7 @@ class ImageEvidence:
         return len(nothing.missed) + len(nothing.missed_texts)
 
     def claims(self, text: str) -> Claims:
-        return self.evidence.measure(text, self.objects, self.lines)
+        return self.evidence.measure(text, self.objects, self.lines, self.open_set)
 
     def count(self, text: str) -> TextScore:
         """Count what a text says of the image, and what it leaves out."""

@@ -11,7 +11,7 @@ from curate.captions.checking.lexicon import Lexicon
 from curate.captions.checking.nouns import heads
 from curate.captions.checking.words import split_tokens
 
-__all__ = ["Boxes", "Columns", "OpenSet", "Verdict", "Witness", "Witnesses", "boxes_of", "label_of_name"]
+__all__ = ["Asked", "Boxes", "Columns", "OpenSet", "Verdict", "Witness", "Witnesses", "boxes_of", "label_of_name"]
 
 Boxes: TypeAlias = dict[str, list[list[float]]]
 """The boxes of each class, as x0, y0, x1, y1 in fractions of the image."""
@@ -24,33 +24,42 @@ SAME_OBJECT: Final = 0.6  # IoU of two boxes of unlike classes, from which on th
 
 @dataclass(frozen=True)
 class Columns:
-    """Names the columns of an open-set detector and of a tagger that are witnesses too; null: there is none.
+    """Names the columns of open-set detectors and of a tagger that are witnesses too.
 
-    `OpenObjects` adds both of the first two, which go together: a name that was not asked says nothing.
+    Each of `objects` comes with a column of what was asked, its own name and "_asked", as `OpenObjects` and
+    `CaptionObjects` add them: a name that was not asked says nothing.
 
-    >>> Columns("open_objects", "open_objects_asked", "tags").needs
+    >>> Columns(("open_objects",), "tags").needs
     ('open_objects', 'open_objects_asked', 'tags')
     """
 
-    objects: str | None = None
-    asked: str | None = None
+    objects: tuple[str, ...] = ()
     tags: str | None = None
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.objects, self.asked, self.tags)))
+        pairs = [name for objects in self.objects for name in (objects, f"{objects}_asked")]
+        return (*pairs, *((self.tags,) if self.tags else ()))
 
     def read(self, row: Mapping[str, Any]) -> "OpenSet":
         """Return what the columns of a row hold."""
-        return OpenSet(*(row.get(name) if name else None for name in (self.objects, self.asked, self.tags)))
+        asked = tuple(Asked(row.get(name), row.get(f"{name}_asked")) for name in self.objects)
+        return OpenSet(asked, row.get(self.tags) if self.tags else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an open-set detector found of the `names` that it was asked for; null: not measured."""
+
+    objects: Rows = None
+    names: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSet:
-    """What was seen beyond fixed classes: `objects` of the names `asked`, and `tags`; null: not measured."""
+    """What was seen beyond fixed classes: by each open-set detector, and `tags`; null: not measured."""
 
-    objects: Rows = None
-    asked: Sequence[str] | None = None
+    asked: tuple[Asked, ...] = ()
     tags: Rows = None
 
 

@@ -92,11 +92,9 @@ class _Case:
         return sorted(items, key=lambda item: self.choices.fraction(f"{what} {item}"))
 
     def absent(self) -> list[str]:
-        """Return classes of which there is no sign in the image nor in the text, and whose name is a singular."""
-        possible = {*self.image.possible, *(mention.label for mention in self.mentions)}
-        names = [
-            label for label, _ in self.lexicon.labels if label not in possible and self.image.evidence.knows(label)
-        ]
+        """Return classes that are not there as far as detectors know, nor in the text, and whose name is a singular."""
+        named = {mention.label for mention in self.mentions}
+        names = [label for label, _ in self.lexicon.labels if label not in named and self.image.is_absent(label)]
         return [name for name in names if not name.endswith("s") or name.endswith(("ss", "us"))]
 
     def change(self, start: int, end: int, after: str) -> Change:

@@ -7,18 +7,20 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from curate.captions.boxes import is_box, is_ordered
+from curate.captions.boxes import is_box, is_ordered, overlap
 from curate.captions.prompting.prompts import Prompt
 from curate.errors import PlanError
 from curate.models.chat_models import UNKNOWN, chat_facts
 from curate.models.image_sizes import ImageSizes, fitted
 from curate.pixels import resize
 from curate.stages import Pixels
+from schemas.prefix import repr_without_defaults
 
 __all__ = ["MERGE_V1", "REASONS", "PixelBudget", "Tier", "Tiling", "fit_budget", "fit_size", "same_detail"]
 
 PATCH_PX = 28  # no side is asked for under what one visual token of the common models covers
 MOST_PIXELS: Final = 3840 * 1600  # what tiles may show in all: the 4K of InternLM-XComposer2-4KHD (arXiv 2404.06512)
+SAME_OBJECT: Final = 0.6  # IoU of boxes of two detectors, from which on they are one object; as in `Objects`
 REASONS: Final = ("crowd", "fixed", "page", "plain", "small_objects", "text", "unmeasured")
 """Every word that `caption_pixels_reason` may hold, sorted."""
 
@@ -86,7 +88,8 @@ class PixelBudget:
     With `max_objects`, a view holds about so many of score `min_object_score`, and a crowd is shown in more tiles.
     Nothing is enlarged: no tier above the one that holds the original is chosen. A row without its size, or with
     neither objects nor lines measured, gets `unmeasured_px`; if only one is null, the other decides. `signals` names
-    what is asked. `fixed_px` replaces the rule: the tier that holds this side, for every image.
+    what is asked, `object_columns` the detectors: boxes of several that nearly cover each other are one object.
+    `fixed_px` replaces the rule: the tier that holds this side, for every image.
     Source: sizes of InternLM-XComposer2-4KHD (336 px to 3840 x 1600, arXiv 2404.06512), text as a reason for more
     pixels from LEOPARD's allocator (2410.01744), score 0.4 Monkey's for boxes (2311.06607). Measured on the nano world
     (benchmarks/pixel_thresholds.py): objects from 28 px on are in captions as often as large ones; PP-OCR reads lines
@@ -113,6 +116,10 @@ class PixelBudget:
     unmeasured_px: int = 448
     signals: tuple[Literal["objects", "text"], ...] = ("objects", "text")
     fixed_px: int | None = None
+    object_columns: tuple[str, ...] = ("objects",)
+
+    def __repr__(self) -> str:
+        return repr_without_defaults(self, "object_columns")
 
     def __post_init__(self) -> None:
         sides = self.sides_px
@@ -160,7 +167,7 @@ class PixelBudget:
     def needs(self) -> tuple[str, ...]:
         """Names of the columns that `choose` reads."""
         sizes = ("image_width_px", "image_height_px")
-        columns = {"objects": ("objects",), "text": ("ocr_lines", "ocr_text_area_frac")}
+        columns = {"objects": self.object_columns, "text": ("ocr_lines", "ocr_text_area_frac")}
         signals = self.signals if self.fixed_px is None else ()
         return sizes + tuple(name for signal, names in columns.items() if signal in signals for name in names)
 
@@ -178,7 +185,7 @@ class PixelBudget:
         longest = max(width, height)
         if self.fixed_px is not None:
             return self._tier(min(self.fixed_px, longest), "fixed")
-        objects = row.get("objects") if "objects" in self.signals else None
+        objects = self._objects(row) if "objects" in self.signals else None
         lines = row.get("ocr_lines") if "text" in self.signals else None
         if objects is None and lines is None:
             return self._tier(min(self.unmeasured_px, longest), "unmeasured")
@@ -191,6 +198,17 @@ class PixelBudget:
         }
         reason = max(needs, key=lambda name: needs[name])  # of equals the first
         return self._tier(min(needs[reason], longest), reason)
+
+    def _objects(self, row: Mapping[str, Any]) -> Sequence[Mapping[str, Any]] | None:
+        """Return the objects of all columns, each once; null where none is measured."""
+        each = [found for name in self.object_columns if (found := row.get(name)) is not None]
+        if len(each) < 2:
+            return each[0] if each else None
+        kept = list(each[0])
+        for found in each[1:]:
+            fresh = [one for one in found if is_box(one["box"])]
+            kept += [one for one in fresh if not any(_is_same(one["box"], other["box"]) for other in kept)]
+        return kept
 
     def _is_page(self, lines: Sequence[Any], text_frac: float | None) -> bool:
         return len(lines) >= self.page_lines or (bool(lines) and (text_frac or 0.0) >= self.page_text_frac)
@@ -248,6 +266,10 @@ def same_detail(tier_px: int | None, without_tier_px: int, most_px: int) -> int:
     [448, 336, 1008, 2016]
     """
     return min(without_tier_px if tier_px is None else tier_px, most_px)
+
+
+def _is_same(box: Sequence[float], other: Sequence[float] | None) -> bool:
+    return other is not None and is_box(other) and overlap(box, other) >= SAME_OBJECT
 
 
 def _sides(box: Sequence[float] | None, row: Mapping[str, Any]) -> tuple[float, float]:

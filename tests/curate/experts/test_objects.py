@@ -17,7 +17,7 @@ from curate.pixels import decode
 from curate.stages import Batch
 from nano.world.scenes import make_scene
 from tests.support.images import encode
-from tests.support.open_set import write_rt_detr
+from tests.support.weights.transformers_detectors import write_tiny_rt_detr
 
 NANO = Objects(Weights("nano/detector/nano-yolo.pt"), image_size_px=320)
 UNIT = st.integers(0, 20).map(lambda n: n / 20)
@@ -167,7 +167,7 @@ def test_a_broken_weight_file_is_one_sentence(tmp_path, score):
 
 @pytest.mark.models
 def test_a_model_of_transformers_gives_the_same_columns_and_no_result_depends_on_its_batch(tmp_path):
-    expert = Objects(Weights(str(write_rt_detr(tmp_path / "rt_detr"))), image_size_px=64, min_score=0.01)
+    expert = Objects(Weights(str(write_tiny_rt_detr(tmp_path / "rt_detr"))), image_size_px=64, min_score=0.01)
     expert.check()
     generator = np.random.default_rng(0)
     images = [generator.integers(0, 255, size, dtype=np.uint8) for size in ((64, 100, 3), (128, 64, 3), (64, 100, 3))]

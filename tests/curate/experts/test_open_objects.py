@@ -10,7 +10,8 @@ from curate.models.weights import Weights
 from curate.stages import Batch
 from schemas.open_objects import OPEN_OBJECTS
 from schemas.tags import TAG
-from tests.support.open_set import write_owl, write_text_encoder, write_yoloe
+from tests.support.weights.open_detector import write_random_yoloe, write_text_encoder
+from tests.support.weights.transformers_detectors import write_tiny_owl
 
 TAGS = [["cat", "tree"], ["dog"], None, ["house", "cat", "sky", "boat"], []]
 SIZES = [(64, 100), (128, 128), (90, 40), (70, 64), (64, 64)]
@@ -23,10 +24,13 @@ def expert(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CURATE_CACHE", str(folder))
         if request.param == "yoloe":
-            weights, encoder = write_yoloe(folder / "yoloe-26n-seg.pt"), write_text_encoder(folder / "encoder.ts")
+            weights, encoder = (
+                write_random_yoloe(folder / "yoloe-26n-seg.pt"),
+                write_text_encoder(folder / "encoder.ts"),
+            )
             yield OpenObjects(Weights(str(weights)), Weights(str(encoder)), image_size_px=128, min_score=0.3)
         else:
-            yield OpenObjects(Weights(str(write_owl(folder / "owl"))), None, image_size_px=64, min_score=0.3)
+            yield OpenObjects(Weights(str(write_tiny_owl(folder / "owl"))), None, image_size_px=64, min_score=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +193,7 @@ def test_weights_of_another_kind_are_one_sentence(expert, tmp_path):
     yolo = dataclasses.replace(expert, weights=Weights("nano/detector/nano-yolo.pt"))
     with pytest.raises(PlanError, match="no YOLOE checkpoint"):
         yolo.load()
-    folder = write_owl(tmp_path / "owl")
+    folder = write_tiny_owl(tmp_path / "owl")
     (folder / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(PlanError, match="cannot be loaded"):
         OpenObjects(Weights(str(folder)), None).load()

@@ -1,9 +1,12 @@
 import pyarrow as pa
 
+from curate.captions.checking.evidence import Evidence
+from curate.captions.checking.witnesses import Columns
 from curate.experts.pair_evidence import PairEvidence
 from curate.stages import Batch
 from schemas.objects import OBJECTS
 from schemas.ocr import OCR
+from schemas.tags import TAG
 
 DOG = {"label": "dog", "box": [0.0, 0.4, 0.2, 0.6], "score": 0.9}
 
@@ -25,6 +28,22 @@ def test_what_is_wrong_lowers_the_score_and_makes_the_margin():
     found = measured("A dog.", "A dog and a cat.", [DOG], [])
     assert (found["pair_chosen_score"], found["pair_chosen_wrong"], found["pair_rejected_wrong"]) == (1.0, 0, 1)
     assert found["pair_margin"] == 1.0 - found["pair_rejected_score"] > 0
+
+
+def test_witnesses_of_open_names_count_too():
+    expert = PairEvidence(Evidence(columns=Columns(("open_objects",), "tags")))
+    assert expert.needs[-3:] == ("open_objects", "open_objects_asked", "tags")
+    texts = {"pair_chosen": ["A dog by a quokka."], "pair_rejected": ["A dog by a wombat."]}
+    columns = {
+        "uid": ["u"],
+        "objects": pa.array([[DOG]], OBJECTS.field("objects").type),
+        "ocr_lines": pa.array([[]], OCR.field("ocr_lines").type),
+        "open_objects": pa.array([[]], OBJECTS.field("objects").type),
+        "open_objects_asked": pa.array([["wombat"]]),
+        "tags": pa.array([[{"label": "quokka", "score": 0.5}]], pa.list_(TAG)),
+    }
+    found = expert.load()(Batch(pa.table(texts | columns))).columns
+    assert (found["pair_chosen_wrong"], found["pair_rejected_wrong"]) == ([0], [1])
 
 
 def test_the_margin_turns_with_the_sides():

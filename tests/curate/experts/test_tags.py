@@ -14,7 +14,7 @@ from curate.run.local import measure
 from curate.stages import Batch, stage_id
 from schemas.tags import TAGS
 from tests.support.images import encode
-from tests.support.open_set import VOCABULARY, write_tagger, write_text_encoder, write_yoloe
+from tests.support.weights.open_detector import MANY, write_random_tagger, write_random_yoloe, write_text_encoder
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expert(folder):
-    weights = write_tagger(folder / "yoloe-26n-seg-pf.pt", write_text_encoder(folder / "encoder.ts"))
+    weights = write_random_tagger(folder / "yoloe-26n-seg-pf.pt", write_text_encoder(folder / "encoder.ts"))
     return Tags(Weights(str(weights)), image_size_px=128, min_score=0.3, max_tags=10)
 
 
@@ -51,7 +51,7 @@ def test_tags_are_distinct_names_of_the_vocabulary_best_first(score):
         labels, scores = [tag["label"] for tag in tags], [tag["score"] for tag in tags]
         assert 0 < len(labels) <= 10
         assert len(set(labels)) == len(labels)
-        assert set(labels) <= set(VOCABULARY)
+        assert set(labels) <= set(MANY)
         assert scores == sorted(scores, reverse=True)
         assert min(scores) >= 0.3
 
@@ -67,7 +67,7 @@ def test_a_result_does_not_depend_on_its_batch(score):
 
 @pytest.mark.models
 def test_tags_and_alt_text_are_what_the_open_detector_is_asked_for(expert, folder):
-    yoloe, encoder = write_yoloe(folder / "again" / "yoloe-26n-seg.pt"), folder / "encoder.ts"
+    yoloe, encoder = write_random_yoloe(folder / "again" / "yoloe-26n-seg.pt"), folder / "encoder.ts"
     detector = OpenObjects(Weights(str(yoloe)), Weights(str(encoder)), image_size_px=128, min_score=0.3)
     image = encode(Image.fromarray(batch([1]).images[0]), "PNG")
     table = measure(Pipeline([expert, detector]), [(image, "a zebra on a lawn"), (image, None)])
@@ -89,7 +89,7 @@ def test_a_higher_threshold_leaves_the_better_tags(expert, score):
 
 @pytest.mark.models
 def test_a_checkpoint_without_a_vocabulary_is_one_sentence(folder):
-    weights = write_yoloe(folder / "yoloe-26n-seg.pt")
+    weights = write_random_yoloe(folder / "yoloe-26n-seg.pt")
     with pytest.raises(PlanError, match="no vocabulary of its own"):
         Tags(Weights(str(weights))).load()
 

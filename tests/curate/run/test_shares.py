@@ -5,14 +5,17 @@ import dataclasses
 import pytest
 
 from curate.engines.cached import Cached
+from curate.engines.openai_server import OpenAIServer
 from curate.engines.vllm_engine import Vllm
 from curate.experts.blind_answers import BlindAnswers
+from curate.experts.caption_objects import CaptionObjects
 from curate.experts.clip import Clip
 from curate.experts.dense_caption import DenseCaption
+from curate.experts.open_objects import OpenObjects
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline
 from curate.run.cluster import Cluster, Node
-from curate.run.shares import needs_on, settled, split_sentence
+from curate.run.shares import beside_engines, needs_on, settled, split_sentence
 from curate.run.spec import RunSpec
 from curate.stages import Resources
 
@@ -75,6 +78,27 @@ def test_two_engines_of_one_worker_share_what_it_holds():
     spec = RunSpec.resolve(Pipeline([BlindAnswers(engines[0], engines[1:])]), "/tmp/dataset")
     stage = settled(dataclasses.replace(spec, gpus=(1.0,)), 0).steps[0].stage
     assert (stage.engine.gpus, stage.others[0].gpus) == (0.5, 0.5)
+
+
+def test_a_model_that_a_worker_holds_beside_its_engine_gets_memory_and_its_share_is_not_the_engine_s():
+    again = CaptionObjects(resources=Resources(gpus="auto", gpu_gib=3.0))
+    later = dataclasses.replace(WRITER, longest_side_px=672)
+    segments = Pipeline([WRITER, again, later]).segments()
+    have = Cluster((Node(16, 1, gpu_memory_bytes=40 * GIB),))
+    assert [needs.gpus for needs in needs_on(segments, have)] == [1]
+    assert beside_engines(segments, have) == [0.1]
+    assert beside_engines(segments, Cluster((Node(16, 1),))) == [0]
+
+    local = dataclasses.replace(again, detector=OpenObjects(Weights("org/model"), None))
+    spec = RunSpec.resolve(Pipeline([WRITER, local, later]), "/tmp/dataset")
+    writer, model, _ = (step.stage for step in settled(dataclasses.replace(spec, gpus=(1.0,), beside=(0.1,)), 0).steps)
+    assert (writer.engine.gpus, model.resources.gpus) == (0.9, 1.0)
+
+
+def test_beside_servers_a_model_takes_the_share_that_it_needs_and_no_whole_gpu():
+    asking = dataclasses.replace(WRITER, engine=OpenAIServer("http://a:8000/v1", "org/model"))
+    again = CaptionObjects(resources=Resources(gpus="auto", gpu_gib=3.0))
+    assert gpus(Node(16, 1, gpu_memory_bytes=40 * GIB), asking, again, asking) == [0.1]
 
 
 def test_how_a_gpu_is_shared_is_said():

@@ -11,11 +11,16 @@ from tests.support.weights.chat import write_chat_model
 from tests.support.weights.clip import write_clip
 from tests.support.weights.detector import write_detector
 from tests.support.weights.open_detector import write_tagger, write_text_encoder, write_yoloe
+from tests.support.weights.transformers_detectors import write_owl, write_rt_detr
 
 __all__ = ["make_model"]
 
 OPEN_CLIP_FILE: Final = "open_clip_model.safetensors"
-CLIP_MODELS: Final = {"laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K": "ViT-L-14"}
+CLIP_MODELS: Final = {
+    "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K": "ViT-L-14",
+    "timm/vit_base_patch32_clip_224.openai": "ViT-B-32-quickgelu",
+    "timm/vit_large_patch14_clip_224.openai": "ViT-L-14-quickgelu",
+}
 
 
 def make_model(name: str, folder: Path) -> None:
@@ -25,6 +30,10 @@ def make_model(name: str, folder: Path) -> None:
         write_clip(folder / OPEN_CLIP_FILE, CLIP_MODELS[name])
     elif "Qwen3-VL" in name:
         write_chat_model(folder)
+    elif "owlv2" in name:
+        write_owl(folder)
+    elif "rtdetr" in name:
+        write_rt_detr(folder)
     elif name.endswith("-pf.pt"):
         write_tagger(file)
     elif name.startswith("yoloe"):

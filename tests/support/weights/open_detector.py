@@ -1,4 +1,8 @@
-"""YOLOE detectors in their true architecture, told names or with a vocabulary, and the text encoder of the first."""
+"""YOLOE detectors in their true architecture, told names or with a vocabulary, and the text encoder of the first.
+
+Those of recipes always see the same; those called random see what random weights see, for what a neighbour must not
+touch and what a library itself answers.
+"""
 
 import os
 from collections.abc import Sequence
@@ -7,9 +11,18 @@ from typing import Any, Final
 
 from tests.support.weights.detector import UNSEEN
 
-__all__ = ["VOCABULARY", "write_tagger", "write_text_encoder", "write_yoloe"]
+__all__ = [
+    "MANY",
+    "VOCABULARY",
+    "write_random_tagger",
+    "write_random_yoloe",
+    "write_tagger",
+    "write_text_encoder",
+    "write_yoloe",
+]
 
 VOCABULARY: Final = ("person", "dog", "tree", "hill", "sky", "flower", "boat", "poster", "car", "house")
+MANY: Final = [f"thing {i}" for i in range(40)]
 SEEN: Final = (("dog", 0.8), ("person", 0.9))
 SIDE: Final = 10.0  # strides of 32 px from the middle to a side of a box
 CONTEXT: Final = 77
@@ -54,6 +67,44 @@ def write_tagger(path: Path, seen: Sequence[tuple[str, float]] = SEEN) -> Path:
     net.set_vocab(torch.nn.ModuleList(layer[0] for layer in layers), list(VOCABULARY))
     model.save(path)
     return path
+
+
+def write_random_yoloe(path: Path) -> Path:
+    """Write the smallest YOLOE, whose random weights are sure of something: fresh ones are not."""
+    _random(path).save(path)
+    return path
+
+
+def write_random_tagger(path: Path, encoder: Path) -> Path:
+    """Write the smallest YOLOE with the vocabulary `MANY`, fused as ultralytics does it for its own checkpoints."""
+    import open_clip
+    import torch
+
+    model = _random(path)
+    net = model.model.eval()
+    with torch.no_grad():
+        tokens = open_clip.SimpleTokenizer(context_length=CONTEXT)(MANY)
+        vectors = net.model[-1].get_tpe(torch.jit.load(str(encoder))(tokens.int())[None])
+        net.get_text_pe = lambda _names: vectors
+        layers = net.get_vocab(MANY)
+        del net.get_text_pe
+        net.args = {**net.args, "imgsz": 64}
+        net.set_vocab(layers, MANY)
+        net.pe = net.pe.detach().clone()
+        net.model[-1].anchors = net.model[-1].strides = torch.empty(0)
+        net.model[-1].shape = None
+    model.save(path)
+    return path
+
+
+def _random(path: Path) -> Any:
+    model = _build(path.with_name("yoloe-26n-seg.pt"))
+    for *_, contrasts in _branches(model.model.model[-1]):
+        for contrast in contrasts:
+            contrast.norm.weight.data.fill_(2e4)
+            contrast.bias.data.fill_(-0.5)
+            contrast.logit_scale.data.fill_(0.0)
+    return model
 
 
 def write_text_encoder(path: Path, width: int = 512) -> Path:

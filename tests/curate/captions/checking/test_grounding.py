@@ -10,8 +10,12 @@ def dogs(*boxes, label="dog", score=0.9):
     return [{"label": label, "box": list(box), "score": score} for box in boxes]
 
 
+def seen(*objects):
+    return Evidence().witnesses(objects)
+
+
 def grounded(caption, objects):
-    return [(phrase.phrase, phrase.boxes) for phrase in ground(caption, objects, Evidence())]
+    return [(phrase.phrase, phrase.boxes) for phrase in ground(caption, seen(*objects), Evidence())]
 
 
 @pytest.mark.parametrize(
@@ -47,13 +51,13 @@ def test_doubtful_boxes_are_used_only_where_the_sure_ones_do_not_fit():
 
 def test_offsets_are_those_of_the_caption():
     caption = "In \u0130stanbul a dog and two cats \U0001f415."
-    for phrase in ground(caption, dogs(LEFT), Evidence()):
+    for phrase in ground(caption, seen(*dogs(LEFT)), Evidence()):
         assert caption[phrase.start : phrase.end] == phrase.phrase
 
 
 def test_swift_refs_and_boxes_are_as_many_as_their_placeholders():
     caption = "Two dogs and a cat near a <bbox> sign; a dog on the left."
-    phrases = ground(caption, dogs(LEFT, RIGHT), Evidence())
+    phrases = ground(caption, seen(*dogs(LEFT, RIGHT)), Evidence())
     text, objects = swift_objects(caption, phrases)
     expected = "Two <ref-object><bbox><bbox> and a cat near a \u2039bbox\u203a sign; a <ref-object><bbox> on the left."
     assert text == expected

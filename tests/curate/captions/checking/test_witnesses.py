@@ -2,13 +2,12 @@ import pytest
 
 from curate.captions.checking.evidence import Evidence, Judged
 from curate.captions.checking.lexicon import read_lexicon
-from curate.captions.checking.witnesses import Columns, OpenSet
-from curate.errors import PlanError
+from curate.captions.checking.witnesses import Asked, Columns, OpenSet
 from curate.experts.caption_evidence import CaptionEvidence
 from curate.stages import stage_id
 
 COCO, LVIS = read_lexicon("coco80"), read_lexicon("lvis")
-COLUMNS = Columns("open_objects", "open_objects_asked", "tags")
+COLUMNS = Columns(("open_objects",), "tags")
 WIDE = Evidence(LVIS, COCO.names, columns=COLUMNS)
 
 
@@ -18,7 +17,7 @@ def boxes(*labels, score=0.9):
 
 def verdicts(caption, objects=(), asked=None, found=(), tags=None):
     rows = None if tags is None else [{"label": tag, "score": 0.9} for tag in tags]
-    open_set = OpenSet(None if asked is None else boxes(*found), asked, rows)
+    open_set = OpenSet((Asked(None if asked is None else boxes(*found), asked),), rows)
     claims = WIDE.measure(caption, boxes(*objects), None, open_set)
     return {one.claim: one.verdict for one in claims.verdicts if one.kind == "object"}
 
@@ -68,7 +67,7 @@ def test_one_witness_that_saw_it_is_enough():
 
 def test_one_object_under_two_names_is_counted_once():
     two = [*boxes("dog"), {"label": "dog", "box": [0.6, 0.1, 0.8, 0.3], "score": 0.9}]
-    claims = WIDE.measure("Three dogs.", two, None, OpenSet(boxes("puppy"), ["puppy"], None))
+    claims = WIDE.measure("Three dogs.", two, None, OpenSet((Asked(boxes("puppy"), ["puppy"]),)))
     assert [(one.said, one.seen) for one in claims.wrong_counts] == [(3, 2)]
 
 
@@ -116,6 +115,12 @@ def test_columns_of_an_open_set_are_part_of_the_identity_and_of_the_needs():
     assert "columns" not in repr(Evidence())
 
 
-def test_boxes_without_the_names_that_were_asked_are_refused():
-    with pytest.raises(PlanError, match="go together"):
-        Evidence(LVIS, columns=Columns(objects="open_objects"))
+def test_a_box_counts_whatever_its_score_since_its_detector_has_a_threshold():
+    found = OpenSet((Asked(boxes("quokka", score=0.05), ["quokka"]),))
+    assert WIDE.measure("A quokka.", [], None, found).supported == ("quokka",)
+
+
+def test_one_of_several_open_set_detectors_that_saw_it_is_enough():
+    before, after = Asked([], ["quokka"]), Asked(boxes("quokka"), ["quokka", "wombat"])
+    claims = WIDE.measure("A quokka, a wombat and a tightrope.", [], None, OpenSet((before, after)))
+    assert (claims.supported, claims.unsupported, claims.unjudged) == (("quokka",), ("wombat",), ("tightrope",))
