@@ -3,7 +3,7 @@
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -26,10 +26,8 @@ from curate.cli_options import (
     RunId,
     Wait,
 )
+from curate.cli_work import make_order, run_order, show_report, use_models
 from curate.errors import CurateError
-
-if TYPE_CHECKING:
-    from curate.run.runner import RunRequest
 
 __all__ = ["app", "main"]
 
@@ -92,10 +90,10 @@ def run(
     """Measure, filter, caption: do what the dataset folder still lacks."""
     from dataclasses import replace
 
-    _use(models)
-    order = _order(recipe, inputs, dataset, p, limit, address)
+    use_models(models)
+    order = make_order(recipe, inputs, dataset, p, limit, address)
     order = replace(order, allow_empty=allow_empty)
-    _run(replace(order, local=local, wait_for_nodes=wait, licences=licences))
+    run_order(replace(order, local=local, wait_for_nodes=wait, licences=licences))
 
 
 @app.command()
@@ -116,10 +114,10 @@ def retry(
     """Run again, and measure again the samples that failed."""
     from dataclasses import replace
 
-    _use(models)
-    order = _order(recipe, inputs, dataset, p, limit, address)
+    use_models(models)
+    order = make_order(recipe, inputs, dataset, p, limit, address)
     again = replace(order, retry=frozenset(code or ()), allow_empty=True)
-    _run(replace(again, local=local, wait_for_nodes=wait, licences=licences))
+    run_order(replace(again, local=local, wait_for_nodes=wait, licences=licences))
 
 
 @app.command()
@@ -138,8 +136,8 @@ def plan(
     from curate.inspect.funnel import plan_table
     from curate.run.runner import prepare
 
-    _use(models)
-    _print(plan_table(prepare(replace(_order(recipe, inputs, dataset, p, limit, None), licences=licences))))
+    use_models(models)
+    show_report(plan_table(prepare(replace(make_order(recipe, inputs, dataset, p, limit, None), licences=licences))))
 
 
 @app.command()
@@ -158,14 +156,14 @@ def models(
     from curate.run.models import check_licences
 
     if fetch is None:
-        _use(models)
+        use_models(models)
     pipeline = build(find_recipe(recipe), p or [])[0]
     check_names(pipeline)
     check_licences(pipeline, licences)
     if fetch is None:
-        _print(models_table(pipeline))
+        show_report(models_table(pipeline))
     else:
-        _print(fetch_models(pipeline, recipe, fetch, lambda line: typer.echo(line, err=True)))
+        show_report(fetch_models(pipeline, recipe, fetch, lambda line: typer.echo(line, err=True)))
 
 
 @app.command()
@@ -179,7 +177,7 @@ def status(
     from curate.inspect.keep_rates import rates_report
     from curate.storage.store import Store
 
-    _print(rates_report(Store(dataset), run, by) if by else status_report(Store(dataset), run))
+    show_report(rates_report(Store(dataset), run, by) if by else status_report(Store(dataset), run))
 
 
 @app.command()
@@ -214,7 +212,7 @@ def show(
 
     store = Store(dataset)
     facts = view.sample_facts(store, uid, run)
-    _print(view.render(facts, view.preview(store, facts["uid"], run)))
+    show_report(view.render(facts, view.preview(store, facts["uid"], run)))
     if image_to is not None:
         image_to.write_bytes(view.image_bytes(store, facts["uid"], run))
         typer.echo(f"image written to {image_to}")
@@ -237,7 +235,7 @@ def export(
     from curate.storage.store import Store
 
     store, kind = Store(dataset), read_format(to, p or [])
-    _print(export_parts(store, kind, out, by, where, run) if by else write_export(store, kind, out, where, run))
+    show_report(export_parts(store, kind, out, by, where, run) if by else write_export(store, kind, out, where, run))
 
 
 @app.command()
@@ -253,7 +251,7 @@ def pool(
     """Say how much of a pool to keep for a training budget, from the utility of its buckets."""
     from curate.inspect.pool import pool_report
 
-    _print(pool_report(buckets, samples_seen, form, picture, save))
+    show_report(pool_report(buckets, samples_seen, form, picture, save))
 
 
 @app.command()
@@ -261,7 +259,7 @@ def formats(name: Annotated[str | None, typer.Argument(help="A format; all of th
     """List the formats of `export`, or the options of one."""
     from curate.exports.listing import formats_table, options_table
 
-    _print(options_table(name) if name else formats_table())
+    show_report(options_table(name) if name else formats_table())
 
 
 @app.command()
@@ -285,7 +283,7 @@ def calibrate(
     from curate.run.models import check_licences, fetch_missing, pin_models
     from curate.storage.store import Store
 
-    _use(models)
+    use_models(models)
     pipeline = build(find_recipe(recipe), p or [])[0]
     check_licences(pipeline, licences)
     pipeline = pin_models(pipeline, recipe, lambda line: typer.echo(line, err=True))
@@ -294,7 +292,7 @@ def calibrate(
     fetch_missing(pipeline, recipe, lambda line: typer.echo(line, err=True))
     measured = calibration.calibrate(pipeline, labels, items, gates)
     out.write_text(measured.to_json(), encoding="utf-8")
-    _print(calibration.calibration_table(measured, Bar()))
+    show_report(calibration.calibration_table(measured, Bar()))
 
 
 @app.command()
@@ -306,7 +304,7 @@ def errors(
     from curate.inspect.failures import failures_table
     from curate.storage.store import Store
 
-    _print(failures_table(Store(dataset), by))
+    show_report(failures_table(Store(dataset), by))
 
 
 @app.command()
@@ -320,7 +318,7 @@ def blind(
     from curate.inspect.blind import blind_report
     from curate.storage.store import Store
 
-    _print(blind_report(Store(dataset), run, vlm, base))
+    show_report(blind_report(Store(dataset), run, vlm, base))
 
 
 @app.command()
@@ -328,7 +326,7 @@ def reference(inputs: Inputs, name: ReferenceName, to: ReferenceFile) -> None:
     """Make a reference of images that datasets must not hold: evaluation sets, earlier datasets."""
     from curate.inspect import reference as references
 
-    _print(references.make_reference(inputs, name, to))
+    show_report(references.make_reference(inputs, name, to))
 
 
 @app.command()
@@ -343,7 +341,7 @@ def verify(
     from curate.storage.store import Store
 
     report = verify_all(Store(dataset), repair)
-    _print(report)
+    show_report(report)
     if report.damaged and not repair:
         raise typer.Exit(1)
 
@@ -354,7 +352,7 @@ def compact(dataset: Folder) -> None:
     from curate.dataset.compact import compact as fold_all
     from curate.storage.store import Store
 
-    _print(fold_all(Store(dataset), lambda message: typer.echo(message, err=True)))
+    show_report(fold_all(Store(dataset), lambda message: typer.echo(message, err=True)))
 
 
 @app.command()
@@ -368,50 +366,7 @@ def gc(
     from curate.dataset.gc import collect
     from curate.storage.store import Store
 
-    _print(collect(Store(dataset), keep, keep_run or (), yes))
-
-
-def _order(
-    recipe: str, inputs: list[str], dataset: str, p: list[str] | None, limit: int | None, address: str | None
-) -> "RunRequest":
-    from curate.recipe import build, find_recipe
-    from curate.run.runner import RunRequest
-
-    pipeline, parameters = build(find_recipe(recipe), p or [])
-    name = recipe.rpartition(":")[2]
-    return RunRequest(pipeline, inputs, dataset, name, parameters, limit, address)
-
-
-def _use(models: str | None) -> None:
-    """Take models from the folder that the command line names, and from nowhere else."""
-    from curate.models.places import use_models_folder
-
-    use_models_folder(models or "")
-
-
-def _run(order: "RunRequest") -> None:
-    from rich.console import Console
-
-    from curate.inspect.funnel import run_report
-    from curate.run.runner import run as run_order
-
-    try:
-        manifest = run_order(order, Console(stderr=True))
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; run the same command again to go on\n")
-        raise  # Typer ends with exit code 130
-    _print(run_report(order, manifest))
-
-
-def _print(what: Any) -> None:
-    """Print a renderable, or several; plain text is never wrapped, so that commands can be copied."""
-    from rich.console import Console, Group
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    for part in what.renderables if isinstance(what, Group) else [what]:
-        console.print(part, soft_wrap=not hasattr(part, "columns"))
+    show_report(collect(Store(dataset), keep, keep_run or (), yes))
 
 
 if __name__ == "__main__":
