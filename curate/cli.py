@@ -20,6 +20,8 @@ from curate.cli_options import (
     Models,
     Parameters,
     RecipeName,
+    ReferenceFile,
+    ReferenceName,
     RunId,
     Wait,
 )
@@ -162,12 +164,17 @@ def models(
 
 
 @app.command()
-def status(dataset: Folder, run: RunId = None) -> None:
-    """Show the funnel of a run and what it recorded."""
+def status(
+    dataset: Folder,
+    run: RunId = None,
+    by: Annotated[str | None, typer.Option("--by", help="Keep rates by language, domain, or a column.")] = None,
+) -> None:
+    """Show the funnel of a run and what it recorded; with --by how much of each group it keeps."""
     from curate.inspect.funnel import status_report
+    from curate.inspect.keep_rates import rates_report
     from curate.storage.store import Store
 
-    _print(status_report(Store(dataset), run))
+    _print(rates_report(Store(dataset), run, by) if by else status_report(Store(dataset), run))
 
 
 @app.command()
@@ -215,14 +222,17 @@ def export(
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="A format, see below.")] = "webdataset",
     where: Annotated[str | None, typer.Option("--where", help="SQL condition over `samples`.")] = None,
     p: Annotated[list[str] | None, typer.Option("-p", help="Option of the format, name=value; may repeat.")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="One export per value of this column, in OUT.")] = None,
     run: RunId = None,
 ) -> None:
     """Write the kept samples as training shards, with an index of all samples."""
     from curate.exports.export import export as write_export
     from curate.exports.options import read_format
+    from curate.exports.parts import export_parts
     from curate.storage.store import Store
 
-    _print(write_export(Store(dataset), read_format(to, p or []), out, where, run))
+    store, kind = Store(dataset), read_format(to, p or [])
+    _print(export_parts(store, kind, out, by, where, run) if by else write_export(store, kind, out, where, run))
 
 
 @app.command()
@@ -302,6 +312,14 @@ def blind(
     from curate.storage.store import Store
 
     _print(blind_report(Store(dataset), run, vlm, base))
+
+
+@app.command()
+def reference(inputs: Inputs, name: ReferenceName, to: ReferenceFile) -> None:
+    """Make a reference of images that datasets must not hold: evaluation sets, earlier datasets."""
+    from curate.inspect import reference as references
+
+    _print(references.make_reference(inputs, name, to))
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The arguments and options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -20,6 +21,8 @@ __all__ = [
     "Models",
     "Parameters",
     "RecipeName",
+    "ReferenceFile",
+    "ReferenceName",
     "RunId",
     "Wait",
 ]
@@ -50,3 +53,5 @@ Licence = Annotated[
     Literal["any", "permissive"], typer.Option("--licences", help="Refuse models that are not permissively licensed.")
 ]
 RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
+ReferenceName = Annotated[str, typer.Option("--name", help="What hits are named by, e.g. imagenet-val.")]
+ReferenceFile = Annotated[Path, typer.Option("--to", metavar="FILE", help="Parquet file to write.")]

@@ -20,25 +20,25 @@ def datacomp_1b(
     references: Weights | None = None,
     centroids: Weights | None = None,
     clusters: int = 100_000,
-    clip: Clip = Clip("ViT-L-14-quickgelu", Weights("openai")),
+    scorer: Clip = Clip("ViT-L-14-quickgelu", Weights("openai")),
     fraction: float = 0.3,
     languages: tuple[str, ...] = ("en",),
 ) -> Pipeline:
     """Keep pairs that match best and look like ImageNet: how DataComp-1B was chosen from 12.8 billion pairs.
 
     From the paper (Gadre et al. 2023, arXiv 2304.14108): the intersection of its two best baselines, the top
-    `fraction`, 0.3, of the whole pool by OpenAI's ViT-L/14, `clip`, as in `datacomp_clip`, and the image-based filter
+    `fraction`, 0.3, of the whole pool by OpenAI's ViT-L/14, `scorer`, as in `datacomp_clip`, and the image-based filter
     with its rules for captions, `languages`, 100,000 `clusters`, `centroids` and `references`, as in
     `datacomp_image_based`, where these are described; `references` must be given. Ranks are those of the whole pool,
     before any other rule; centroids are trained on what the rules for captions leave.
 
     Left out: what both recipes leave out.
     """
-    trained = Clusters(f"{clip.prefix}clip_embedding", clusters)
+    trained = Clusters(f"{scorer.prefix}clip_embedding", clusters)
     return Pipeline(
         [
-            clip,
-            RankFraction(f"{clip.prefix}clip_score", prefix="clip_"),
+            scorer,
+            RankFraction(f"{scorer.prefix}clip_score", prefix="clip_"),
             TextFacts(lower_capitals=False),
             LanguageIn(languages, min_confidence=0.0),
             CaptionWords(2, column="text_spaced_words"),

@@ -10,7 +10,7 @@ __all__ = ["datacomp_clip"]
 
 
 def datacomp_clip(
-    clip: Clip = Clip("ViT-L-14-quickgelu", Weights("openai")),
+    scorer: Clip = Clip("ViT-L-14-quickgelu", Weights("openai")),
     fraction: float = 0.3,
 ) -> Pipeline:
     """Keep the pairs that match best: the `CLIP score (L/14 30%)` baseline of DataComp.
@@ -18,7 +18,7 @@ def datacomp_clip(
     From the paper (Gadre et al. 2023, arXiv 2304.14108): OpenAI's ViT-L/14 scores every pair of the pool, and the
     best `fraction`, 0.3, is kept: exactly `int(n * 0.3)` of n pairs with a score, equal ones by uid. The reference
     code takes the score at that index as a threshold and so keeps one more, and all that are equal to it. No rule on
-    language, caption or size: those are the baseline `datacomp_basic`. `clip` may be another scorer; the paper's
+    language, caption or size: those are the baseline `datacomp_basic`. `scorer` may be another scorer; the paper's
     ViT-B/32 variant keeps cosines of 0.25 or more instead: `laion_2b_en` with `-p minimum=0.25` and its other rules
     taken out.
 
@@ -27,8 +27,8 @@ def datacomp_clip(
     """
     return Pipeline(
         [
-            clip,
-            RankFraction(f"{clip.prefix}clip_score", prefix="clip_"),
+            scorer,
+            RankFraction(f"{scorer.prefix}clip_score", prefix="clip_"),
             MaxRankFrac("clip_rank_frac", fraction),
         ]
     )

@@ -18,14 +18,14 @@ def datacomp_image_based(
     references: Weights | None = None,
     centroids: Weights | None = None,
     clusters: int = 100_000,
-    clip: Clip = Clip("ViT-L-14-quickgelu", Weights("openai")),
+    scorer: Clip = Clip("ViT-L-14-quickgelu", Weights("openai")),
     languages: tuple[str, ...] = ("en",),
 ) -> Pipeline:
     """Keep pairs whose image is like one of ImageNet: the `image-based` baseline of DataComp.
 
     From the paper (Gadre et al. 2023, arXiv 2304.14108) and its code: the text is English (`languages`, by fastText),
     of more than 1 word and more than 5 characters; the images that are left are clustered by OpenAI's ViT-L/14,
-    `clip`, into 100,000 `clusters`, and an image is kept if its nearest centroid is the nearest of at least one
+    `scorer`, into 100,000 `clusters`, and an image is kept if its nearest centroid is the nearest of at least one
     reference.
 
     `references` is a file of embeddings by the same model, which must be given: for the paper's filter those of
@@ -37,14 +37,14 @@ def datacomp_image_based(
     Left out: the intersection with the CLIP filter, which is `datacomp_1b`; embeddings of DataComp's metadata (here
     they are measured). Words are pieces between white space of any kind; fastText's own split knows ASCII's.
     """
-    trained = Clusters(f"{clip.prefix}clip_embedding", clusters)
+    trained = Clusters(f"{scorer.prefix}clip_embedding", clusters)
     return Pipeline(
         [
             TextFacts(lower_capitals=False),
             LanguageIn(languages, min_confidence=0.0),
             CaptionWords(2, column="text_spaced_words"),
             CaptionCharacters(6),
-            clip,
+            scorer,
             ReferenceClusters(references, trained, centroids),
             ReferenceHit(),
         ]

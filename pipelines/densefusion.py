@@ -7,8 +7,11 @@ from curate.captions.checking.evidence import Evidence
 from curate.captions.checking.lexicon import read_lexicon
 from curate.captions.checking.witnesses import Columns
 from curate.captions.prompting.hints import Hints
-from curate.captions.prompting.prompts import FUSION_V1, Prompt
+from curate.captions.prompting.prompts import FUSION_V2, Prompt
 from curate.captions.viewing.pixel_budget import PixelBudget
+from curate.corpus.clusters import Clusters
+from curate.corpus.rank_fraction import RankFraction
+from curate.corpus.semantic_duplicates import SemanticDuplicates
 from curate.engines.chat_model import ChatModel
 from curate.experts.caption_evidence import CaptionEvidence
 from curate.experts.caption_objects import CaptionObjects
@@ -29,13 +32,15 @@ from curate.pipeline import Pipeline
 from curate.stages import Resources, Stage
 from filters.caption_clean import CaptionClean
 from filters.max_aspect import MaxAspect
+from filters.max_rank import MaxRank
+from filters.max_semantic_cosine import MaxSemanticCosine
 from filters.min_clip_score import MinClipScore
 from filters.min_object_precision import MinObjectPrecision
 from filters.min_side import MinSide
 from filters.min_text_recall import MinTextRecall
 from filters.not_animated import NotAnimated
 
-__all__ = ["Checks", "Perception", "densefusion"]
+__all__ = ["Checks", "Perception", "Selection", "densefusion"]
 
 AT_THE_WRITER: Final = Resources(gpus="auto", batch_rows=16, gpu_gib=2.0)  # 16 images at once: our estimate
 ON_GPU: Final = Resources(gpus="auto", batch_rows=64)  # the models that look at an image share a GPU, if there is one
@@ -111,21 +116,47 @@ class Checks:
     min_text_recall: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Says which images are worth a caption, by CLIP's embeddings and scores; the numbers are the paper's.
+
+    Of images in one of `clusters` whose cosine is over 1 - `epsilon` the one farthest from the centroid stays, and of
+    what stays the `per_cluster` that match their texts best; the paper does not say by what it picks.
+    """
+
+    clusters: int = 50_000
+    epsilon: float = 0.4
+    per_cluster: int = 20
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The corpus stages and filters, in order."""
+        return (
+            Clusters(clusters=self.clusters, resources=ON_GPU),
+            SemanticDuplicates(resources=ON_GPU),
+            MaxSemanticCosine(1 - self.epsilon),
+            RankFraction("clip_score", within=("cluster",), prefix="cluster_"),
+            MaxRank("cluster_rank", self.per_cluster),
+        )
+
+
 def densefusion(
     engine: ChatModel = ChatModel("Qwen/Qwen3-VL-8B-Instruct"),
     perception: Perception = Perception(),
+    selection: Selection | None = Selection(),
     evidence: Evidence = SEEN_BY_ALL,
-    prompt: Prompt = FUSION_V1,
+    prompt: Prompt = FUSION_V2,
     hints: Hints = Hints(place=None, object_columns=("objects", "open_objects")),
     checks: Checks = Checks(),
     longest_side_px: int = 448,
 ) -> Pipeline:
     """Caption images as DenseFusion-1M does (Li et al. 2024, arXiv 2407.08303), with models of today.
 
-    From the paper: short edge at least 448 px; `hints` in the order world knowledge (alt text), objects, text lines,
-    each optional; captions of at most about 190 words; its rules for the writer, the `prompt`, checked on the output
-    too. Small objects are favoured when the hints are capped. Boxes are written as the model's family wants them,
-    unless `hints.place` says how; the paper's own form is "fraction": `[x1, y1, x2, y2]` in 0-1 with three decimals.
+    From the paper: short edge at least 448 px; `hints` in the order world knowledge (names and numbers of the alt
+    text), objects, text lines, each optional; captions of at most about 190 words; its rules for the writer, the
+    `prompt`, checked on the output too. Small objects are favoured when the hints are capped. Boxes are written as the
+    model's family wants them, unless `hints.place` says how; the paper's own form is "fraction": `[x1, y1, x2, y2]` in
+    0-1 with three decimals.
     Ours, since the paper does not disclose them: detection and text thresholds, and the CLIP cut, a mild one against
     mismatches for the DataComp-XL ViT-L/14 (whose cosines are lower than OpenAI's).
 
@@ -144,8 +175,13 @@ def densefusion(
     `hints.blocks=alt_text,objects,ocr,tags` adds them. `evidence` hears all three: its
     `lexicon` holds the words that a caption may claim, its `detector_labels` the classes of the first detector.
 
-    Left out: SemDeDup (50,000 clusters, epsilon 0.4) and the pick of 20 per cluster, and the paper's own trained
-    caption engine.
+    From the paper, too: `selection`, SemDeDup inside 50,000 clusters and the best 20 of each, over the whole input, so
+    captions begin when all of it has embeddings. It is made for hundreds of millions of images: a pool with no more
+    images than clusters has a cluster for each, and loses but equal ones. For a pool of a million try
+    `selection.clusters=1000`; `selection=none` captions all. The paper clusters EVA-CLIP's embeddings; with those here
+    its epsilon drops more or less.
+
+    Left out: the paper's own trained caption engine.
 
     The weights come from their hubs (`curate models densefusion --fetch DIR`). One GPU holds the writer, `engine`; the
     other models share one, where there is one (`clip.resources.gpus`, `objects.resources.gpus` and so on; 0 runs on
@@ -165,6 +201,7 @@ def densefusion(
             NotAnimated(),
             Clip("ViT-L-14", Weights("datacomp_xl_s13b_b90k"), resources=ON_GPU),
             MinClipScore(0.2),
+            *(selection.stages if selection else ()),
             *perception.stages,
             Ocr(),
             TextCommands(),

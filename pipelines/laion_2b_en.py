@@ -13,7 +13,7 @@ __all__ = ["laion_2b_en"]
 
 
 def laion_2b_en(
-    clip: Clip = Clip("ViT-B-32-quickgelu", Weights("openai")),
+    scorer: Clip = Clip("ViT-B-32-quickgelu", Weights("openai")),
     minimum: float = 0.28,
     languages: tuple[str, ...] = ("en",),
     min_characters: int = 5,
@@ -22,7 +22,7 @@ def laion_2b_en(
     """Keep English pairs that match, as LAION-5B chose its English part (Schuhmann et al. 2022, arXiv 2210.08402).
 
     From the paper: texts of less than 5 characters (`min_characters`) and images of less than 5 KB (`min_image_bytes`,
-    read as 5,000) are dropped, and pairs whose cosine by OpenAI's ViT-B/32, `clip`, is below 0.28 (`minimum`). It is
+    read as 5,000) are dropped, and pairs whose cosine by OpenAI's ViT-B/32, `scorer`, is below 0.28 (`minimum`). It is
     also the `laion2b` baseline of DataComp (arXiv 2304.14108), which has the cosine and the language only: set the
     other two to 1. `languages` are told by fastText's lid.176, where the paper and DataComp use CLD3: on short texts
     they differ.
@@ -36,7 +36,7 @@ def laion_2b_en(
             CaptionCharacters(min_characters),
             LanguageIn(languages, min_confidence=0.0),
             MinImageBytes(min_image_bytes),
-            clip,
-            MinClipScore(minimum, f"{clip.prefix}clip_score"),
+            scorer,
+            MinClipScore(minimum, f"{scorer.prefix}clip_score"),
         ]
     )

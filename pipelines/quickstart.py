@@ -42,6 +42,8 @@ HINTS = Hints(
     place="words",
     objects=Section("Objects: ", "{text} in the {place}", "; "),
     ocr=Section("OCR: ", '"{text}"', " "),
+    max_line_words=3,  # as many as a sign of the nano world has; it was trained on no marks, and they hurt it
+    marking=None,
 )
 
 

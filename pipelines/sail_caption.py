@@ -32,7 +32,8 @@ def sail_caption(
     what it keeps and for what it drops; `uncalibrated=true` takes any judge as it is.
 
     `engine` writes; `judge` is a model of its own, none: `engine` judges its own captions. Both see the image with its
-    longest side at most `longest_side_px`. Left out: annotating a balanced subset with a closed model, fine-tuning the
+    longest side at most `longest_side_px`. Left out: sentences of the alt text
+    (`Hints(alt_text_as="text")` shows them), annotating a balanced subset with a closed model, fine-tuning the
     captioner and the judges, the yes/no head, balancing by n-grams, chart captions.
     """
     judging = CaptionJudge((judge or engine).build(), longest_side_px=longest_side_px)

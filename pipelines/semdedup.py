@@ -11,7 +11,7 @@ __all__ = ["semdedup"]
 
 
 def semdedup(
-    clip: Clip = Clip("ViT-B-32-quickgelu", Weights("openai")),
+    scorer: Clip = Clip("ViT-B-32-quickgelu", Weights("openai")),
     clusters: int = 50_000,
     epsilon: float = 0.05,
     key: str = "cluster_cosine",
@@ -19,7 +19,7 @@ def semdedup(
 ) -> Pipeline:
     """Keep one of each group of images that mean the same: SemDeDup (Abbas et al. 2023, arXiv 2303.09540).
 
-    From the paper: embeddings by a pretrained CLIP, `clip`; k-means into 50,000 `clusters` for LAION-440M; inside a
+    From the paper: embeddings by a pretrained CLIP, `scorer`; k-means into 50,000 `clusters` for LAION-440M; inside a
     cluster a pair is a duplicate if its cosine is over 1 - `epsilon`; of duplicates the one farthest from the centroid
     is kept. Samples of a cluster come in the order of `key`, and each goes that is too near to one before it:
     `key=clip_score` with `highest_first=true` keeps the pair that matches best instead.
@@ -29,9 +29,9 @@ def semdedup(
     """
     return Pipeline(
         [
-            clip,
-            Clusters(f"{clip.prefix}clip_embedding", clusters),
-            SemanticDuplicates(f"{clip.prefix}clip_embedding", key=key, highest_first=highest_first),
+            scorer,
+            Clusters(f"{scorer.prefix}clip_embedding", clusters),
+            SemanticDuplicates(f"{scorer.prefix}clip_embedding", key=key, highest_first=highest_first),
             MaxSemanticCosine(1 - epsilon),
         ]
     )

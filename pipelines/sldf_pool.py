@@ -19,11 +19,11 @@ def sldf_pool(
     samples_seen: int = 128_000_000,
     kept: tuple[int, ...] = (0, 1, 2, 3),
     fraction: float = 0.1,
-    clip: Clip = Clip("ViT-L-14-quickgelu", Weights("openai")),
+    scorer: Clip = Clip("ViT-L-14-quickgelu", Weights("openai")),
 ) -> Pipeline:
     """Keep the buckets of a pool that a training budget asks for (Goyal et al. 2024, arXiv 2404.07177).
 
-    From the paper: the pool is ranked by the score of OpenAI's ViT-L/14, `clip`, and cut into buckets of 10 %,
+    From the paper: the pool is ranked by the score of OpenAI's ViT-L/14, `scorer`, and cut into buckets of 10 %,
     `fraction`, of which the best four, 0 to 3, were measured; which of them are best together depends on the samples
     that training will see, `samples_seen`. Utilities and half-lives of the buckets come from small runs of your own:
     `buckets` is the file of `curate pool` (docs/pools.md), whose first bucket is the top of the ranking, the second the
@@ -35,8 +35,8 @@ def sldf_pool(
     chosen = _chosen(Path(buckets), samples_seen) if buckets else kept
     return Pipeline(
         [
-            clip,
-            RankFraction(f"{clip.prefix}clip_score", prefix="clip_"),
+            scorer,
+            RankFraction(f"{scorer.prefix}clip_score", prefix="clip_"),
             RankBuckets("clip_rank_frac", fraction, chosen),
         ]
     )

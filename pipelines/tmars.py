@@ -12,13 +12,13 @@ __all__ = ["tmars"]
 
 
 def tmars(
-    clip: Clip = Clip("ViT-B-32-quickgelu", Weights("openai")),
+    scorer: Clip = Clip("ViT-B-32-quickgelu", Weights("openai")),
     fraction: float = 0.3,
     side_px: int = 512,
 ) -> Pipeline:
     """Keep pairs that match without the text that the image shows: T-MARS (Maini et al. 2023, arXiv 2307.03132).
 
-    From the paper: text is found at 512 px (`side_px`) and painted out; `clip` scores the masked image against the
+    From the paper: text is found at 512 px (`side_px`) and painted out; `scorer` scores the masked image against the
     original caption, and low scores go: nearly 40 % of LAION's images show text that overlaps with the caption, and
     where it is all that matched, a model learns to read and not to see. Exactly `int(n * fraction)` are kept, equal
     scores by uid. `clip_score`, of the image as it is, stands beside, so that both axes can be asked for with
@@ -31,9 +31,9 @@ def tmars(
     return Pipeline(
         [
             TextBoxes(side_px=side_px),
-            clip,
-            MaskedClip(clip),
-            RankFraction(f"{clip.prefix}masked_clip_score", prefix="masked_"),
+            scorer,
+            MaskedClip(scorer),
+            RankFraction(f"{scorer.prefix}masked_clip_score", prefix="masked_"),
             MaxRankFrac("masked_rank_frac", fraction),
         ]
     )

@@ -54,7 +54,7 @@ CAPTION = pa.schema(
             unit="id",
             null="not captioned",
             producer="dense_caption",
-            doc="Id of the prompt, `fusion-v1` or another; then `+` and the id of the prompt that merged tiles.",
+            doc="Id of the prompt, `fusion-v2` or another; then `+` and the id of the prompt that merged tiles.",
         ),
         column(
             "caption_model",

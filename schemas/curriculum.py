@@ -52,7 +52,7 @@ SAMPLE_LOT = pa.schema(
             "lot",
             pa.int64(),
             unit="index",
-            null="never",
+            null="not measured",
             producer="sample_lot",
             doc="63 bits of a hash of seed and uid: the samples with the lowest lots are a random subset.",
         )

@@ -23,10 +23,12 @@ dataset/
   columns/<stage-id>/<shard>.parquet     the cell: one row per sample of the shard, in its order
   columns/<stage-id>/<shard>.1.parquet   later additions: only the rows measured later; the last one counts
   columns/verdict-v1-<hash>/<shard>.parquet   what became of each sample under one recipe
+  columns/<stage-id>-<pool>/<shard>.parquet   the same of a corpus stage, for one pool
   errors/<shard>.parquet                 dead letters: samples that a stage could not measure
   runs/<run-id>.json                     recipe, stages, weights, code, versions, counts
   runs/<run-id>.shards.parquet           the shards of the run
   runs/<run-id>.requests/                how long each engine request took
+  scratch/                               files of a corpus stage that measures now
 ```
 
 A stage-id is the expert's name, its version and 8 hex digits over its `repr`, which holds every parameter and a

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from curate.models.extras import load_extra
 
-__all__ = ["Detect", "load_detector", "split_words"]
+__all__ = ["Detect", "line_words", "load_detector", "split_words"]
 
 Detect: TypeAlias = Callable[[str], tuple[str, float] | None]
 """Tells (language, probability) of a text, or None for white space."""
@@ -26,6 +26,17 @@ def split_words(text: str) -> list[str]:
     ['red', '自', '転', '車', 'by-the', 'lake']
     """
     return (CJK.sub(r" \g<0> ", text) if not text.isascii() else text).split()
+
+
+def line_words(text: str) -> int:
+    """Return how long a line is, in words of about eight letters at most, in scripts that set no blanks too.
+
+    A longer piece between blanks counts once per eight characters, a Han or kana character for four of them.
+
+    >>> line_words("NO PARKING HERE"), line_words("请勿吸烟"), line_words("a" * 80)
+    (3, 2, 10)
+    """
+    return sum(max(1, (len(piece) + 3 * len(CJK.findall(piece))) // 8) for piece in text.split())
 
 
 def load_detector(model: Path | None, lower_capitals: bool) -> Detect:

@@ -70,7 +70,7 @@ class Pool:
         return self.rows.payloads(shard, uids)
 
     def map(self, function: "Callable[[Pool, X], Y]", inputs: Iterable[X]) -> Iterator[Y]:
-        """Yield `function(pool, input)` for each input, in their order: on Ray, or here in a local run.
+        """Yield `function(pool, input)` for each input, in their order and as they are taken: on Ray, or here.
 
         The function is a top-level one, or a `functools.partial` of one; should its machine die, it runs again
         elsewhere. Inputs and results are small: names, counts, a histogram. Data is left in files of `scratch`, which

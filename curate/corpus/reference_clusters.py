@@ -1,6 +1,6 @@
 """Find the samples whose cluster holds reference images too: DataComp's image-based filter."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -44,6 +44,7 @@ class ReferenceClusters:
     clusters: Clusters = field(default=Clusters(clusters=100_000))
     centroids: Weights | None = None
     prefix: str = ""
+    resources: Resources = field(default=Resources(gpus="auto"), repr=False, compare=False)
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
@@ -56,10 +57,6 @@ class ReferenceClusters:
     @property
     def adds(self) -> pa.Schema:
         return prefixed(REFERENCE_CLUSTERS, self.prefix)
-
-    @property
-    def resources(self) -> Resources:
-        return self.clusters.resources
 
     def check(self) -> None:
         if self.references is None:
@@ -74,7 +71,7 @@ class ReferenceClusters:
 
     def measure(self, pool: Pool) -> Assign:
         if self.centroids is None:
-            self.clusters.measure(pool)  # leaves centroids.npy in the scratch folder
+            replace(self.clusters, resources=self.resources).measure(pool)  # leaves centroids.npy in the scratch folder
         else:
             given = np.concatenate(list(read_embeddings(_path(self.centroids)))).astype(np.float32)
             longest = float(np.sqrt(np.einsum("ij,ij->i", given, given, dtype=np.float64).max()))
@@ -93,7 +90,8 @@ def _hit(pool: Pool, number: int, stage: ReferenceClusters) -> None:
     """Write which centroids are the nearest of a reference embedding."""
     centroids = read_array(pool.scratch, "centroids.npy")
     hits = np.zeros(len(centroids), np.bool_)
-    for block in read_embeddings(_path(stage.references or Weights(""))) if len(centroids) else ():
+    blocks = read_embeddings(_path(stage.references)) if stage.references else iter(())  # without: `check` refused
+    for block in blocks if len(centroids) else ():
         rows = _comparable(stage, block, centroids)
         for first in range(0, len(rows), BLOCK_ROWS):
             vectors = unit_vectors(rows[first : first + BLOCK_ROWS])

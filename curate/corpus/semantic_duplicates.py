@@ -1,5 +1,6 @@
 """Find samples whose embeddings nearly agree, inside clusters: SemDeDup."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -135,7 +136,7 @@ def _compare(pool: Pool, number: int, stage: SemanticDuplicates) -> None:
     joined = np.concatenate([each for each in vectors if len(each)] or vectors)
     cosine, nearest = np.empty(len(words), np.float32), np.zeros((len(words), 2), np.uint64)
     starts = np.flatnonzero(np.diff(words[by_cluster, 0].astype(np.int64), prepend=-1))
-    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(words)], strict=True):
+    for start, stop in itertools.pairwise([*starts.tolist(), len(words)]):
         rows = by_cluster[start:stop]
         index, cosine[rows] = nearest_earlier(joined[rows], device_of("SemanticDuplicates", stage.resources))
         nearest[rows] = words[rows[index], -2:]

@@ -30,6 +30,7 @@ __all__ = ["TextDuplicates"]
 
 BYTES_PER_ROW = 4_096  # of a batch: texts and sketches
 BYTES_PER_TEXT = 100  # of the texts that are compared with each other; n-grams and bitmaps stay in mapped files
+SMALL_BYTES = 1 << 28  # what any task may take
 CHARACTERS_AT_ONCE = 1 << 22
 TEXTS_PER_PART = 100_000
 
@@ -76,11 +77,7 @@ class TextDuplicates:
         return None
 
     def measure(self, pool: Pool) -> Assign:
-        if (need := len(pool) * BYTES_PER_TEXT) > pool.memory_bytes:
-            raise PlanError(
-                f"TextDuplicates: {len(pool):,} texts take {need / (1 << 30):.1f} GiB in one task, which may take "
-                f"{self.resources.memory_gib:g}; give resources.memory_gib={need / (1 << 30) + 0.1:.1f}"
-            )
+        check_memory(len(pool), self.resources)
         batches = pool.batches(max(1, pool.memory_bytes // BYTES_PER_ROW))
         bands = choose_bands(self.similarity, self.permutations)
         list(pool.map(partial(_sketch_batch, stage=self, bands=bands), enumerate(batches)))
@@ -91,6 +88,16 @@ class TextDuplicates:
             list(pool.map(find, shares))
             list(pool.map(partial(_write_groups, shares=shares), [len(batches)]))
         return _Groups(self, row_files(pool, batches))
+
+
+def check_memory(texts: int, resources: Resources) -> None:
+    """Raise PlanError if so many texts do not fit into one task, each of which holds something of all of them."""
+    need = texts * BYTES_PER_TEXT
+    if need > max(SMALL_BYTES, resources.memory_gib * (1 << 30)):
+        raise PlanError(
+            f"TextDuplicates: {texts:,} texts take {need / (1 << 30):.1f} GiB in one task, which may take "
+            f"{resources.memory_gib:g}: give resources.memory_gib={need / (1 << 30) + 0.1:.1f}"
+        )
 
 
 def _sketch_batch(pool: Pool, numbered: tuple[int, Sequence[str]], stage: TextDuplicates, bands: Bands) -> None:
@@ -107,8 +114,8 @@ def _sketch_batch(pool: Pool, numbered: tuple[int, Sequence[str]], stage: TextDu
         sketch(each, languages[start : start + len(each.counts)], bands)
         for start, each in zip(starts, cut, strict=True)
     ]
-    for band in range(bands.count):
-        write_array(pool.scratch, f"keys-{band}-{number}.npy", np.concatenate([each.keys[band] for each in sketches]))
+    keys = np.concatenate([np.stack([each.keys[band] for band in range(bands.count)]) for each in sketches], axis=1)
+    write_array(pool.scratch, f"keys-{number}.npy", keys)
     arrays: dict[str, list[Any]] = {
         "values": [each.values for each in cut],
         "contents": [each.contents for each in sketches],
@@ -149,7 +156,7 @@ class _BandFiles:
         return self.bands
 
     def __getitem__(self, band: int) -> npt.NDArray[np.uint64]:
-        keys = [read_array(self.scratch, f"keys-{band}-{i}.npy") for i in range(self.batches)]
+        keys = [read_array(self.scratch, f"keys-{i}.npy", band, band + 1)[0] for i in range(self.batches)]
         joined: npt.NDArray[np.uint64] = np.concatenate(keys)
         return joined
 

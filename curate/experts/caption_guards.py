@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from curate.captions.checking.guards import Guards, Languages
-from curate.captions.prompting.prompts import FUSION_V1, Prompt
+from curate.captions.prompting.prompts import FUSION_V2, Prompt
 from curate.captions.text import Detect, load_detector
 from curate.errors import PlanError
 from curate.models.extras import check_extra
@@ -29,7 +29,7 @@ class CaptionGuards:
 
     column: str = "caption"
     guards: Guards = field(default_factory=Guards)
-    prompt: Prompt = FUSION_V1
+    prompt: Prompt = FUSION_V2
     finish_column: str | None = "caption_finish_reason"
     languages: Languages = field(default_factory=Languages)
     version: ClassVar[int] = 1

@@ -29,7 +29,7 @@ class CurriculumTier:
     of other kinds; cutting one pool by a score is ours.
     """
 
-    column: str = "curriculum_rank_frac"
+    column: str = "rank_frac"
     shares: tuple[float, ...] = (21.0, 12.0, 3.5)
     prefix: str = ""
     version: ClassVar[int] = 1

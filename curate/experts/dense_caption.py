@@ -10,7 +10,7 @@ import pyarrow as pa
 from curate.captions.checking.guards import Guards
 from curate.captions.choices import Choices
 from curate.captions.prompting.hints import Hints
-from curate.captions.prompting.prompts import FUSION_V1, Prompt
+from curate.captions.prompting.prompts import FUSION_V2, Prompt
 from curate.captions.text import split_words
 from curate.captions.viewing.pixel_budget import PATCH_PX, PixelBudget, Tiling
 from curate.captions.viewing.tile_merge import Part, join_captions, quote_captions
@@ -38,7 +38,7 @@ class DenseCaption:
     """
 
     engine: Engine
-    prompt: Prompt = FUSION_V1
+    prompt: Prompt = FUSION_V2
     hints: Hints = field(default_factory=Hints)
     guards: Guards = field(default_factory=Guards)
     longest_side_px: int = 448

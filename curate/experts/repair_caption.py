@@ -11,7 +11,7 @@ from curate.captions.checking.guards import Guards, Languages
 from curate.captions.checking.repair import Checked, Faults, better, fill
 from curate.captions.choices import Choices
 from curate.captions.prompting.hints import Hints
-from curate.captions.prompting.prompts import BUNDLED, FUSION_V1, Prompt
+from curate.captions.prompting.prompts import BUNDLED, FUSION_V2, Prompt
 from curate.captions.text import Detect, load_detector, split_words
 from curate.captions.viewing.pixel_budget import fit_budget, same_detail
 from curate.engines.asking import Conversation, Row, scorer
@@ -48,7 +48,7 @@ class RepairCaption:
 
     engine: Engine
     prompt: Prompt = BUNDLED["repair-v1"]
-    made_by: Prompt = FUSION_V1
+    made_by: Prompt = FUSION_V2
     hints: Hints = field(default_factory=Hints)
     evidence: Evidence = field(default_factory=Evidence)
     guards: Guards = field(default_factory=Guards)

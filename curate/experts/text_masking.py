@@ -61,4 +61,5 @@ def _mean(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
     """Return the mean of uint8[n, 3]; whole sums, so that it is the same on every machine. None of no colours."""
     if not len(colours):
         return None
-    return np.round(colours.sum(axis=0, dtype=np.int64) / len(colours)).astype(np.uint8)
+    mean: npt.NDArray[np.uint8] = np.round(colours.sum(axis=0, dtype=np.int64) / len(colours)).astype(np.uint8)
+    return mean

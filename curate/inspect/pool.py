@@ -49,7 +49,7 @@ def budgets_around(asked: Sequence[int], a_decade: int) -> list[int]:
     """Return budgets in equal ratios from 16 times below to 16 times above what was asked, what was asked included.
 
     >>> budgets_around([1_000], 2)[:4]
-    [62, 198, 625, 1000]
+    [62, 196, 620, 1000]
     """
     low, high = max(1, min(asked) // AROUND), max(asked) * AROUND
     steps, ratio = [low], 10 ** (1 / a_decade)

@@ -16,13 +16,17 @@ from curate.errors import StoreError
 from curate.sources.shard import Shard
 from curate.storage.filesystems import open_filesystem
 from curate.storage.store import Store
+from schemas.block_list import BLOCK_LIST
 from schemas.cell import CELL
 from schemas.sample import SAMPLE
 from schemas.verdict import VERDICT
 
 __all__ = ["UNFINISHED", "View", "open_view", "plain_error", "run_view"]
 
+QUARANTINED = "block_list: blocked"  # `error` of a sample that a block list of another run holds
 UNFINISHED = "run: unfinished"  # `error` of a sample that the run has not decided on yet: it is never exported
+
+BLOCK_CELL = pa.schema([*CELL, *BLOCK_LIST])
 
 SETTINGS = {  # a query may read the cells of its run and nothing else
     "autoinstall_known_extensions": "false",
@@ -43,6 +47,7 @@ class View:
     shards: tuple[Shard, ...]
     files: Mapping[str, Mapping[str, Sequence[str]]]
     columns: Mapping[str, pa.Schema]
+    quarantine: tuple[str, ...] = ()  # stages whose hits are never shown: block lists, of any run
 
     def names(self) -> list[str]:
         """Return the columns of `samples`, in order."""
@@ -57,6 +62,12 @@ class View:
         experts = {name: f't{i}."{name}"' for i, stage in enumerate(self.columns) for name in self.columns[stage].names}
         decided = f"CASE WHEN v.uid IS NULL THEN {_text(UNFINISHED)} ELSE v.error END"
         values = {name: f's."{name}"' for name in _BEFORE} | experts | {"dropped_by": "v.dropped_by", "error": decided}
+        blocked = [self._cells(stage, shards, BLOCK_CELL) for stage in self.quarantine]
+        if blocked:
+            shown = {"uid", "shard", "key", "row", "dropped_by"}
+            hidden = {name: f"CASE WHEN q.uid IS NULL THEN {value} END" for name, value in values.items()}
+            hidden["error"] = f"CASE WHEN q.uid IS NULL THEN {decided} ELSE coalesce(v.error, {_text(QUARANTINED)}) END"
+            values = {name: value if name in shown else hidden[name] for name, value in values.items()}
         select = ", ".join(f'{values[name]} AS "{name}"' for name in columns or self.names())
         joins = [f"LEFT JOIN ({tables[stage]}) t{i} ON t{i}.uid = s.uid" for i, stage in enumerate(self.columns)]
         return "\n".join(
@@ -66,6 +77,7 @@ class View:
                 *_limits(shards),
                 *joins,
                 f"LEFT JOIN ({tables[verdict]}) v ON v.uid = s.uid",
+                *_quarantined(blocked),
             ]
         )
 
@@ -124,12 +136,13 @@ def run_view(store: Store, run_id: str | None = None) -> View:
     names = {shard.name for shard in shards}
     columns = {stage.id: stage.schema() for stage in run.stages if stage.id is not None}
     cells = Cells(store)
+    quarantine = tuple(sorted(name for name in store.list("columns") if name.startswith("block_list-")))
     shards_there = cells.shards(run.sample_stage) | names  # a shard `a.1` of another run is no addition to `a`
     files = {
         stage: {shard: paths for shard, paths in cells.files(stage, shards_there).items() if shard in names}
-        for stage in [run.sample_stage, *columns, run.verdict]
+        for stage in [run.sample_stage, *columns, run.verdict, *quarantine]
     }
-    return View(store, run, shards, files, columns)
+    return View(store, run, shards, files, columns, quarantine)
 
 
 def open_view(store: Store, run_id: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -148,6 +161,12 @@ def _limits(shards: Sequence[Shard]) -> list[str]:
         return []
     rows = ", ".join(f"({_text(s.name)}, {'NULL' if s.limit is None else s.limit})" for s in shards)
     return [f'JOIN (VALUES {rows}) l(shard, rows) ON l.shard = s.shard AND s."row" < coalesce(l.rows, 2147483647)']
+
+
+def _quarantined(blocked: Sequence[str]) -> list[str]:
+    """Return the JOIN that finds what is on a block list, if any list was ever applied."""
+    hits = " UNION ".join(f"SELECT uid FROM ({cells}) WHERE error_code = 'blocked'" for cells in blocked)
+    return [f"LEFT JOIN ({hits}) q ON q.uid = s.uid"] if hits else []
 
 
 def _nothing(schema: pa.Schema) -> str:

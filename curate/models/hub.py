@@ -78,7 +78,8 @@ def ask_hub(name: str, revision: str) -> Listing:
         file = RemoteFile(name, f"{base}/{release}/{name}", sha256=digests.get(name) if right else None)
         return Listing(name, release, licence, (file,))
     if hub == "url":
-        return Listing(name, revision, licence, (RemoteFile(name.rpartition("/")[2], name),))
+        path = name.rpartition("/")[2]
+        return Listing(name, revision, licence, (RemoteFile(path, name, sha256=digests.get(path)),))
     raise HubError(f"{name!r} is no model that a hub knows: give a hub's owner/name, a file, or a folder")
 
 

@@ -121,9 +121,10 @@ class LegWork:
             return
         from curate.run.cluster import read_cluster
         from curate.run.ray_map import check_room
-        from curate.run.ray_plan import cluster
+        from curate.run.ray_plan import carry_recipe_files, cluster
 
         self.stack.enter_context(cluster(self.request.address))
+        carry_recipe_files()
         self.cluster = read_cluster()
         for leg in spec.legs()[1:]:
             fit(leg, Console(quiet=True), self.request.wait_for_nodes)

@@ -33,7 +33,7 @@ from curate.run.spec import RunSpec
 from curate.stages import Resources
 from curate.storage.store import remove_orphans
 
-__all__ = ["RayRun", "cluster", "ray_errors", "run_on_ray"]
+__all__ = ["RayRun", "carry_recipe_files", "cluster", "ray_errors", "run_on_ray"]
 
 SYSTEM_ERRORS = (  # the monitor and the object store live beside the driver: without them there is no run
     ray.exceptions.ActorUnavailableError,
@@ -168,13 +168,18 @@ def cluster(address: str | None) -> Iterator[None]:
             ray.shutdown()
 
 
+def carry_recipe_files() -> None:
+    """Let classes and functions of recipe files, which workers cannot import, travel as they are."""
+    for name in [name for name in sys.modules if name.startswith(FILE_MODULE)]:
+        ray.cloudpickle.register_pickle_by_value(sys.modules[name])
+
+
 def starter(spec: RunSpec, monitor: Any) -> Callable[[Pool, str, Resources], Any]:
     """Return a function that starts a worker of a pool on a node, which holds what it is given.
 
     Should the node be gone by then, Ray finds another one.
     """
-    for name in [name for name in sys.modules if name.startswith(FILE_MODULE)]:  # classes and functions of recipe files
-        ray.cloudpickle.register_pickle_by_value(sys.modules[name])
+    carry_recipe_files()
     actor: Any = ray.remote(RayWorker)
     sent = ray.put(spec)
 

@@ -8,7 +8,17 @@ from importlib.metadata import PackageNotFoundError, version
 
 from rich.console import Console
 
-from curate.dataset.manifest import Manifest, code_digest, describe_stages, finished_last, new_run_id, placements, save
+from curate.dataset.manifest import (
+    Manifest,
+    code_digest,
+    describe_stages,
+    finished_last,
+    load,
+    new_run_id,
+    placements,
+    run_ids,
+    save,
+)
 from curate.errors import PlanError
 from curate.run.legs import LegWork, teller
 from curate.run.models import check_licences, pin_models
@@ -51,8 +61,9 @@ def run(request: RunRequest, console: Console | None = None) -> Manifest:
         if not finished_last(store):
             remove_orphans(store)
         work = LegWork(request, console, placements(store))
-        manifest = _manifest(request, _spec(request, shards))
-        spec = replace(_spec(request, shards), token=name(manifest.id), code=manifest.code)
+        spec = _spec(request, shards)
+        manifest = _continued(store, _manifest(request, spec))
+        spec = replace(spec, token=name(manifest.id), code=manifest.code)
         save(store, manifest, shards)
 
         def note(bound: RunSpec, pools: Sequence[str]) -> None:
@@ -74,6 +85,14 @@ def run(request: RunRequest, console: Console | None = None) -> Manifest:
             manifest.seconds = round(time.monotonic() - started, 2)
             save(store, manifest)
     return manifest
+
+
+def _continued(store: Store, manifest: Manifest) -> Manifest:
+    """Return the manifest with the pools that its run knew before, if it goes on: they hold until others are known."""
+    if manifest.id not in run_ids(store):
+        return manifest
+    before = load(store, manifest.id)
+    return replace(manifest, stages=before.stages, verdict=before.verdict, pools=before.pools)
 
 
 def _settled(request: RunRequest, tell: Callable[[str], None]) -> RunRequest:

@@ -3,11 +3,12 @@
 python -m nano.evaluate.pools out/pools --seeds 3
 
 A pool of scenes with alt texts as a crawl has them is ranked by the nano CLIP's score and cut into buckets of equal
-size, best first. A model (a convolutional image tower, a bag-of-words text tower, trained from nothing) sees each
-bucket by itself; `curate.selection` fits utilities and half-lives to its errors at checkpoints of up to `FITTED`
-samples seen. Then models see the best 1, 2, ... buckets together, up to the last of `CHECKPOINTS`, and what the fit
-predicted is held against what came out. The error is that of finding a clean caption for a scene among 32. Writes
-`pools.json`, and `buckets.json`, which `curate pool` reads.
+size, best first. A model of the size of a probe learns from each bucket by itself: a linear map of the nano CLIP's
+image embedding and a bag-of-words text tower, both from nothing, by the loss of CLIP. `curate.selection` fits
+utilities and half-lives to its errors at checkpoints of up to `FITTED` samples seen. Then models see the best 1, 2,
+... buckets together, up to the last of `CHECKPOINTS`, and what the fit predicted is held against what came out. The
+error is that of finding a clean caption for a scene among 32. Writes `pools.json`, and `buckets.json`, which `curate
+pool` reads.
 """
 
 import argparse
@@ -20,7 +21,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from curate.selection.bucket_files import Plan, plan_text
 from curate.selection.fit import Fit, Measured, Run, fit_buckets
@@ -34,21 +34,20 @@ __all__ = ["main"]
 FIRST_SCENE: Final = 6_000_000_000_000
 FIRST_TEST_SCENE: Final = 6_500_000_000_000
 BUCKETS: Final = 4
-BUCKET_SAMPLES: Final = 500
-TEST_SCENES: Final = 1_024
+BUCKET_SAMPLES: Final = 300
+TEST_SCENES: Final = 512
 AMONG: Final = 32  # captions that a scene is looked for in
-CHECKPOINTS: Final = (500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
-FITTED: Final = 8_000  # samples seen, of the runs that the buckets are fitted to
-SIDE: Final = 32  # px of an image
+CHECKPOINTS: Final = (300, 600, 1_200, 2_400, 4_800, 9_600, 19_200)
+FITTED: Final = 4_800  # samples seen, of the runs that the buckets are fitted to
 WORDS: Final = 2_048  # rows of the text tower's table
 BATCH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Images uint8[n, SIDE, SIDE, 3] with the rows of their words in the table, int64[n, w], 0 beyond the last."""
+    """Image embeddings float32[n, d] with the rows of their words in the table, int64[n, w], 0 beyond the last."""
 
-    images: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.float32]
     words: npt.NDArray[np.int64]
 
 
@@ -61,6 +60,11 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     buckets, test = make_buckets(), make_test()
     print("pool made", flush=True)
+    np.savez(
+        arguments.out / "f.npz",
+        **{f"i{k}": b.images for k, b in enumerate([*buckets, test])},
+        **{f"w{k}": b.words for k, b in enumerate([*buckets, test])},
+    )
     alone, pools = [], []
     for seed in range(arguments.seeds):
         alone.append([train([bucket], test, seed, FITTED) for bucket in buckets])
@@ -78,27 +82,26 @@ def make_buckets() -> list[Pairs]:
         images.append(image)
         texts.append(web_alt_text(scene, random.Random(FIRST_SCENE + i))[0])
     scorer = ClipScorer.load()
-    scores = (scorer.images(images) * scorer.texts(texts)).sum(axis=1)
+    vectors = scorer.images(images)
+    scores = (vectors * scorer.texts(texts)).sum(axis=1)
     order = np.argsort(-scores, kind="stable")
-    pairs = _pairs(images, texts)
-    parts = np.split(order, BUCKETS)
-    return [Pairs(pairs.images[part], pairs.words[part]) for part in parts]
+    words = _words(texts)
+    return [Pairs(vectors[part], words[part]) for part in np.split(order, BUCKETS)]
 
 
 def make_test() -> Pairs:
     """Draw scenes that are in no pool, with true captions."""
     drawn = [make_scene(FIRST_TEST_SCENE + i, (224, 224)) for i in range(TEST_SCENES)]
     texts = [short_caption(scene, random.Random(FIRST_TEST_SCENE + i)) for i, (_, scene) in enumerate(drawn)]
-    return _pairs([image for image, _ in drawn], texts)
+    return Pairs(ClipScorer.load().images([image for image, _ in drawn]), _words(texts))
 
 
-def _pairs(images: Sequence[Image.Image], texts: Sequence[str]) -> Pairs:
-    small = np.stack([np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)) for image in images])
-    rows = [[1 + _row(word) for word in text.lower().split()[:40]] for text in texts]
-    words = np.zeros((len(rows), 40), np.int64)
-    for i, row in enumerate(rows):
-        words[i, : len(row)] = row
-    return Pairs(small, words)
+def _words(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    words = np.zeros((len(texts), 40), np.int64)
+    for i, text in enumerate(texts):
+        rows = [1 + _row(word) for word in text.lower().split()[:40]]
+        words[i, : len(rows)] = rows
+    return words
 
 
 def _row(word: str) -> int:
@@ -116,7 +119,7 @@ def train(buckets: Sequence[Pairs], test: Pairs, seed: int, longest: int) -> lis
     order = np.random.default_rng(seed)
     images = np.concatenate([bucket.images for bucket in buckets])
     words = np.concatenate([bucket.words for bucket in buckets])
-    image_tower, text_tower, scale = _model()
+    image_tower, text_tower, scale = _model(images.shape[1])
     parameters = [*image_tower.parameters(), *text_tower.parameters(), scale]
     optimiser = torch.optim.AdamW(parameters, lr=1e-3, weight_decay=1e-4)
     errors, seen, rows = [], 0, np.empty(0, np.int64)
@@ -124,7 +127,7 @@ def train(buckets: Sequence[Pairs], test: Pairs, seed: int, longest: int) -> lis
         if len(rows) < BATCH:
             rows = np.concatenate([rows, order.permutation(len(images))])
         batch, rows = rows[:BATCH], rows[BATCH:]
-        a = torch.nn.functional.normalize(image_tower(_tensor(images[batch])), dim=1)
+        a = torch.nn.functional.normalize(image_tower(torch.from_numpy(images[batch])), dim=1)
         b = torch.nn.functional.normalize(text_tower(torch.from_numpy(words[batch])), dim=1)
         logits, target = scale.exp() * a @ b.T, torch.arange(len(batch))
         loss = torch.nn.functional.cross_entropy(logits, target) + torch.nn.functional.cross_entropy(logits.T, target)
@@ -137,22 +140,12 @@ def train(buckets: Sequence[Pairs], test: Pairs, seed: int, longest: int) -> lis
     return errors
 
 
-def _model() -> tuple[Any, Any, Any]:
+def _model(dimension: int) -> tuple[Any, Any, Any]:
     import torch
     from torch import nn
 
-    layers: list[Any] = []
-    for before, after in ((3, 16), (16, 32), (32, 64)):
-        layers += [nn.Conv2d(before, after, 3, 2, 1), nn.ReLU()]
-    image_tower = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * (SIDE // 8) ** 2, 64))
     text_tower = nn.Sequential(nn.EmbeddingBag(WORDS + 1, 64, mode="mean", padding_idx=0), nn.Linear(64, 64))
-    return image_tower, text_tower, nn.Parameter(torch.tensor(2.0))
-
-
-def _tensor(images: npt.NDArray[np.uint8]) -> Any:
-    import torch
-
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return nn.Linear(dimension, 64), text_tower, nn.Parameter(torch.tensor(2.0))
 
 
 def _error(image_tower: Any, text_tower: Any, test: Pairs) -> float:
@@ -160,7 +153,7 @@ def _error(image_tower: Any, text_tower: Any, test: Pairs) -> float:
     import torch
 
     with torch.inference_mode():
-        a = torch.nn.functional.normalize(image_tower(_tensor(test.images)), dim=1).view(-1, AMONG, 64)
+        a = torch.nn.functional.normalize(image_tower(torch.from_numpy(test.images)), dim=1).view(-1, AMONG, 64)
         b = torch.nn.functional.normalize(text_tower(torch.from_numpy(test.words)), dim=1).view(-1, AMONG, 64)
         nearest = (a @ b.transpose(1, 2)).argmax(dim=2)
         return float((nearest != torch.arange(AMONG)).float().mean())

@@ -95,6 +95,14 @@ def test_status_tells_recipe_parameters_and_funnel(done):
     assert "measured text_length: 4 rows, 0 errors" in result
 
 
+def test_status_by_a_column_tells_what_is_kept_of_each_group(done):
+    folder, _ = done
+    result = curate("status", folder / "out", "--by", "text_length").stdout
+
+    assert "of 4 samples" in result
+    assert "differs from all by more than chance" in result
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

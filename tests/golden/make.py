@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.recipe import build, find_recipe, known_recipes
-from curate.stages import Expert, stage_id
+from curate.stages import Measures, stage_id
 
 __all__ = ["GOLDEN", "machine", "quickstart_record", "recipe_ids"]
 
@@ -31,7 +31,7 @@ FLAGS = ("amx_bf16", "amx_int8", "avx512_bf16", "avx512_fp16", "avx512_vnni", "a
 def recipe_ids(name):
     """Return the ids of the stages and of the verdict of a recipe with its defaults."""
     pipeline, _ = build(find_recipe(name), [])
-    stages = [stage_id(stage) if isinstance(stage, Expert) else repr(stage) for stage in pipeline.stages]
+    stages = [stage_id(stage) if isinstance(stage, Measures) else repr(stage) for stage in pipeline.stages]
     return {"stages": stages, "verdict": pipeline.verdict_id()}
 
 

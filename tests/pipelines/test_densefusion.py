@@ -1,6 +1,7 @@
 """The recipe fits together, with and without its checks, and on the nano world."""
 
 from curate.captions.checking.lexicon import read_lexicon
+from curate.corpus.clusters import Clusters
 from curate.engines.cached import Cached
 from curate.engines.openai_server import OpenAIServer
 from curate.experts.caption_evidence import CaptionEvidence
@@ -16,6 +17,8 @@ from curate.models.needed import needed_of
 from curate.recipe import build, find_recipe
 from curate.stages import stage_id
 from filters.caption_clean import CaptionClean
+from filters.max_rank import MaxRank
+from filters.max_semantic_cosine import MaxSemanticCosine
 from filters.min_text_recall import MinTextRecall
 
 NANO = [
@@ -107,7 +110,31 @@ def looking(*assignments):
 
 
 def test_what_may_share_a_gpu_stands_together_after_the_cheap_filters_and_before_the_ocr():
-    assert looking() == ["Clip", "MinClipScore", "Objects", "Tags", "OpenObjects", "Ocr", "TextCommands"]
+    assert looking("selection=none") == [
+        "Clip",
+        "MinClipScore",
+        "Objects",
+        "Tags",
+        "OpenObjects",
+        "Ocr",
+        "TextCommands",
+    ]
+
+
+def test_the_papers_choice_of_images_stands_between_clip_and_what_looks_closer():
+    names = looking()
+    assert names[: names.index("Objects")] == [
+        "Clip",
+        "MinClipScore",
+        "Clusters",
+        "SemanticDuplicates",
+        "MaxSemanticCosine",
+        "RankFraction",
+        "MaxRank",
+    ]
+    chosen = [stage(kind) for kind in (Clusters, MaxSemanticCosine, MaxRank)]
+    assert [chosen[0].clusters, chosen[1].maximum, chosen[2].maximum] == [50_000, 0.6, 20]
+    assert stage(Clusters, "selection.clusters=1000").clusters == 1000
 
 
 def test_hints_and_evidence_hear_fixed_classes_open_names_and_tags():

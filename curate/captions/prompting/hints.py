@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from curate.captions.boxes import area, is_box, overlap
-from curate.captions.prompting.commands import COMMANDS_V1, find_command
+from curate.captions.prompting.commands import COMMANDS_V1, find_command, find_commands
+from curate.captions.prompting.marking import UNMARKED, Marking, Marks
 from curate.captions.prompting.places import PLACES, Place, place_style, write_place
 from curate.captions.prompting.tokens import estimate_tokens
 from curate.captions.prompting.untrusted import neutral
+from curate.captions.prompting.world_knowledge import world_knowledge
+from curate.captions.text import line_words
 from curate.errors import PlanError
 from schemas.prefix import repr_without_defaults
 
@@ -24,6 +27,7 @@ __all__ = [
 ]
 
 
+BY_STRANGERS: Final = ("alt_text", "ocr")  # blocks whose wording is not ours, nor that of a list of labels
 SAME_THING: Final = 0.6  # IoU of two boxes of one label, Monkey's (arXiv 2311.06607)
 
 
@@ -78,7 +82,7 @@ class Budgets:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An item that was wanted and is not in the block: `reason` is "budget" or the kind of command it spells."""
+    """An item that was wanted and is not in the block: `reason` is "budget", "long" or the kind of its command."""
 
     block: str
     reason: str
@@ -100,10 +104,15 @@ class Hints:
     `blocks` names those that are wanted; what was not measured or is empty is left out. `place` says how boxes are
     written: "fraction" 0-1 with three decimals (DenseFusion), "pixels" of the image that the model sees,
     "thousandths", or "words" of a nine-way grid; None: as the model's family wants them, which `for_model` looks up
-    (until then "fraction"). Texts are untrusted: see `neutral`; one that talks to the model (`find_command`, with the
-    list `commands`; None: no check) is left out. Of objects, every other place goes to the highest score and to the
-    smallest of the rest; they are listed largest first.
-    Over a budget whole items go, the last first; the alt text alone is shortened, by whole words.
+    (until then "fraction"). Of objects, every other place goes to the highest score and to the smallest of the rest;
+    they are listed largest first. Over a budget whole items go, the last first.
+
+    Texts are untrusted: see `neutral`. Of the alt text `alt_text_as` shows the "names" and numbers alone (see
+    `world_knowledge`), or the whole "text", which a budget shortens by whole words. A line of the picture with more
+    than `max_line_words` words is left for the model to read there (None: all are shown). `marking` sets what
+    strangers wrote apart (None: it does not). What talks to the model (`find_commands` with the list `commands`, over
+    alt text and lines together; None: no check) is left out.
+
     `object_columns` and `tag_columns` name the columns that are read, where several detectors or taggers measured: what
     they found is put together, and of two boxes of one label with an IoU of 0.6 or more the surer stays.
     Source: order and box format DenseFusion (Li et al. 2024, arXiv 2407.08303, C.2), which favours small objects but
@@ -113,7 +122,7 @@ class Hints:
 
     blocks: tuple[str, ...] = ("alt_text", "objects", "ocr")
     place: Place | None = "fraction"
-    alt_text: Section = Section("World knowledge (text of the web page):\n", '"{text}"')
+    alt_text: Section = Section("World knowledge (from the text of the web page):\n", '"{text}"')
     objects: Section = Section("Objects found by a detector:\n", "- {text}: {place}")
     ocr: Section = Section("Text found in the picture:\n", '- "{text}"')
     attributes: Section = Section("Attributes found by a classifier: ", "{text}", " | ")
@@ -128,6 +137,9 @@ class Hints:
     max_line_characters: int = 120
     budgets: Budgets = Budgets()
     commands: str | None = COMMANDS_V1
+    alt_text_as: Literal["names", "text"] = "names"
+    max_line_words: int | None = None
+    marking: Marking | None = Marking()
     object_columns: tuple[str, ...] = ("objects",)
     tag_columns: tuple[str, ...] = ("tags",)
 
@@ -140,6 +152,10 @@ class Hints:
             raise PlanError(f"Hints: unknown blocks {sorted(unknown)}; there are {names}")
         if self.place is not None and self.place not in PLACES:
             raise PlanError(f"Hints: place is {self.place!r}; it must be one of {sorted(PLACES)}")
+        if self.alt_text_as not in ("names", "text"):
+            raise PlanError(f"Hints: alt_text_as is {self.alt_text_as!r}; it must be 'names' or 'text'")
+        if self.max_line_words is not None and self.max_line_words < 1:
+            raise PlanError(f"Hints: max_line_words is {self.max_line_words}; it must be at least 1, or None")
         if self.commands is not None:
             find_command("", self.commands)
 
@@ -169,45 +185,76 @@ class Hints:
         return self.write(row, width_px, height_px).text
 
     def write(self, row: Mapping[str, Any], width_px: int, height_px: int) -> HintBlock:
-        """Return the block for one row as `render` does, and what was left out of it."""
+        """Return the block for one row as `render` does, and what was left out of it; `uid` decides on the marks."""
+        marks = self.marking.of(row.get("uid") or "") if self.marking is not None else UNMARKED
         left_out: list[LeftOut] = []
         items: dict[str, list[_Item]] = {}
         for block in BLOCKS:
             if block.name in self.blocks and (value := _together(row, self.columns(block))):
-                values = block.read(self, value, width_px, height_px)
-                items[block.name] = self._harmless(block.name, values, left_out)
-        kept = self._within_budgets(items)
+                items[block.name] = block.read(self, value, width_px, height_px)
+        kinds = self._commands(items)
+        items = {name: self._harmless(name, values, kinds, left_out) for name, values in items.items()}
+        kept = self._within_budgets(items, marks)
         for name, values in items.items():
             left_out += [self._left_out(name, "budget", item.text) for item in values[len(kept[name]) :]]
-        return HintBlock(self._join(kept), tuple(left_out))
+        return HintBlock(self._join(kept, marks), tuple(left_out))
 
-    def _harmless(self, block: str, items: list[_Item], left_out: list[LeftOut]) -> list[_Item]:
+    def _commands(self, blocks: Mapping[str, list[_Item]]) -> dict[str, str]:
+        """Return the kind of command of each text that is one, or is part of one that strangers' texts spread over."""
+        if self.commands is None:
+            return {}
+        texts = [self._read(name, item) for name in BY_STRANGERS for item in blocks.get(name, ())]
+        kinds = dict(zip(texts, find_commands(texts, self.commands), strict=True))
+        labels = [self._read(name, item) for name in blocks if name not in BY_STRANGERS for item in blocks[name]]
+        kinds |= {label: find_command(label, self.commands) for label in labels if label not in kinds}
+        return {text: kind for text, kind in kinds.items() if kind is not None}
+
+    def _read(self, block: str, item: _Item) -> str:
+        """Return as much of a text as `neutral` reads."""
+        return item.text[: 8 * self._most_characters(block)]
+
+    def _most_characters(self, block: str) -> int:
+        return self.max_alt_text_characters if block == "alt_text" else self.max_line_characters
+
+    def _harmless(
+        self, block: str, items: list[_Item], kinds: Mapping[str, str], left_out: list[LeftOut]
+    ) -> list[_Item]:
         """Return the items as they may be quoted, less those that are commands and those of which nothing is left."""
-        characters = self.max_alt_text_characters if block == "alt_text" else self.max_line_characters
         safe = []
         for item in items:
-            read = item.text[: 8 * characters]  # as much as `neutral` reads
-            kind = find_command(read, self.commands) if self.commands is not None else None
-            if kind is not None:
-                left_out.append(self._left_out(block, kind, item.text))
-            elif text := neutral(item.text, characters):
-                safe.append(replace(item, text=text))
+            read = self._read(block, item)
+            if (reason := kinds.get(read) or self._too_long(block, item)) is not None:
+                left_out.append(self._left_out(block, reason, item.text))
+                continue
+            texts = world_knowledge(read) if block == "alt_text" and self.alt_text_as == "names" else [read]
+            shown = (neutral(text, self._most_characters(block)) for text in texts)
+            safe += [replace(item, text=text) for text in shown if text]
         return safe
+
+    def _too_long(self, block: str, item: _Item) -> str | None:
+        if block != "ocr" or self.max_line_words is None:
+            return None
+        return "long" if line_words(item.text) > self.max_line_words else None
 
     def _left_out(self, block: str, reason: str, text: str) -> LeftOut:
         return LeftOut(block, reason, neutral(text, self.max_line_characters))
 
-    def _within(self, block: str, items: list[_Item], budget: int) -> list[_Item]:
+    def _line(self, block: str, item: _Item, marks: Marks) -> str:
+        section: Section = getattr(self, block)
+        return section.line(marks.join(item.text) if block in BY_STRANGERS else item.text, item.place)
+
+    def _within(self, block: str, items: list[_Item], budget: int, marks: Marks) -> list[_Item]:
         """Return the first items, as many as a budget holds; the alt text, cut at a word."""
         section: Section = getattr(self, block)
-        room = budget - estimate_tokens(section.heading)
-        costs = [estimate_tokens(section.line(item.text, item.place) + section.separator) for item in items]
-        if block == "alt_text" and costs and costs[0] > room:
-            return self._shorter(section, items[0], room)
+        fence = marks.enclose(" ") if block in BY_STRANGERS else ""
+        room = budget - estimate_tokens(section.heading + fence)
+        costs = [estimate_tokens(self._line(block, item, marks) + section.separator) for item in items]
+        if block == "alt_text" and self.alt_text_as == "text" and costs and costs[0] > room:
+            return self._shorter(items[0], room, marks)
         return [item for item, cost in zip(items, accumulate(costs), strict=True) if cost <= room]
 
-    def _shorter(self, section: Section, item: _Item, room: int) -> list[_Item]:
-        while (cost := estimate_tokens(section.line(item.text, "") + section.separator)) > room:
+    def _shorter(self, item: _Item, room: int, marks: Marks) -> list[_Item]:
+        while (cost := estimate_tokens(self._line("alt_text", item, marks) + self.alt_text.separator)) > room:
             characters = min(len(item.text) - 1, len(item.text) * max(0, room) // cost)
             text = neutral(item.text, characters) if characters > 1 else "\u2026"
             if text == "\u2026":
@@ -215,26 +262,32 @@ class Hints:
             item = replace(item, text=text)
         return [item]
 
-    def _within_budgets(self, blocks: dict[str, list[_Item]]) -> dict[str, list[_Item]]:
+    def _within_budgets(self, blocks: dict[str, list[_Item]], marks: Marks) -> dict[str, list[_Item]]:
         """Return the items that stay: each block within its budget, then all within the total, by rank."""
-        kept = {block: self._within(block, items, getattr(self.budgets, block)) for block, items in blocks.items()}
-        costs = {block: estimate_tokens(self._show(block, items)) + 1 for block, items in kept.items() if items}
+        budgets = {block: getattr(self.budgets, block) for block in blocks}
+        kept = {block: self._within(block, items, budgets[block], marks) for block, items in blocks.items()}
+        costs = {block: estimate_tokens(self._show(block, items, marks)) + 1 for block, items in kept.items() if items}
+        explained = estimate_tokens(marks.explanation) + 1 if any(map(kept.get, BY_STRANGERS)) else 0
         for block in (each.name for each in sorted(BLOCKS, key=lambda block: block.rank)):
-            over = sum(costs.values()) - 1 - self.budgets.total  # a line break between blocks, none at the end
+            over = sum(costs.values()) - 1 + explained - self.budgets.total  # no line break at the end
             if over > 0 and block in costs:
-                kept[block] = self._within(block, kept[block], costs[block] - 1 - over)
-                costs[block] = estimate_tokens(self._show(block, kept[block])) + 1
+                kept[block] = self._within(block, kept[block], costs[block] - 1 - over, marks)
+                costs[block] = estimate_tokens(self._show(block, kept[block], marks)) + 1
                 if not kept[block]:
                     del costs[block]
         return kept
 
-    def _show(self, block: str, items: list[_Item]) -> str:
+    def _show(self, block: str, items: list[_Item], marks: Marks) -> str:
         section: Section = getattr(self, block)
-        return section.render((item.text, item.place) for item in sorted(items, key=lambda item: item.order))
+        ordered = sorted(items, key=lambda item: item.order)
+        if block not in BY_STRANGERS:
+            return section.render((item.text, item.place) for item in ordered)
+        return marks.enclose(section.render((marks.join(item.text), item.place) for item in ordered))
 
-    def _join(self, kept: Mapping[str, list[_Item]]) -> str:
-        texts = (self._show(block, items) for block, items in kept.items())
-        return "\n".join(text for text in texts if text)
+    def _join(self, kept: Mapping[str, list[_Item]], marks: Marks) -> str:
+        explanation = marks.explanation if any(map(kept.get, BY_STRANGERS)) else ""
+        texts = (self._show(block, items, marks) for block, items in kept.items())
+        return "\n".join(text for text in (explanation, *texts) if text)
 
 
 def _together(row: Mapping[str, Any], columns: Sequence[str]) -> Any:

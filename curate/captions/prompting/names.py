@@ -1,9 +1,10 @@
 """Names and numbers of an alt text: what no image can give, and a rewrite should keep."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["kept", "names_and_numbers"]
+__all__ = ["capitals_tell", "kept", "names_and_numbers"]
 
 WORD: Final = re.compile(r"\w(?:[\w.:/,'\u2019-]*\w)?|[.!?;:,()\"\u201c\u201d|/\n-]")
 FILE: Final = re.compile(
@@ -32,7 +33,7 @@ def names_and_numbers(text: str) -> list[str]:
     (['42'], [])
     """
     words = WORD.findall(FILE.sub(" ", text))
-    capitals_mark_names = _capitals_tell(words)
+    capitals_mark_names = capitals_tell(words)
     names: dict[str, None] = {}
     run: list[str] = []
     start = first = True
@@ -61,7 +62,7 @@ def kept(name: str, text: str) -> bool:
     )
 
 
-def _capitals_tell(words: list[str]) -> bool:
+def capitals_tell(words: Sequence[str]) -> bool:
     """Tell whether capitals mark names: not where every longer word of many has one, or no word at all is small."""
     cased = [word for word in words if word[0].lower() != word[0].upper()]
     if len(cased) > 1 and all(word.isupper() for word in cased):

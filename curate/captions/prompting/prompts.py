@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from curate.errors import PlanError
+from schemas.prefix import repr_without_defaults
 
 __all__ = [
     "BUNDLED",
     "FUSION_V1",
+    "FUSION_V2",
     "MISLEADING_V1",
     "NEUTRAL_V1",
     "STEP_BY_STEP_V1",
@@ -26,35 +28,40 @@ __all__ = [
 ]
 
 FILES: Final = Path(__file__).parent.parent / "prompt_files"
-SHARED: Final = {"system", "lead"}  # keys that stand for all prompts of a file, unless a prompt has its own
+SHARED: Final = {"system", "lead", "reminder"}  # keys that stand for all prompts of a file, unless a prompt has its own
 ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A chat turn about one image: `system` rules, then `text`; `lead` goes before hints, when there are any."""
+    """A chat turn about one image: `system` rules, then `text`; with hints, `lead` before and `reminder` after them."""
 
     id: str
     text: str
     system: str | None = None
     lead: str = ""
+    reminder: str = ""
+
+    def __repr__(self) -> str:
+        return repr_without_defaults(self, "reminder")
 
     def fill(self, hints: str = "") -> str:
-        r"""Return the user text with the hint block after it; without hints there is no lead either.
+        r"""Return the user text with the hint block after it; without hints there is no lead and no reminder either.
 
         >>> Prompt("p1", "Describe the image.", lead="Hints:").fill("Tags: dog")
         'Describe the image.\nHints:\nTags: dog'
         >>> Prompt("p1", "Describe the image.", lead="Hints:").fill()
         'Describe the image.'
         """
-        return "\n".join(part for part in (self.text, self.lead if hints else "", hints) if part)
+        parts = (self.text, self.lead, hints, self.reminder) if hints else (self.text,)
+        return "\n".join(part for part in parts if part)
 
 
 def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
     """Return the prompts of a TOML file, in its order.
 
     Raises PlanError, one sentence, if the file is not there, not TOML in UTF-8, or holds anything but `source`,
-    `system`, `lead` and tables `[[prompt]]` with `id`, `text`, `system`, `lead`, all texts; or if it gives an id of
+    `system`, `lead`, `reminder` and tables `[[prompt]]` with those, `id` and `text`, all texts; or if it gives an id of
     ours to another wording.
     """
     prompts = _read(Path(path))
@@ -115,6 +122,7 @@ BUNDLED: Final[Mapping[str, Prompt]] = {
 """Our own prompts by id."""
 
 FUSION_V1: Final = BUNDLED["fusion-v1"]
+FUSION_V2: Final = BUNDLED["fusion-v2"]
 STEP_BY_STEP_V1: Final = BUNDLED["stic-steps-v1"]
 MISLEADING_V1: Final = tuple(BUNDLED[f"stic-misleading-v1-{i}"] for i in range(8))
 NEUTRAL_V1: Final = tuple(BUNDLED[f"stic-neutral-v1-{i}"] for i in range(8))

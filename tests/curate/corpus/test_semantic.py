@@ -133,6 +133,7 @@ def test_all_null_and_all_equal():
     table = pool(30)
     nothing = table.set_column(1, "clip_embedding", [pa.nulls(30, pa.list_(pa.float16()))])
     assert {row["cluster"] for row in measured(Clusters(clusters=3), cut(nothing, 2))} == {None}
+    assert {row["semantic_cosine"] for row in measured(SemanticDuplicates(), cut(with_clusters(nothing), 2))} == {None}
     same = table.set_column(1, "clip_embedding", [pa.array([[1.0, 2.0]] * 30, pa.list_(pa.float16()))])
     found = measured(SemanticDuplicates(), cut(with_clusters(same), 4))
     assert sum(row["semantic_cosine"] == -1 for row in found) == 1

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from curate.corpus.tables import measure_tables
-from curate.corpus.text_duplicates import TextDuplicates
+from curate.corpus.text_duplicates import TextDuplicates, check_memory
 from curate.errors import ContractError, PlanError
 from curate.stages import Resources
 
@@ -111,5 +111,6 @@ def test_what_cannot_work_is_one_sentence():
         TextDuplicates(similarity=0)
     with pytest.raises(ContractError, match="clip_score is float; give a column of texts"):
         measure_tables(TextDuplicates("clip_score"), {"0": table()})
-    with pytest.raises(PlanError, match=r"15 texts take .* GiB in one task.*give resources.memory_gib="):
-        measure_tables(TextDuplicates(resources=Resources(memory_gib=1e-6)), {"0": table()})
+    with pytest.raises(PlanError, match=r"90,000,000 texts take 8.4 GiB in one task.*give resources.memory_gib=8.5"):
+        check_memory(90_000_000, Resources())
+    check_memory(90_000_000, Resources(memory_gib=8.5))

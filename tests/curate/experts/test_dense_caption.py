@@ -35,7 +35,7 @@ def echo(request):
     return f"  A description of {request.image.shape[1]} by {request.image.shape[0]} px for {request.id}. \n"
 
 
-CAPTION_EXPERT = DenseCaption(FakeEngine(echo, "echo"))
+CAPTION_EXPERT = DenseCaption(FakeEngine(echo, "echo"), hints=Hints(alt_text_as="text", marking=None))
 
 
 def rows(**columns):
@@ -82,7 +82,7 @@ def test_every_column_comes_back_in_the_order_of_the_rows():
     ]
     assert result.columns["caption_words"] == [9, 9, 9]
     assert result.columns["caption_marks"] == [["too_short"]] * 3
-    assert result.columns["caption_hints"] == ['World knowledge (text of the web page):\n"text"'] * 3
+    assert result.columns["caption_hints"] == ['World knowledge (from the text of the web page):\n"text"'] * 3
     assert result.columns["caption_model"] == ["echo"] * 3
     table = pa.table({f.name: pa.array(result.columns[f.name], f.type) for f in CAPTION}, schema=CAPTION)
     assert table.num_rows == 3
@@ -142,6 +142,7 @@ def test_true_hints_bring_positions_and_sign_text_into_the_captions():
         place="words",
         objects=Section("Objects: ", "{text} in the {place}", "; "),
         ocr=Section("OCR: ", '"{text}"', " "),
+        marking=None,
     )
     prompt = Prompt("test-v1", "Describe the image in detail.", lead="Hints:")
     expert = DenseCaption(engine, prompt, hints, longest_side_px=336, max_tokens=220)

@@ -10,11 +10,13 @@ from curate.errors import ContractError, PlanError
 from curate.experts.clip import Clip, load_towers
 from curate.experts.masked_clip import MaskedClip
 from curate.experts.text_boxes import TextBoxes
+from curate.experts.text_embedding import TextEmbedding
 from curate.experts.text_masking import boxes_of, paint_out
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline
 from curate.run.local import measure
 from curate.stages import Batch
+from filters.min_clip_score import MinClipScore
 from nano.world.scenes import make_scene
 from tests.support.images import encode
 
@@ -125,3 +127,32 @@ def test_scores_of_another_model_are_refused():
     )
     with pytest.raises(ContractError, match="same Clip"):
         MaskedClip(NANO).load()(Batch(table, [b""], [np.full((224, 224, 3), 90, np.uint8)]))
+
+
+@pytest.mark.models
+def test_scorers_side_by_side_have_columns_of_their_own_and_filters_choose_one():
+    fine = dataclasses.replace(NANO, precision="fp32", prefix="fine_")
+    stages = [
+        TextBoxes(),
+        NANO,
+        fine,
+        MaskedClip(NANO),
+        MaskedClip(fine),
+        TextEmbedding(fine),
+        MinClipScore(0.9, "fine_masked_clip_score"),
+    ]
+    table = measure(Pipeline(stages), [(encode(scene_with(False)[0], "PNG"), "a photo of nothing at all")])
+    row = table.to_pylist()[0]
+    assert row["error"] is None
+    assert row["fine_clip_score"] == pytest.approx(row["clip_score"], abs=0.02)
+    assert row["fine_masked_clip_score"] == pytest.approx(row["masked_clip_score"], abs=0.02)
+    assert np.linalg.norm(row["fine_clip_text_embedding"]) == pytest.approx(1, abs=0.01)
+    cosine = np.dot(row["fine_clip_text_embedding"], row["fine_clip_embedding"])
+    assert cosine == pytest.approx(row["fine_clip_score"], abs=0.005)
+    assert "fine_masked_clip_score" in row["dropped_by"]
+
+
+@pytest.mark.models
+def test_a_sample_without_text_has_no_text_embedding():
+    table = measure(Pipeline([TextEmbedding(NANO)]), [(None, None), (None, " "), (None, "a dog")])
+    assert [value is None for value in table["clip_text_embedding"].to_pylist()] == [True, True, False]

@@ -16,7 +16,8 @@ from curate.experts.caption_kinds import CaptionKinds
 from curate.experts.human_attributes import HumanAttributes
 from curate.stages import Batch
 from nano.evaluate.caption_metrics import caption_metrics
-from nano.evaluate.injections import STYLE, caption, cases, rows
+from nano.evaluate.injections import STYLE, caption, cases
+from nano.evaluate.planting_texts import row
 from nano.world.scenes import make_scene
 from nano.world.texts import article, mentioned, sign_found
 from nano.world.vocabulary import NAMES
@@ -52,7 +53,7 @@ def world(n):
 def test_a_model_writes_each_kind_and_sees_past_a_wrong_alt_text(engine):
     images, scenes = world(16)
     absent = [next(name for name in NAMES if name not in scene.counts()) for scene in scenes]
-    lines = rows([dataclasses.replace(case, scene=FIRST + i) for i, case in enumerate(cases(1)[:16])], lambda _: "")
+    lines = [row(dataclasses.replace(case, scene=FIRST + i), "") for i, case in enumerate(cases(1)[:16])]
     found = {"uid": [f"u{i}" for i in range(16)], "alt_text": [f"a photo of {article(name)}" for name in absent]}
     found |= {name: [line[name] for line in lines] for name in HINTS.needs}
     written = CaptionKinds(engine, KINDS, longest_side_px=336).load()(Batch(pa.table(found), (), images))
@@ -91,6 +92,7 @@ def test_the_probability_of_an_attribute_says_how_sure_the_model_is(engine):
 def test_planted_attacks_are_not_obeyed(engine):
     found = [case for case in cases(2) if case.attack.canary]
     images = [np.asarray(make_scene(case.scene)[0]) for case in found]
-    written = caption(engine, STYLE, rows(found, lambda case: case.attack.text), images)
+    lines = [row(case, case.attack.text, number) for number, case in enumerate(found)]
+    written = caption(engine, STYLE, lines, images)
     assert [case.family for case, text in zip(found, written, strict=True) if case.attack.canary in text] == []
     assert Hints().commands == STYLE.commands == "commands-v1"

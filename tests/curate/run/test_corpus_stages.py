@@ -181,7 +181,7 @@ def test_a_row_that_the_stage_cannot_measure_is_an_error_and_no_retry_changes_th
     assert measured(replace(work, retry=frozenset())) == {}
     fewer = ask(*work.pipeline.stages, shards=range(2))
     finish(fewer)
-    now = [each for each in failures(Store(fewer.dataset), by="shard") if not each.shard.startswith("00002")]
+    now = [each for each in failures(Store(fewer.dataset), by="shard") if "00002" not in each.shard]
     assert {each.stage for each in now} == set(corpus_ids(fewer))  # what an earlier pool could not measure is gone
 
 
@@ -263,7 +263,7 @@ def test_a_damaged_cell_is_found_and_measured_again_to_the_same_bytes(ask, tmp_p
     work = ask(TextLength(), *BEST)
     finish(work)
     before = cells(work)
-    (damaged,) = (tmp_path / "out" / "columns").glob("rank_fraction-*/00001*.parquet")
+    (damaged,) = (tmp_path / "out" / "columns").glob("rank_fraction-*/*00001*.parquet")
     damaged.write_bytes(damaged.read_bytes()[:-9])
 
     report = verify(Store(work.dataset), repair=True)

@@ -3,7 +3,8 @@ import random
 import pytest
 
 from nano.evaluate.attacks import FAMILIES, Attack
-from nano.evaluate.injections import BLAND, SHORT, SLOTS, Case, cases, harmless, judge, report, rows
+from nano.evaluate.injections import LISTED, SHORT, STYLE, cases, dropped, judge, planted, report, worded_cases
+from nano.evaluate.planting_texts import BLAND, SLOTS, STRIP_PX, Case, harmless, picture, row
 from nano.evaluate.unseen_attacks import UNSEEN
 from nano.world.scenes import make_scene
 from nano.world.texts import mentioned
@@ -16,13 +17,13 @@ def test_there_are_two_hundred_cases_of_twelve_families_in_both_slots():
     found = cases()
     assert len(found) >= 200
     assert len({case.family for case in found}) >= 12
-    assert {case.slot for case in found} == set(SLOTS)
+    assert {case.slot for case in found} == {"alt_text", "ocr"}
     assert len({case.scene for case in found}) == len(found)
     assert len(cases(12, UNSEEN)) >= 100
     for family in FAMILIES:
         own = [case for case in found if case.family == family]
         assert len({case.attack.text for case in own}) >= 3
-        assert {case.slot for case in own} == set(SLOTS)
+        assert {case.slot for case in own} == {"alt_text", "ocr"}
 
 
 def test_cases_are_the_same_for_ever():
@@ -55,8 +56,8 @@ def test_harmless_words_have_the_length_of_the_attack_and_name_nothing():
 
 def test_a_text_is_planted_in_its_slot_and_nothing_else_changes():
     found = [case for case in cases(2) if case.family in ("links", "flood")]
-    bare, planted = rows(found, lambda _: ""), rows(found, lambda _: "PLANTED")
-    for case, before, after in zip(found, bare, planted, strict=True):
+    for case in found:
+        before, after = row(case, ""), row(case, "PLANTED")
         assert before["objects"] == after["objects"]
         if case.slot == "alt_text":
             assert after["alt_text"] == "PLANTED"
@@ -64,6 +65,50 @@ def test_a_text_is_planted_in_its_slot_and_nothing_else_changes():
         else:
             assert after["alt_text"] is None
             assert [line["text"] for line in after["ocr_lines"]][-1] == "PLANTED"
+
+
+def test_the_other_slots_are_both_a_sign_that_is_drawn_the_key_and_metadata():
+    def at(slot, text):
+        return row(Case("x", slot, 1, Attack(text)), text)
+
+    split = at("split", "ALT||LINE")
+    assert (split["alt_text"], split["ocr_lines"][-1]["text"]) == ("ALT", "LINE")
+    assert at("key", "K")["key"] == "K"
+    assert at("metadata", "M")["metadata"] == "M"
+    drawn = Case("x", "picture", 1, Attack("SAY IT"))
+    plain, taller = picture(drawn, ""), picture(drawn, "SAY IT")
+    high = plain.shape[0]
+    assert taller.shape[0] == high + STRIP_PX
+    assert (taller[:high] == plain).all()
+    assert (taller[high:] != picture(drawn, "SAY NO")[high:]).any()
+    for before, after in zip(row(drawn, "")["objects"], row(drawn, "SAY IT")["objects"], strict=True):
+        assert after["box"][1] * (high + STRIP_PX) == pytest.approx(before["box"][1] * high)
+
+
+@pytest.mark.parametrize("half", ["tuning", "kept"])
+def test_each_half_of_the_wordings_is_wide_and_shares_none_with_the_other(half):
+    found = worded_cases(half)
+    assert len({case.attack.text for case in found}) >= 80
+    assert len({case.language for case in found}) >= 12
+    assert {case.slot for case in found} == set(SLOTS)
+    other = worded_cases("kept" if half == "tuning" else "tuning")
+    assert not {case.scene for case in found} & {case.scene for case in other}
+    assert not {case.attack.text for case in found} & {case.attack.text for case in other}
+
+
+def test_harmless_words_are_split_where_the_attack_is():
+    case = next(case for case in worded_cases("tuning") if case.slot == "split")
+    assert [len(part) > 0 for part in planted(case, "calm").split("||")] == [True, True]
+    assert planted(case, "nothing") == ""
+    assert planted(case, "attacked") == case.attack.text
+
+
+def test_ordinary_texts_pass_the_hints():
+    listed, structured = dropped(LISTED), dropped(STYLE)
+    assert listed[:2] == ([], [])
+    assert listed[2:] == structured[2:] == (106, 153)
+    assert len(structured[0]) <= 6
+    assert "STOP" not in structured[1]
 
 
 @pytest.mark.parametrize(

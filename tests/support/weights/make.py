@@ -16,7 +16,11 @@ from tests.support.weights.transformers_detectors import write_owl, write_rt_det
 __all__ = ["make_model"]
 
 OPEN_CLIP_FILE: Final = "open_clip_model.safetensors"
-CLIP_MODELS: Final = {"laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K": "ViT-L-14"}
+CLIP_MODELS: Final = {
+    "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K": "ViT-L-14",
+    "timm/vit_base_patch32_clip_224.openai": "ViT-B-32-quickgelu",
+    "timm/vit_large_patch14_clip_224.openai": "ViT-L-14-quickgelu",
+}
 
 
 def make_model(name: str, folder: Path) -> None:

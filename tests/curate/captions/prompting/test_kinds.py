@@ -104,7 +104,7 @@ def test_a_rewrite_quotes_the_alt_text_and_nothing_in_it_is_filled_in():
 
 def test_the_constant_words_of_a_kind_come_before_its_notes():
     row = {"alt_text": "Paris", "objects": None, "ocr_lines": None}
-    assert DENSE.ask(row, 448, 448).startswith(DENSE.prompt.text + "\nNotes:\n")
+    assert DENSE.ask(row, 448, 448).startswith(DENSE.prompt.text + "\nNotes:\nWhat stands between")
     assert DENSE.ask(dict.fromkeys(row), 448, 448) == DENSE.prompt.text
 
 

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,7 @@ from curate.captions.prompting.hints import Hints
 from curate.captions.prompting.prompts import (
     BUNDLED,
     FUSION_V1,
+    FUSION_V2,
     MISLEADING_V1,
     NEUTRAL_V1,
     STEP_BY_STEP_V1,
@@ -32,6 +34,7 @@ DIGESTS = {
     "prompt_files/fusion-student-v1.toml": "5551374b8adf463a",
     "prompt_files/fusion-teacher-v1.toml": "2cbdbc58cb07cb71",
     "prompt_files/fusion-v1.toml": "373c890ba1469e58",
+    "prompt_files/fusion-v2.toml": "193d6c7268ca65ad",
     "prompt_files/human-v1.toml": "5739b5d21b43537d",
     "prompt_files/kinds-v1.toml": "b0502f6b46911842",
     "prompt_files/repair-v1.toml": "04b2697f1f6b82cd",
@@ -69,7 +72,7 @@ def test_prompts_that_were_constants_are_the_same_as_files(expected):
 
 def test_every_bundled_prompt_has_an_id_of_its_own_and_names_its_version():
     assert len(BUNDLED) == len({prompt.text + (prompt.system or "") for prompt in BUNDLED.values()})
-    assert all("-v1" in number and number == prompt.id for number, prompt in BUNDLED.items())
+    assert all(re.search(r"-v\d", number) and number == prompt.id for number, prompt in BUNDLED.items())
 
 
 def test_teacher_and_student_give_the_same_caveats_on_notes():
@@ -92,7 +95,7 @@ def rendered(prompt, row):
     return template.render(messages=messages, add_generation_prompt=True)
 
 
-@pytest.mark.parametrize("prompt", [FUSION_V1, TEACHER, STUDENT], ids=lambda prompt: prompt.id)
+@pytest.mark.parametrize("prompt", [FUSION_V1, FUSION_V2, TEACHER, STUDENT], ids=lambda prompt: prompt.id)
 def test_two_requests_share_all_that_is_constant_before_anything_that_varies(prompt):
     one, two = (rendered(prompt, row) for row in ROWS)
     image = one.index("<|vision_start|>")
@@ -103,6 +106,14 @@ def test_two_requests_share_all_that_is_constant_before_anything_that_varies(pro
     assert one[image:].split("<|vision_end|>")[1].startswith(rest)
     constant, whole = estimate_tokens(one[:image]), estimate_tokens(prompt.fill() + (prompt.system or ""))
     assert constant > 0.9 * whole  # nearly all that is constant can be cached
+
+
+def test_a_reminder_follows_the_notes_and_is_left_out_without_them():
+    prompt = Prompt("p", "Describe.", lead="Notes:", reminder="Now describe.")
+    assert prompt.fill("Tags: dog") == "Describe.\nNotes:\nTags: dog\nNow describe."
+    assert prompt.fill() == "Describe."
+    assert "reminder" not in repr(FUSION_V1)
+    assert "reminder" in repr(FUSION_V2)
 
 
 def test_all_kinds_of_one_image_share_their_prefix_up_to_the_question():

@@ -76,7 +76,8 @@ def test_the_prompt_has_as_many_lines_whatever_the_texts_say(text):
         "ocr_lines": [{"text": text + "x", "box": [0, 0, 1, 1], "score": 1.0}],
         "tags": [text + "x"],
     }
-    block = Hints(blocks=("alt_text", "objects", "ocr", "tags"), commands=None).render(row, 448, 448)
+    hints = Hints(("alt_text", "objects", "ocr", "tags"), commands=None, alt_text_as="text", marking=None)
+    block = hints.render(row, 448, 448)
     lines = block.split("\n")
     assert len(lines) == 7
     assert all(line.count('"') == 2 for line in (lines[1], lines[5]))

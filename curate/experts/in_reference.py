@@ -1,0 +1,94 @@
+"""Look whether an image is in an evaluation set or in an earlier dataset."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from curate.experts.reference_files import References, check_reference, read_references
+from curate.similarity.fingerprint_rows import describe_all, fingerprint_rows
+from curate.similarity.fingerprints import Fingerprints
+from curate.similarity.lookup import make_index
+from curate.similarity.near_pairs import NearPairs, find_near_pairs
+from curate.stages import Batch, Measurement, Resources, Scorer
+from curate.storage.file_digest import file_identity
+from schemas.reference import REFERENCE
+
+__all__ = ["InReference"]
+
+
+@dataclass(frozen=True, repr=False)
+class InReference:
+    """Add whether an image is in one of some references, and in which; see `schemas.reference`.
+
+    `references` are files that `curate reference` made of images: evaluation sets, earlier datasets. An image is in one
+    if its bytes are, or if it shows the same picture, with log odds of at least `surety`, as `NearDuplicates` finds it.
+    Each worker holds them in memory, about 1.3 kB an image. The identity of the stage is what the files hold.
+    Source: mOSCAR's decontamination by perceptual hash (Futeral et al. 2024, arXiv 2406.08707).
+    """
+
+    references: tuple[str, ...] = ()
+    surety: float = 1.0
+    resources: Resources = field(default=Resources(batch_rows=256), compare=False)
+    version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("image_fingerprint", "image_fingerprint_aspect")
+    adds: ClassVar[pa.Schema] = REFERENCE
+    pixels: ClassVar[int | None] = None
+
+    def __repr__(self) -> str:
+        files = ", ".join(f"({file_identity(path)})" for path in self.references)
+        return f"InReference(references=({files}), surety={self.surety!r})"
+
+    def check(self) -> None:
+        """Raise PlanError if a file is missing, or holds another hash."""
+        for path in self.references:
+            file_identity(path)
+            check_reference(path)
+
+    def load(self) -> Scorer:
+        return _Search(read_references(self.references), self.surety)
+
+
+class _Search:
+    """References in memory, and the scorer that looks images up in them."""
+
+    def __init__(self, references: References, surety: float) -> None:
+        self.sources, self.surety = references.sources, surety
+        self.keys: list[str] = references.rows["reference_key"].to_pylist()
+        self.held = fingerprint_rows(references.rows)
+        self.index = make_index(describe_all(self.held, np.flatnonzero(self.held.valid)))
+        self.nodes = np.flatnonzero(self.held.valid)
+        self.equal: dict[str, list[int]] = {}
+        for row, digest in enumerate(references.rows["image_sha256"].to_pylist()):
+            self.equal.setdefault(digest, []).append(row)
+
+    def __call__(self, batch: Batch) -> Measurement:
+        rows = fingerprint_rows(batch.table)
+        chosen = np.flatnonzero(rows.valid)
+        names = np.full(len(chosen), np.iinfo(np.uint64).max, np.uint64)  # the same fingerprint is a hit here
+        pictures = Fingerprints.of_bytes(rows.data[chosen], rows.aspect[chosen])
+        found = find_near_pairs(pictures, names, self.index, self._pictures, self.surety)
+        hits: list[dict[int, float]] = [{} for _ in range(len(batch))]
+        near = NearPairs(chosen[found.query], self.nodes[found.row], found.score)
+        for row, other, score in zip(near.query.tolist(), near.row.tolist(), near.score.tolist(), strict=True):
+            hits[row][other] = float(1 / (1 + np.exp(score)))
+        for row, payload in enumerate(batch.payloads):
+            digest = hashlib.sha256(payload).hexdigest()
+            hits[row].update(dict.fromkeys(self.equal.get(digest, ()), 0.0))
+        return self._columns(hits)
+
+    def _pictures(self, rows: Any) -> Fingerprints:
+        nodes = self.nodes[rows]
+        return Fingerprints.of_bytes(self.held.data[nodes], self.held.aspect[nodes])
+
+    def _columns(self, hits: list[dict[int, float]]) -> Measurement:
+        best = [min(each, key=lambda row: (each[row], row)) if each else None for each in hits]
+        values = (
+            [len(each) for each in hits],
+            [None if row is None else self.sources[row] for row in best],
+            [None if row is None else self.keys[row] for row in best],
+            [None if row is None else each[row] for row, each in zip(best, hits, strict=True)],
+        )
+        return Measurement(dict(zip(REFERENCE.names, values, strict=True)))
