@@ -11,6 +11,7 @@ from curate.cli_options import (
     FORMATS,
     RECIPES,
     Address,
+    AllowEmpty,
     Dataset,
     Folder,
     Inputs,
@@ -86,12 +87,14 @@ def run(
     wait: Wait = False,
     models: Models = None,
     licences: Licence = "any",
+    allow_empty: AllowEmpty = False,
 ) -> None:
     """Measure, filter, caption: do what the dataset folder still lacks."""
     from dataclasses import replace
 
     _use(models)
     order = _order(recipe, inputs, dataset, p, limit, address)
+    order = replace(order, allow_empty=allow_empty)
     _run(replace(order, local=local, wait_for_nodes=wait, licences=licences))
 
 
@@ -108,13 +111,15 @@ def retry(
     wait: Wait = False,
     code: Annotated[list[str] | None, typer.Option("--code", help="Only this error code; may repeat.")] = None,
     models: Models = None,
+    licences: Licence = "any",
 ) -> None:
     """Run again, and measure again the samples that failed."""
     from dataclasses import replace
 
     _use(models)
     order = _order(recipe, inputs, dataset, p, limit, address)
-    _run(replace(order, retry=frozenset(code or ()), local=local, wait_for_nodes=wait))
+    again = replace(order, retry=frozenset(code or ()), allow_empty=True)
+    _run(replace(again, local=local, wait_for_nodes=wait, licences=licences))
 
 
 @app.command()
@@ -265,21 +270,25 @@ def calibrate(
     labels: Annotated[Path, typer.Argument(metavar="SET", help="JSONL or Parquet: image or uid, caption, labels.")],
     out: Annotated[Path, typer.Option("--out", help="Write the calibration here; a gate reads it.")],
     p: Parameters = None,
+    *,
     gate: Annotated[
         list[str] | None, typer.Option("--gate", help="label:column:minimum; may repeat. The judge's two by default.")
     ] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Where images named by uid are.")] = None,
     models: Models = None,
+    licences: Licence = "any",
 ) -> None:
     """Measure a recipe's judge, or another score of captions, against labels."""
     from curate.captions.judging.calibration import Bar
     from curate.inspect import calibrate as calibration
     from curate.recipe import build, find_recipe
-    from curate.run.models import fetch_missing, pin_models
+    from curate.run.models import check_licences, fetch_missing, pin_models
     from curate.storage.store import Store
 
     _use(models)
-    pipeline = pin_models(build(find_recipe(recipe), p or [])[0], recipe, lambda line: typer.echo(line, err=True))
+    pipeline = build(find_recipe(recipe), p or [])[0]
+    check_licences(pipeline, licences)
+    pipeline = pin_models(pipeline, recipe, lambda line: typer.echo(line, err=True))
     items = calibration.read_set(labels, Store(dataset) if dataset else None)
     gates = calibration.read_gates(gate or [])
     fetch_missing(pipeline, recipe, lambda line: typer.echo(line, err=True))

@@ -12,6 +12,7 @@ __all__ = [
     "FORMATS",
     "RECIPES",
     "Address",
+    "AllowEmpty",
     "Dataset",
     "Folder",
     "Inputs",
@@ -48,6 +49,9 @@ Wait = Annotated[
 Models = Annotated[
     str | None,
     typer.Option("--models", envvar="CURATE_MODELS", help="Folder of `curate models --fetch`; no network then."),
+]
+AllowEmpty = Annotated[
+    bool, typer.Option("--allow-empty", help="Go on when none of the first samples is kept as far as the last stages.")
 ]
 Licence = Annotated[
     Literal["any", "permissive"], typer.Option("--licences", help="Refuse models that are not permissively licensed.")

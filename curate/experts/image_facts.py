@@ -93,16 +93,23 @@ def _reduced_luma(image: Pixels) -> Image.Image:
 def laplacian_variance(luma: Luma) -> float | None:
     """Return the variance of the 4-neighbour Laplacian of uint8[h, w] without its border; None under 3 px a side.
 
-    Sums are whole numbers, so the result does not depend on the machine.
+    Sums are whole numbers that a float64 holds, so the result does not depend on the machine.
     """
     if min(luma.shape) < 3:
         return None
     wide = luma.astype(np.int16)
-    centre = wide[1:-1, 1:-1]
-    edges = 4 * centre - wide[:-2, 1:-1] - wide[2:, 1:-1] - wide[1:-1, :-2] - wide[1:-1, 2:]
-    values = edges.ravel().astype(np.int32)  # at most 1,020 each: their squares fit
-    total, squares = int(values.sum(dtype=np.int64)), int((values * values).sum(dtype=np.int64))
-    return squares / values.size - (total / values.size) ** 2
+    edges = wide[1:-1, 1:-1] * 4
+    for neighbours in (wide[:-2, 1:-1], wide[2:, 1:-1], wide[1:-1, :-2], wide[1:-1, 2:]):
+        edges -= neighbours
+    values = edges.ravel().astype(np.float64)
+    return int(values @ values) / values.size - (_edge_sum(wide) / values.size) ** 2
+
+
+def _edge_sum(wide: npt.NDArray[np.int16]) -> int:
+    """Return the sum of the Laplacian over an image: all but its two outer rings of differences cancel out."""
+    rows = wide[[0, 1, -2, -1], 1:-1].sum(axis=1, dtype=np.int64)
+    columns = wide[1:-1, [0, 1, -2, -1]].sum(axis=0, dtype=np.int64)
+    return int((rows + columns) @ np.array([-1, 1, 1, -1]))
 
 
 def entropy_bits(histogram: list[int]) -> float:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from curate.errors import PlanError, SampleError
 from curate.experts.ocr_models import bundled, on_hub, resolve
 from curate.experts.ocr_pages import CloseReading, Quads, line_heights, stitch, tiles
-from curate.experts.ocr_reader import TextReader, load_reader
+from curate.experts.ocr_reader import TextReader, load_reader, reading_device
 from curate.models.extras import check_extra
 from curate.models.loading import loading
 from curate.models.needed import Needed
@@ -92,7 +92,8 @@ class Ocr:
         with loading(f"Ocr: {self.detector!r} with {self.recogniser!r}"):
             models = resolve(self.detector, "det"), resolve(self.recogniser, "rec")
             threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, int(self.resources.cpus)))
-            reader = load_reader(*models, self.engine, "gpu" if self.resources.gpus else "cpu", threads)
+            device = reading_device(self.engine, self.resources.gpus, models[0])
+            reader = load_reader(*models, self.engine, device, threads)
         lock = threading.Lock()  # one page at a time: the models keep state, and a large page is large
 
         def measure(batch: Batch) -> Measurement:

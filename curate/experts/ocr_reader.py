@@ -2,19 +2,22 @@
 
 import logging
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from curate.errors import PlanError
 from curate.experts.ocr_models import OcrModel
 from curate.experts.ocr_pages import Quads
 from curate.models.cache import cache_folder
 from curate.models.extras import load_extra
-from curate.stages import Pixels
+from curate.stages import Gpus, Pixels
 
-__all__ = ["TextReader", "load_reader"]
+__all__ = ["TextReader", "load_reader", "reading_device"]
 
 RECOGNISED_AT_ONCE: Final = 6  # as PaddleOCR's own pipeline does: lines of a batch are padded to the longest
 THRESHOLDS: Final = {"thresh": 0.3, "box_thresh": 0.6, "unclip_ratio": 1.5}  # its pipeline's, for PP-OCRv6
@@ -93,6 +96,41 @@ def load_reader(detector: OcrModel, recogniser: OcrModel | None, engine: str, de
         parts.SortQuadBoxes(),
         parts.CropByPolys(det_box_type="quad"),
     )
+
+
+def reading_device(engine: str, gpus: Gpus, detector: OcrModel) -> str:
+    """Return "gpu" or "cpu" for a worker with so many GPUs; "auto" is a GPU where the engine can compute on one.
+
+    Raises PlanError where a GPU was given that it cannot use: it would stand idle while OCR takes days on CPUs.
+    """
+    if not gpus:
+        return "cpu"
+    lacking = _onnxruntime_lacks(detector) if engine == "onnxruntime" else _paddle_lacks()
+    if lacking is None:
+        return "gpu"
+    if gpus != "auto":
+        raise PlanError(f"Ocr was given {gpus:g} of a GPU, but {lacking}, or run it on CPUs with resources.gpus=0")
+    if "libraries" in lacking:
+        warnings.warn(f"Ocr reads on CPUs: {lacking}", stacklevel=2)
+    return "cpu"
+
+
+def _onnxruntime_lacks(detector: OcrModel) -> str | None:
+    """Return what keeps ONNX Runtime from a GPU; it falls back to the CPU by itself if a library of CUDA is missing."""
+    runtime = load_extra("onnxruntime", "ocr")
+    cuda = "CUDAExecutionProvider"
+    if cuda not in runtime.get_available_providers():
+        return "this onnxruntime computes on CPUs only: install onnxruntime-gpu in its place"
+    onnx = Path(detector.folder) / "inference.onnx"
+    if cuda in runtime.InferenceSession(str(onnx), providers=[cuda, "CPUExecutionProvider"]).get_providers():
+        return None
+    return "onnxruntime cannot load the libraries of CUDA and cuDNN that it was built for: install those"
+
+
+def _paddle_lacks() -> str | None:
+    device = load_extra("paddle", "ocr").device
+    usable = device.is_compiled_with_cuda() and device.cuda.device_count() > 0
+    return None if usable else "this paddle sees no GPU: install paddlepaddle-gpu and a driver"
 
 
 def _bgr(image: Pixels) -> Pixels:

@@ -39,7 +39,10 @@ class StageLine:
 
 @dataclass(slots=True)
 class Rates:
-    """Rows a second of the last minute, by stage id, from looks at the sums; of all the time while that is shorter."""
+    """Rows a second of the last minute, by stage id, from looks at the sums.
+
+    Of a stage that is younger, from when its first rows were seen: the time in which its models load is not counted.
+    """
 
     looks: deque[tuple[float, Mapping[str, int]]] = field(default_factory=deque)
 
@@ -53,8 +56,11 @@ class Rates:
         """Return a stage's rows a second; 0 before the second look."""
         if len(self.looks) < 2:
             return 0.0
-        (first, before), (last, after) = self.looks[0], self.looks[-1]
-        return (after.get(stage, 0) - before.get(stage, 0)) / max(last - first, 1e-9)
+        last, rows = self.looks[-1][0], self.looks[-1][1].get(stage, 0)
+        seen = [(when, sums.get(stage, 0)) for when, sums in self.looks]
+        blank = [look for look in seen if not look[1]][-1:]  # what came until the first look had begun before
+        first, before = next((look for look in seen if 0 < look[1] < rows), blank[0] if blank else seen[0])
+        return (rows - before) / max(last - first, 1e-9)
 
 
 @dataclass(frozen=True, slots=True)

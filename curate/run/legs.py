@@ -76,7 +76,7 @@ class LegWork:
         from curate.run.ray_plan import run_on_ray
 
         self._join(spec)
-        done = run_on_ray(plan, self.request.address, self.console, self.request.wait_for_nodes, self.earlier)
+        done = run_on_ray(plan, self.request, self.console, self.earlier)
         self.measured |= done.measured
         before = [] if self.placement is None else self.placement["segments"]
         self.placement = done.placement | {"segments": [*before, *done.placement["segments"]]}

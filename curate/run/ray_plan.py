@@ -1,6 +1,5 @@
 """A run on Ray: the shard is the unit of work, a pool of workers does some neighbouring segments."""
 
-import os
 import signal
 import sys
 import threading
@@ -8,19 +7,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from rich.console import Console
-from rich.text import Text
 
-from curate.errors import CurateError
+from curate.errors import BreakerError, CurateError
 from curate.recipe import FILE_MODULE
 from curate.run.cluster import Cluster, free_now, read_nodes
 from curate.run.fit import amounts, fit
 from curate.run.monitor import RunMonitor
-from curate.run.pace import Rates
+from curate.run.pace import Pace, Rates
 from curate.run.pilot import Pilot
 from curate.run.placement import beside_driver
 from curate.run.placement_record import PlacementRecord, earlier_rates, machine, placement_record
@@ -29,7 +27,7 @@ from curate.run.pools import Pool, Pools, last_line
 from curate.run.progress import Progress, Totals
 from curate.run.ray_worker import RayWorker
 from curate.run.sizing import Sizer, make_pools
-from curate.run.spec import RunSpec
+from curate.run.spec import RunRequest, RunSpec
 from curate.stages import Resources
 from curate.storage.store import remove_orphans
 
@@ -42,7 +40,11 @@ SYSTEM_ERRORS = (  # the monitor and the object store live beside the driver: wi
     ray.exceptions.ObjectLostError,
     ray.exceptions.RpcError,
 )
-OBJECT_STORE_BYTES = 128 << 20  # only shard names travel, so a local cluster needs no more
+LOCAL: Final[dict[str, Any]] = {
+    "include_dashboard": False,
+    "object_store_memory": 128 << 20,  # only shard names travel, so a local cluster needs no more
+    "_system_config": {"enable_metrics_collection": False},  # nobody reads them, and Ray prints where they cannot go
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,8 @@ class RayRun:
 
 def run_on_ray(
     plan: Plan,
-    address: str | None,
+    request: RunRequest,
     console: Console,
-    wait: bool = False,
     earlier: Sequence[PlacementRecord] = (),
 ) -> RayRun:
     """Measure and commit the unfinished shards of a plan.
@@ -68,7 +69,7 @@ def run_on_ray(
     and again, or if Ray itself fails.
     """
     with ray_errors():
-        return _run_on_ray(plan, address, console, wait, earlier)
+        return _run_on_ray(plan, request, console, earlier)
 
 
 @contextmanager
@@ -85,24 +86,22 @@ def ray_errors() -> Iterator[None]:
         raise CurateError(f"a worker failed: {last_line(error)}") from error
 
 
-def _run_on_ray(
-    plan: Plan, address: str | None, console: Console, wait: bool, earlier: Sequence[PlacementRecord]
-) -> RayRun:
+def _run_on_ray(plan: Plan, request: RunRequest, console: Console, earlier: Sequence[PlacementRecord]) -> RayRun:
     shards = plan.unfinished
-    with cluster(address):
-        spec, have = fit(plan.spec, console, wait)
+    with cluster(request.address):
+        spec, have = fit(plan.spec, console, request.wait_for_nodes)
         monitor: Any = RunMonitor.options(scheduling_strategy=beside_driver()).remote()  # type: ignore[attr-defined]
         progress, pools = watched(spec, plan, monitor, console), make_pools(spec.segments(), have)
         sizer = make_sizer(spec, len(shards), monitor, have, earlier)
-        pilot, given_up = Pilot(spec, len(sizer.segments)), list[str]()
+        pilot, given_up = Pilot(spec, len(sizer.segments), len(shards)), list[str]()
         try:
             with progress.live():
                 for finished in Pools(pools, starter(spec, monitor), read_nodes, sizer).run(shards):
                     if finished.given_up:
                         given_up.append(finished.shard.name)
                     sizer.finished(pools[finished.pool], finished.rows)
-                    if sentence := pilot.see(finished.shard, finished.rows):
-                        console.print(Text(sentence), soft_wrap=True)
+                    if (sentence := pilot.see(finished.shard, finished.rows)) and not request.allow_empty:
+                        raise BreakerError(sentence)
                     if finished.given_up or finished.pool == len(pools) - 1:
                         progress.finish_shard()
         finally:
@@ -124,12 +123,25 @@ def make_sizer(spec: RunSpec, shards: int, monitor: Any, have: Cluster, earlier:
     segments = spec.segments()
     known = earlier_rates(earlier, spec.steps, segments, machine(have))
     rates = Rates(tuple(each.kind for each in segments), known)
-    sizer = Sizer(segments, shards, rates, lambda: ray.get(monitor.totals.remote()).paces, time.monotonic)
+    sizer = Sizer(segments, shards, rates, paces_of(monitor), time.monotonic)
     if have.autoscales:
         from ray.autoscaler.sdk import request_resources
 
         sizer.ask = lambda bundles: request_resources(bundles=bundles)
     return sizer
+
+
+def paces_of(monitor: Any) -> Callable[[], dict[int, Pace]]:
+    """Return what looks up the paces of all workers: none while the monitor starts, so that workers start beside it."""
+    there = monitor.totals.remote()
+
+    def paces() -> dict[int, Pace]:
+        if not ray.wait([there], timeout=0)[0]:
+            return {}
+        totals: Totals = ray.get(monitor.totals.remote())
+        return totals.paces
+
+    return paces
 
 
 def watched(spec: RunSpec, plan: Plan, monitor: Any, console: Console) -> Progress:
@@ -155,10 +167,9 @@ def cluster(address: str | None) -> Iterator[None]:
     """
     ours, on_sigterm = not ray.is_initialized(), signal.getsignal(signal.SIGTERM)
     if ours:
-        local = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if address is None else {}
-        if address is None:
-            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else every pool prints ray-project/ray#53727
-        ray.init(address=address or "local", logging_level="error", log_to_driver=False, **local)
+        local = LOCAL if address is None else {}
+        with _starting(address):
+            ray.init(address=address or "local", logging_level="error", log_to_driver=False, **local)
         if callable(on_sigterm) and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts its own there
     try:
@@ -172,6 +183,16 @@ def carry_recipe_files() -> None:
     """Let classes and functions of recipe files, which workers cannot import, travel as they are."""
     for name in [name for name in sys.modules if name.startswith(FILE_MODULE)]:
         ray.cloudpickle.register_pickle_by_value(sys.modules[name])
+
+
+@contextmanager
+def _starting(address: str | None) -> Iterator[None]:
+    """Raise CurateError where Ray does not start, or the cluster cannot be joined."""
+    try:
+        yield
+    except Exception as error:  # Ray raises bare ones, e.g. when a node starts too slowly
+        what = f"the Ray cluster at {address} cannot be joined" if address else "Ray cannot be started on this machine"
+        raise CurateError(f"{what} ({last_line(error)}); what was committed is kept: run again when it can") from error
 
 
 def starter(spec: RunSpec, monitor: Any) -> Callable[[Pool, str, Resources], Any]:

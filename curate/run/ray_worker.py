@@ -1,5 +1,6 @@
 """The actor that measures shards on Ray: the segments of one pool, one after another, under the eyes of the monitor."""
 
+import gc
 import os
 import pickle
 import socket
@@ -54,6 +55,7 @@ class RayWorker:
         }
         self.monitor, self.spec = monitor, spec
         self.code = code_digest()
+        gc.freeze()  # what imports have made lives as long as the worker: not to be looked at by every collection
 
     def prepare(self) -> ShardOutcome:
         """Say that the worker is there; one with an engine starts it first, so that it is up when the first rows come.

@@ -19,7 +19,7 @@ class RunRequest:
 
     With `local` the run works in this process, without Ray: see `curate.run.local`. With `wait_for_nodes` a cluster
     that has too little is waited for; without, only one that an autoscaler serves. `licences` "permissive" refuses
-    models that ask for more than naming their authors.
+    models that ask for more than naming their authors. `allow_empty` goes on where none of the first samples is kept.
     """
 
     pipeline: Pipeline
@@ -33,6 +33,7 @@ class RunRequest:
     local: bool = False
     wait_for_nodes: bool = False
     licences: Licences = "any"
+    allow_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)

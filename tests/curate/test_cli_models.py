@@ -125,6 +125,14 @@ def test_from_a_models_folder_all_is_found_without_network(fetched):
             ["run", "stic", "-i", "{tar}", "-d", "{tmp}/d", "--licences", "permissive"],
             "only permissive ones are allowed",
         ),
+        (
+            ["retry", "stic", "-i", "{tar}", "-d", "{tmp}/d", "--licences", "permissive"],
+            "only permissive ones are allowed",
+        ),
+        (
+            ["calibrate", "stic", "{tar}", "--out", "{tmp}/o.json", "--licences", "permissive"],
+            "only permissive ones are allowed",
+        ),
         (["plan", "stic", "-i", "{tar}", "-d", "{tmp}/d", "-p", "engine.model=a/b/c"], "neither a folder here nor"),
         (["run", "stic", "-i", "{tar}", "-d", "{tmp}/d", "--models", "{tmp}"], "not in the models folder {tmp}"),
     ],

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from curate.errors import PlanError
 from curate.experts.ocr import Ocr, columns, covered_frac
 from curate.experts.ocr_models import bundled, resolve
+from curate.experts.ocr_reader import reading_device
 from curate.models.weights import Weights
 from curate.pixels import decode
 from curate.stages import Batch
@@ -114,6 +115,15 @@ def test_what_cannot_work_is_named_before_any_work(make, named):
     with pytest.raises(PlanError) as error:
         make()
     assert named in str(error.value)
+
+
+@pytest.mark.models
+def test_a_gpu_that_ocr_cannot_use_is_told_and_auto_reads_on_cpus(cache):
+    pytest.importorskip("onnxruntime")
+    detector = resolve(bundled("det"), "det")
+    assert [reading_device("onnxruntime", gpus, detector) for gpus in (0, "auto")] == ["cpu", "cpu"]
+    with pytest.raises(PlanError, match=r"given 0.5 of a GPU, but this onnxruntime computes on CPUs only"):
+        reading_device("onnxruntime", 0.5, detector)
 
 
 @pytest.mark.models

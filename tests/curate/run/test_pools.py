@@ -12,9 +12,10 @@ from rich.console import Console
 from curate.dataset.manifest import latest
 from curate.engines.engine import Engine
 from curate.engines.fake import FakeEngine
-from curate.errors import CurateError
+from curate.errors import BreakerError, CurateError
 from curate.pipeline import Pipeline
 from curate.run.cluster import read_nodes
+from curate.run.pilot import PILOT_SAMPLES
 from curate.run.placement import Placement
 from curate.run.pools import Pool, Pools, last_line
 from curate.run.ray_worker import ShardOutcome
@@ -75,8 +76,11 @@ def test_any_number_of_workers_writes_the_same_bytes_and_the_manifest_says_how_t
     assert json.loads((tmp_path / "one" / "runs" / f"{manifest.id}.json").read_text())["counts"]["placement"]["machine"]
 
 
-def test_that_nothing_is_kept_is_said_and_stops_nothing(tmp_path):
-    write_shard(tmp_path / "in" / "a.tar", ["a"] * 300)
+@pytest.mark.parametrize(
+    ("shards", "options", "stopped"), [("ab", {}, True), ("ab", {"allow_empty": True}, False), ("a", {}, False)]
+)
+def test_a_run_of_which_the_first_samples_are_all_dropped_stops_unless_they_are_all(tmp_path, shards, options, stopped):
+    write_shard(tmp_path / "in" / "a.tar", ["a"] * PILOT_SAMPLES)
     write_shard(tmp_path / "in" / "b.tar", ["bb"] * 10)
     stages = [
         Brightness(resources=LIGHT),
@@ -84,12 +88,14 @@ def test_that_nothing_is_kept_is_said_and_stops_nothing(tmp_path):
         AtLeast("text_length", 2),
         Writer(resources=LIGHT),
     ]
-    console = Console(record=True, width=1_000)
-    run(RunRequest(Pipeline(stages), [str(tmp_path / "in" / "a.tar")], str(tmp_path / "out"), "test"), console)
-
-    text = console.export_text()
-    assert "none of the first 300 samples is kept as far as writer: dropped most often by AtLeast(" in text
-    assert latest(Store(str(tmp_path / "out"))).status == "finished"
+    given = [str(tmp_path / "in" / f"{name}.tar") for name in shards]
+    request = RunRequest(Pipeline(stages), given, str(tmp_path / "out"), "test", **options)
+    if not stopped:
+        assert run(request, Console(quiet=True)).status == "finished"
+        return
+    with pytest.raises(BreakerError, match=r"none of the first 500 samples .* writer: dropped most often by AtLeast"):
+        run(request, Console(quiet=True))
+    assert latest(Store(str(tmp_path / "out"))).status.startswith("stopped: BreakerError: none of the first")
 
 
 class Stub:

@@ -69,6 +69,15 @@ def test_a_stage_that_works_has_no_state():
     assert states({SAMPLE_STAGE: 9, TEXT: 5}, [FIRST], rates=rates)["text_facts"] == ""
 
 
+def test_the_time_in_which_models_load_is_in_no_rate():
+    rates = Rates()
+    for second, rows in ((0, 0), (29, 0), (30, 64)):
+        rates.look(float(second), {"x": rows})
+    assert rates.of("x") == pytest.approx(64.0)
+    rates.look(40.0, {"x": 84})
+    assert rates.of("x") == pytest.approx(2.0)
+
+
 def test_rates_are_of_the_last_minute():
     rates = Rates()
     for second, rows in ((0, 0), (10, 1000), (70, 1000), (80, 1060), (130, 1120)):
