@@ -39,7 +39,7 @@ def value(rng, kind, n):
     if pa.types.is_integer(kind):
         return pa.array(rng.integers(0, 5, n), pa.int64(), mask=lost).cast(kind)
     if pa.types.is_floating(kind):
-        return pa.array(np.round(rng.random(n), 1).astype(kind.to_pandas_dtype()), kind, mask=lost)
+        return pa.array(np.round(rng.uniform(0.1, 1.0, n), 1).astype(kind.to_pandas_dtype()), kind, mask=lost)
     few = rng.integers(0, 4, n).tolist()
     if pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
         width = kind.byte_width if pa.types.is_fixed_size_binary(kind) else 8
