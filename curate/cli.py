@@ -3,15 +3,13 @@
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from curate import cli_options as options
+from curate.cli_steps import make_order, print_out, run_order, use_models
 from curate.errors import CurateError
-
-if TYPE_CHECKING:
-    from curate.run.runner import RunRequest
 
 __all__ = ["app", "main"]
 
@@ -74,10 +72,10 @@ def run(
     """Measure, filter, caption: do what the dataset folder still lacks."""
     from dataclasses import replace
 
-    _use(models)
-    order = _order(recipe, inputs, dataset, p, limit, address)
+    use_models(models)
+    order = make_order(recipe, inputs, dataset, p, limit, address)
     order = replace(order, allow_empty=allow_empty)
-    _run(replace(order, local=local, wait_for_nodes=wait, licences=licences))
+    run_order(replace(order, local=local, wait_for_nodes=wait, licences=licences))
 
 
 @app.command()
@@ -98,10 +96,10 @@ def retry(
     """Run again, and measure again the samples that failed."""
     from dataclasses import replace
 
-    _use(models)
-    order = _order(recipe, inputs, dataset, p, limit, address)
+    use_models(models)
+    order = make_order(recipe, inputs, dataset, p, limit, address)
     again = replace(order, retry=frozenset(code or ()), allow_empty=True)
-    _run(replace(again, local=local, wait_for_nodes=wait, licences=licences))
+    run_order(replace(again, local=local, wait_for_nodes=wait, licences=licences))
 
 
 @app.command()
@@ -120,8 +118,8 @@ def plan(
     from curate.inspect.funnel import plan_table
     from curate.run.runner import prepare
 
-    _use(models)
-    _print(plan_table(prepare(replace(_order(recipe, inputs, dataset, p, limit, None), licences=licences))))
+    use_models(models)
+    print_out(plan_table(prepare(replace(make_order(recipe, inputs, dataset, p, limit, None), licences=licences))))
 
 
 @app.command()
@@ -140,14 +138,14 @@ def models(
     from curate.run.models import check_licences
 
     if fetch is None:
-        _use(models)
+        use_models(models)
     pipeline = build(find_recipe(recipe), p or [])[0]
     check_names(pipeline)
     check_licences(pipeline, licences)
     if fetch is None:
-        _print(models_table(pipeline))
+        print_out(models_table(pipeline))
     else:
-        _print(fetch_models(pipeline, recipe, fetch, lambda line: typer.echo(line, err=True)))
+        print_out(fetch_models(pipeline, recipe, fetch, lambda line: typer.echo(line, err=True)))
 
 
 @app.command()
@@ -161,7 +159,7 @@ def status(
     from curate.inspect.keep_rates import rates_report
     from curate.storage.store import Store
 
-    _print(rates_report(Store(dataset), run, by) if by else status_report(Store(dataset), run))
+    print_out(rates_report(Store(dataset), run, by) if by else status_report(Store(dataset), run))
 
 
 @app.command()
@@ -196,7 +194,7 @@ def show(
 
     store = Store(dataset)
     facts = view.sample_facts(store, uid, run)
-    _print(view.render(facts, view.preview(store, facts["uid"], run)))
+    print_out(view.render(facts, view.preview(store, facts["uid"], run)))
     if image_to is not None:
         image_to.write_bytes(view.image_bytes(store, facts["uid"], run))
         typer.echo(f"image written to {image_to}")
@@ -219,7 +217,7 @@ def export(
     from curate.storage.store import Store
 
     store, kind = Store(dataset), read_format(to, p or [])
-    _print(export_parts(store, kind, out, by, where, run) if by else write_export(store, kind, out, where, run))
+    print_out(export_parts(store, kind, out, by, where, run) if by else write_export(store, kind, out, where, run))
 
 
 @app.command()
@@ -233,7 +231,7 @@ def pool(
     """Say how much of a pool to keep for a training budget, from the utility of its buckets."""
     from curate.inspect.pool import pool_report
 
-    _print(pool_report(buckets, samples_seen, form, picture, save))
+    print_out(pool_report(buckets, samples_seen, form, picture, save))
 
 
 @app.command()
@@ -241,7 +239,7 @@ def formats(name: Annotated[str | None, typer.Argument(help="A format; all of th
     """List the formats of `export`, or the options of one."""
     from curate.exports.listing import formats_table, options_table
 
-    _print(options_table(name) if name else formats_table())
+    print_out(options_table(name) if name else formats_table())
 
 
 @app.command()
@@ -263,7 +261,7 @@ def calibrate(
     from curate.run.models import check_licences, fetch_missing, pin_models
     from curate.storage.store import Store
 
-    _use(models)
+    use_models(models)
     pipeline = build(find_recipe(recipe), p or [])[0]
     check_licences(pipeline, licences)
     pipeline = pin_models(pipeline, recipe, lambda line: typer.echo(line, err=True))
@@ -272,7 +270,7 @@ def calibrate(
     fetch_missing(pipeline, recipe, lambda line: typer.echo(line, err=True))
     measured = calibration.calibrate(pipeline, labels, items, gates)
     out.write_text(measured.to_json(), encoding="utf-8")
-    _print(calibration.calibration_table(measured, Bar()))
+    print_out(calibration.calibration_table(measured, Bar()))
 
 
 @app.command()
@@ -284,7 +282,7 @@ def errors(
     from curate.inspect.failures import failures_table
     from curate.storage.store import Store
 
-    _print(failures_table(Store(dataset), by))
+    print_out(failures_table(Store(dataset), by))
 
 
 @app.command()
@@ -298,7 +296,7 @@ def blind(
     from curate.inspect.blind import blind_report
     from curate.storage.store import Store
 
-    _print(blind_report(Store(dataset), run, vlm, base))
+    print_out(blind_report(Store(dataset), run, vlm, base))
 
 
 @app.command()
@@ -306,7 +304,7 @@ def reference(inputs: options.Inputs, name: options.ReferenceName, to: options.R
     """Make a reference of images that datasets must not hold: evaluation sets, earlier datasets."""
     from curate.inspect import reference as references
 
-    _print(references.make_reference(inputs, name, to))
+    print_out(references.make_reference(inputs, name, to))
 
 
 @app.command()
@@ -321,7 +319,7 @@ def verify(
     from curate.storage.store import Store
 
     report = verify_all(Store(dataset), repair)
-    _print(report)
+    print_out(report)
     if report.damaged and not repair:
         raise typer.Exit(1)
 
@@ -332,7 +330,7 @@ def compact(dataset: options.Folder) -> None:
     from curate.dataset.compact import compact as fold_all
     from curate.storage.store import Store
 
-    _print(fold_all(Store(dataset), lambda message: typer.echo(message, err=True)))
+    print_out(fold_all(Store(dataset), lambda message: typer.echo(message, err=True)))
 
 
 @app.command()
@@ -346,50 +344,7 @@ def gc(
     from curate.dataset.gc import collect
     from curate.storage.store import Store
 
-    _print(collect(Store(dataset), keep, keep_run or (), yes))
-
-
-def _order(
-    recipe: str, inputs: list[str], dataset: str, p: list[str] | None, limit: int | None, address: str | None
-) -> "RunRequest":
-    from curate.recipe import build, find_recipe
-    from curate.run.runner import RunRequest
-
-    pipeline, parameters = build(find_recipe(recipe), p or [])
-    name = recipe.rpartition(":")[2]
-    return RunRequest(pipeline, inputs, dataset, name, parameters, limit, address)
-
-
-def _use(models: str | None) -> None:
-    """Take models from the folder that the command line names, and from nowhere else."""
-    from curate.models.places import use_models_folder
-
-    use_models_folder(models or "")
-
-
-def _run(order: "RunRequest") -> None:
-    from rich.console import Console
-
-    from curate.inspect.funnel import run_report
-    from curate.run.runner import run as run_order
-
-    try:
-        manifest = run_order(order, Console(stderr=True))
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; run the same command again to go on\n")
-        raise  # Typer ends with exit code 130
-    _print(run_report(order, manifest))
-
-
-def _print(what: Any) -> None:
-    """Print a renderable, or several; plain text is never wrapped, so that commands can be copied."""
-    from rich.console import Console, Group
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    for part in what.renderables if isinstance(what, Group) else [what]:
-        console.print(part, soft_wrap=not hasattr(part, "columns"))
+    print_out(collect(Store(dataset), keep, keep_run or (), yes))
 
 
 if __name__ == "__main__":
