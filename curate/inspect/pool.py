@@ -125,8 +125,8 @@ def _notes(plan: Plan, asked: Sequence[int]) -> list[str]:
         )
     tireless = [bucket for bucket in (plan.fit.buckets if plan.fit else ()) if bucket.half_life >= 0.99 * HALF_LIVES[1]]
     notes += [
-        f"the runs of {printable(bucket.name)} show no loss by repetition: its half-life is at the bound of the fit, so "
-        "the answer never asks for more data; train longer, or do not trust it"
+        f"the runs of {printable(bucket.name)} show no loss by repetition: its half-life is at the bound of the "
+        "fit, so the answer never asks for more data; train longer, or do not trust it"
         for bucket in tireless
     ]
     return notes
