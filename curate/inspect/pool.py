@@ -12,6 +12,7 @@ from curate.errors import PlanError
 from curate.inspect.pool_picture import write_picture
 from curate.inspect.tables import printable
 from curate.selection.bucket_files import Form, Plan, plan_text, read_plan
+from curate.selection.fit import HALF_LIVES
 from curate.selection.utility import PoolError, best_pool, compare_pools
 
 __all__ = ["budgets_around", "pool_report"]
@@ -122,6 +123,12 @@ def _notes(plan: Plan, asked: Sequence[int]) -> list[str]:
             f"{max(asked):,} samples seen are {max(asked) / longest:.0f} times the longest run ({longest:,}): "
             "what is said of them is a guess"
         )
+    tireless = [bucket for bucket in (plan.fit.buckets if plan.fit else ()) if bucket.half_life >= 0.99 * HALF_LIVES[1]]
+    notes += [
+        f"the runs of {printable(bucket.name)} show no loss by repetition: its half-life is at the bound of the "
+        "fit, so the answer never asks for more data; train longer, or do not trust it"
+        for bucket in tireless
+    ]
     return notes
 
 

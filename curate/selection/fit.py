@@ -17,7 +17,7 @@ import numpy.typing as npt
 from curate.errors import PlanError
 from curate.selection.utility import Bucket, Law
 
-__all__ = ["Fit", "Measured", "Run", "fit_buckets"]
+__all__ = ["HALF_LIVES", "Fit", "Measured", "Run", "fit_buckets"]
 
 Floats = npt.NDArray[np.float64]
 

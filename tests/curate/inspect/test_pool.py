@@ -60,6 +60,13 @@ def test_what_the_law_does_not_cover_is_said(buckets, tmp_path):
     assert "400,000 samples seen are 100 times the longest run (4,000): what is said of them is a guess" in out
 
 
+def test_runs_that_show_no_loss_by_repetition_are_told(tmp_path):
+    lines = "".join(f"a,1000,{n},{0.1 + (n / 100) ** -0.3}\n" for n in (500, 1000, 4000, 16000))
+    (tmp_path / "runs.csv").write_text(f"bucket,samples,samples_seen,error\n{lines}")
+    out = said(tmp_path / "runs.csv", "--samples-seen", 8_000).output
+    assert "the runs of a show no loss by repetition" in out
+
+
 def test_the_fitted_buckets_are_saved_and_answer_as_the_runs_did(tmp_path):
     (tmp_path / "runs.toml").write_text(RUNS)
     first = said(tmp_path / "runs.toml", "--samples-seen", 8_000, "--save", tmp_path / "fitted.json").output
