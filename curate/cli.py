@@ -7,25 +7,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from curate.cli_options import (
-    FORMATS,
-    RECIPES,
-    Address,
-    AllowEmpty,
-    Dataset,
-    Folder,
-    Inputs,
-    Licence,
-    Limit,
-    Local,
-    Models,
-    Parameters,
-    RecipeName,
-    ReferenceFile,
-    ReferenceName,
-    RunId,
-    Wait,
-)
+from curate import cli_options as options
 from curate.cli_steps import make_order, print_out, run_order, use_models
 from curate.errors import CurateError
 
@@ -61,7 +43,7 @@ def _stop(number: int, frame: object) -> NoReturn:
 
 @app.command()
 def recipes(
-    recipe: Annotated[str | None, typer.Argument(help=f"{RECIPES}; all of them in short if left out.")] = None,
+    recipe: Annotated[str | None, typer.Argument(help=f"{options.RECIPES}; all of them in short if left out.")] = None,
 ) -> None:
     """List the recipes, or what `-p` can set in one: every path with its type and default."""
     from shutil import get_terminal_size
@@ -74,18 +56,18 @@ def recipes(
 
 @app.command()
 def run(
-    recipe: RecipeName,
-    inputs: Inputs,
-    dataset: Dataset,
-    p: Parameters = None,
-    limit: Limit = None,
-    address: Address = None,
+    recipe: options.RecipeName,
+    inputs: options.Inputs,
+    dataset: options.Dataset,
+    p: options.Parameters = None,
+    limit: options.Limit = None,
+    address: options.Address = None,
     *,
-    local: Local = False,
-    wait: Wait = False,
-    models: Models = None,
-    licences: Licence = "any",
-    allow_empty: AllowEmpty = False,
+    local: options.Local = False,
+    wait: options.Wait = False,
+    models: options.Models = None,
+    licences: options.Licence = "any",
+    allow_empty: options.AllowEmpty = False,
 ) -> None:
     """Measure, filter, caption: do what the dataset folder still lacks."""
     from dataclasses import replace
@@ -98,18 +80,18 @@ def run(
 
 @app.command()
 def retry(
-    recipe: RecipeName,
-    inputs: Inputs,
-    dataset: Dataset,
-    p: Parameters = None,
-    limit: Limit = None,
-    address: Address = None,
+    recipe: options.RecipeName,
+    inputs: options.Inputs,
+    dataset: options.Dataset,
+    p: options.Parameters = None,
+    limit: options.Limit = None,
+    address: options.Address = None,
     *,
-    local: Local = False,
-    wait: Wait = False,
+    local: options.Local = False,
+    wait: options.Wait = False,
     code: Annotated[list[str] | None, typer.Option("--code", help="Only this error code; may repeat.")] = None,
-    models: Models = None,
-    licences: Licence = "any",
+    models: options.Models = None,
+    licences: options.Licence = "any",
 ) -> None:
     """Run again, and measure again the samples that failed."""
     from dataclasses import replace
@@ -122,13 +104,13 @@ def retry(
 
 @app.command()
 def plan(
-    recipe: RecipeName,
-    inputs: Inputs,
-    dataset: Dataset,
-    p: Parameters = None,
-    limit: Limit = None,
-    models: Models = None,
-    licences: Licence = "any",
+    recipe: options.RecipeName,
+    inputs: options.Inputs,
+    dataset: options.Dataset,
+    p: options.Parameters = None,
+    limit: options.Limit = None,
+    models: options.Models = None,
+    licences: options.Licence = "any",
 ) -> None:
     """Say what `run` would do: cells and rows that are missing. Does no work."""
     from dataclasses import replace
@@ -142,13 +124,13 @@ def plan(
 
 @app.command()
 def models(
-    recipe: RecipeName,
-    p: Parameters = None,
+    recipe: options.RecipeName,
+    p: options.Parameters = None,
     fetch: Annotated[
         Path | None, typer.Option("--fetch", metavar="DIR", help="Bring them all into this folder.")
     ] = None,
-    models: Models = None,
-    licences: Licence = "any",
+    models: options.Models = None,
+    licences: options.Licence = "any",
 ) -> None:
     """Show which models a recipe needs: size, licence, revision, and where they are; --fetch brings them."""
     from curate.inspect.models import check_names, fetch_models, models_table
@@ -168,8 +150,8 @@ def models(
 
 @app.command()
 def status(
-    dataset: Folder,
-    run: RunId = None,
+    dataset: options.Folder,
+    run: options.RunId = None,
     by: Annotated[str | None, typer.Option("--by", help="Keep rates by language, domain, or a column.")] = None,
 ) -> None:
     """Show the funnel of a run and what it recorded; with --by how much of each group it keeps."""
@@ -182,10 +164,10 @@ def status(
 
 @app.command()
 def query(
-    dataset: Folder,
+    dataset: options.Folder,
     sql: Annotated[str, typer.Argument(help="One SELECT over the view `samples`.")],
     format: Annotated[Literal["table", "csv", "json", "parquet"], typer.Option("--format")] = "table",
-    run: RunId = None,
+    run: options.RunId = None,
 ) -> None:
     """Ask SQL of all samples: one row each, all columns, `dropped_by` and `error`."""
     from curate.inspect.query import query as ask
@@ -201,10 +183,10 @@ def query(
 
 @app.command()
 def show(
-    dataset: Folder,
+    dataset: options.Folder,
     uid: Annotated[str, typer.Argument(help="The sample's uid, or enough of its beginning.")],
     image_to: Annotated[Path | None, typer.Option("--image", "--picture", help="Write its bytes here.")] = None,
-    run: RunId = None,
+    run: options.RunId = None,
 ) -> None:
     """Show everything known about a sample, and its image."""
     from curate.inspect import show as view
@@ -218,15 +200,15 @@ def show(
         typer.echo(f"image written to {image_to}")
 
 
-@app.command(epilog=f"Formats (`curate formats NAME` lists the options of one):\n\n\b\n{FORMATS}")
+@app.command(epilog=f"Formats (`curate formats NAME` lists the options of one):\n\n\b\n{options.FORMATS}")
 def export(
-    dataset: Folder,
+    dataset: options.Folder,
     out: Annotated[str, typer.Argument(help="Folder or URL to write to.")],
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="A format, see below.")] = "webdataset",
     where: Annotated[str | None, typer.Option("--where", help="SQL condition over `samples`.")] = None,
     p: Annotated[list[str] | None, typer.Option("-p", help="Option of the format, name=value; may repeat.")] = None,
     by: Annotated[str | None, typer.Option("--by", help="One export per value of this column, in OUT.")] = None,
-    run: RunId = None,
+    run: options.RunId = None,
 ) -> None:
     """Write the kept samples as training shards, with an index of all samples."""
     from curate.exports.export import export as write_export
@@ -240,13 +222,11 @@ def export(
 
 @app.command()
 def pool(
-    buckets: Annotated[Path, typer.Argument(metavar="BUCKETS", help="TOML, JSON or CSV of buckets; docs/pools.md.")],
-    samples_seen: Annotated[list[int], typer.Option("--samples-seen", help="Budget of the training; may repeat.")],
-    form: Annotated[
-        Literal["paper", "repository"] | None, typer.Option("--form", help="Formula; what the file says, else paper.")
-    ] = None,
-    picture: Annotated[Path | None, typer.Option("--picture", help="Draw the curves here: SVG, PNG or PDF.")] = None,
-    save: Annotated[Path | None, typer.Option("--save", help="Write the fitted buckets here, as JSON.")] = None,
+    buckets: options.Buckets,
+    samples_seen: options.Budgets,
+    form: options.PoolForm = None,
+    picture: options.Picture = None,
+    save: options.SavedBuckets = None,
 ) -> None:
     """Say how much of a pool to keep for a training budget, from the utility of its buckets."""
     from curate.inspect.pool import pool_report
@@ -264,17 +244,15 @@ def formats(name: Annotated[str | None, typer.Argument(help="A format; all of th
 
 @app.command()
 def calibrate(
-    recipe: RecipeName,
-    labels: Annotated[Path, typer.Argument(metavar="SET", help="JSONL or Parquet: image or uid, caption, labels.")],
-    out: Annotated[Path, typer.Option("--out", help="Write the calibration here; a gate reads it.")],
-    p: Parameters = None,
+    recipe: options.RecipeName,
+    labels: options.Labels,
+    out: options.CalibrationFile,
+    p: options.Parameters = None,
     *,
-    gate: Annotated[
-        list[str] | None, typer.Option("--gate", help="label:column:minimum; may repeat. The judge's two by default.")
-    ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Where images named by uid are.")] = None,
-    models: Models = None,
-    licences: Licence = "any",
+    gate: options.Gates = None,
+    dataset: options.ImagesIn = None,
+    models: options.Models = None,
+    licences: options.Licence = "any",
 ) -> None:
     """Measure a recipe's judge, or another score of captions, against labels."""
     from curate.captions.judging.calibration import Bar
@@ -297,7 +275,7 @@ def calibrate(
 
 @app.command()
 def errors(
-    dataset: Folder,
+    dataset: options.Folder,
     by: Annotated[Literal["code", "stage", "shard"], typer.Option("--by", help="How to group them.")] = "code",
 ) -> None:
     """Show which samples could not be measured, why, and the command that tries them again."""
@@ -309,10 +287,10 @@ def errors(
 
 @app.command()
 def blind(
-    dataset: Folder,
+    dataset: options.Folder,
     vlm: Annotated[str | None, typer.Option("--vlm", help="Blind model that also saw the image.")] = None,
     base: Annotated[str | None, typer.Option("--base", help="Blind model that is its language model.")] = None,
-    run: RunId = None,
+    run: options.RunId = None,
 ) -> None:
     """Show how many questions models answered without the image: rates, multi-modal gain and leakage."""
     from curate.inspect.blind import blind_report
@@ -322,7 +300,7 @@ def blind(
 
 
 @app.command()
-def reference(inputs: Inputs, name: ReferenceName, to: ReferenceFile) -> None:
+def reference(inputs: options.Inputs, name: options.ReferenceName, to: options.ReferenceFile) -> None:
     """Make a reference of images that datasets must not hold: evaluation sets, earlier datasets."""
     from curate.inspect import reference as references
 
@@ -331,7 +309,7 @@ def reference(inputs: Inputs, name: ReferenceName, to: ReferenceFile) -> None:
 
 @app.command()
 def verify(
-    dataset: Folder,
+    dataset: options.Folder,
     repair: Annotated[
         bool, typer.Option("--repair", help="Remove what is damaged; the next run does it again.")
     ] = False,
@@ -347,7 +325,7 @@ def verify(
 
 
 @app.command()
-def compact(dataset: Folder) -> None:
+def compact(dataset: options.Folder) -> None:
     """Fold what later runs added into the cells: fewer files, the same values."""
     from curate.dataset.compact import compact as fold_all
     from curate.storage.store import Store
@@ -357,7 +335,7 @@ def compact(dataset: Folder) -> None:
 
 @app.command()
 def gc(
-    dataset: Folder,
+    dataset: options.Folder,
     keep: Annotated[int | None, typer.Option("--keep", help="Keep only the newest N runs.")] = None,
     keep_run: Annotated[list[str] | None, typer.Option("--keep-run", help="Keep this run too; may repeat.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove it, rather than only show it.")] = False,
