@@ -15,8 +15,8 @@ __all__ = ["ImageFingerprint", "content_box", "fingerprint"]
 
 SIDE = 64  # shortest side in px of the decoded image
 LUMA, CHROMA = 32, 8  # sides in px of the small pictures
-OUTLIERS = 0.03  # of a line of a border: so many pixels may have another colour, at either end of the range
-SPREAD = 10  # levels between pixels of one line, and between the lines of a border: JPEG's doing
+SPREAD = 8.0  # levels: the standard deviation within a line of a border, and between its lines: JPEG's doing
+EDGE = 14.0  # levels: what is behind a border differs from it by as much, within the line or from line to line
 LEAST = 0.5  # of a side has to lie inside the borders, else they are part of the picture
 
 
@@ -85,16 +85,15 @@ def content_box(image: Pixels) -> tuple[int, int, int, int]:
 
 
 def _border(lines: npt.NDArray[np.uint8]) -> int:
-    """Return how many of the first lines, uint8[n, m, 3], have one colour, and all the same."""
-    ends = int(lines.shape[1] * OUTLIERS)
-    count = 0
-    first: npt.NDArray[np.float64] | None = None
-    for line in lines:
-        ordered = np.sort(line, axis=0).astype(np.int16)
-        low, high = ordered[ends], ordered[len(ordered) - 1 - ends]
-        middle = (low + high) / 2
-        first = middle if first is None else first
-        if (high - low).max() > SPREAD or np.abs(middle - first).max() > SPREAD:
-            break
-        count += 1
-    return count
+    """Return how many of the first lines, uint8[n, m, 3], have one colour, and all the same, up to a clear edge.
+
+    A sky that grows darker has no such edge. The line at the edge may be a mixture, and is not looked at.
+    """
+    levels = lines[: len(lines) // 2 + 2].astype(np.float32)
+    deviation, mean = levels.std(axis=1).max(axis=1), levels.mean(axis=1)
+    other = np.abs(mean - mean[0]).max(axis=1)
+    plain = (deviation <= SPREAD) & (other <= SPREAD)
+    count = len(plain) if plain.all() else int(np.argmin(plain))
+    behind = slice(count, count + 2)
+    edge = np.maximum(deviation[behind], other[behind]).max(initial=0)
+    return count if edge >= EDGE else 0

@@ -71,6 +71,6 @@ def same_plain(first: Fingerprints, second: Fingerprints) -> npt.NDArray[np.bool
     luma = np.abs(first.luma.astype(np.float32) - second.luma.astype(np.float32))
     blocks = luma.reshape(-1, CHROMA, 4, CHROMA, 4).mean(axis=(2, 4))
     chroma = np.abs(first.chroma.astype(np.float32) - second.chroma.astype(np.float32))
-    aspect = np.abs(np.log(first.aspect / second.aspect))
+    aspect = np.abs(np.log(np.maximum(first.aspect, 1e-6)) - np.log(np.maximum(second.aspect, 1e-6)))
     near = (blocks.max(axis=(1, 2)) <= LEVELS) & (luma.mean(axis=(1, 2)) <= LEVELS / 2)
     return np.asarray(near & (chroma.max(axis=(1, 2, 3)) <= CHROMA_LEVELS) & (aspect <= ASPECT), dtype=bool)
