@@ -27,6 +27,7 @@ SEED: Final = 6_000_000_000_000  # no training script uses it
 FOLDER: Final = Path(__file__).resolve().parents[1] / "open_detector"
 ASKED: Final = (*NAMES, "sign")
 SAME_BOX: Final = 0.5  # IoU of a box and the truth, PASCAL VOC's
+WORLD_OVERLAP: Final = 0.2  # IoU: things of this world hardly overlap, so boxes that do are of one
 SCORES: Final = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5)
 Row = Mapping[str, Any]
 
@@ -41,6 +42,7 @@ def detector(folder: Path, min_score: float) -> OpenObjects:
         max_names=len(ASKED),
         image_size_px=416,
         min_score=min_score,
+        max_overlap=WORLD_OVERLAP,
     )
 
 
