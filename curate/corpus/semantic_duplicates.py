@@ -39,7 +39,7 @@ class SemanticDuplicates:
     nearer than that, and another epsilon compares nothing again. By default the sample farthest from the centroid is
     kept, as in the paper; `key="clip_score", highest_first=True` keeps the one that matches its text best. Duplicates
     whose embeddings fall into two clusters are not seen; equal embeddings always share one. Work grows with the square
-    of the size of clusters. A GPU makes it faster and changes no result.
+    of the size of clusters. The design lets a GPU change no result; none has run it yet.
     Source: SemDeDup (Abbas et al. 2023, arXiv 2303.09540); DenseFusion-1M (arXiv 2407.08303) uses epsilon 0.4.
     """
 

@@ -98,7 +98,7 @@ def _top_on_cpu(keys: F32) -> Top:
 def _top_on_gpu(keys: F32, device: str) -> Top:
     import torch
 
-    there = torch.from_numpy(keys).to(device)
+    there = torch.from_numpy(np.array(keys)).to(device)  # a copy: torch warns of mapped files, which cannot be written
 
     def top(block: F32, limits: I64 | None) -> tuple[I64, npt.NDArray[np.bool_]]:
         scores = torch.from_numpy(np.ascontiguousarray(block)).to(device) @ there.T
