@@ -101,4 +101,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
         watched(sys.argv[2:])
     else:
-        main(*sys.argv[1:2], parameters=sys.argv[2:])
+        main(sys.argv[1] if len(sys.argv) > 1 else "datacomp_basic", sys.argv[2:])

@@ -3,33 +3,13 @@
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from curate.cli_options import (
-    FORMATS,
-    RECIPES,
-    Address,
-    AllowEmpty,
-    Dataset,
-    Folder,
-    Inputs,
-    Licence,
-    Limit,
-    Local,
-    Models,
-    Parameters,
-    RecipeName,
-    ReferenceFile,
-    ReferenceName,
-    RunId,
-    Wait,
-)
+from curate import cli_options as options
+from curate.cli_steps import make_order, print_out, run_order, use_models
 from curate.errors import CurateError
-
-if TYPE_CHECKING:
-    from curate.run.runner import RunRequest
 
 __all__ = ["app", "main"]
 
@@ -63,7 +43,7 @@ def _stop(number: int, frame: object) -> NoReturn:
 
 @app.command()
 def recipes(
-    recipe: Annotated[str | None, typer.Argument(help=f"{RECIPES}; all of them in short if left out.")] = None,
+    recipe: Annotated[str | None, typer.Argument(help=f"{options.RECIPES}; all of them in short if left out.")] = None,
 ) -> None:
     """List the recipes, or what `-p` can set in one: every path with its type and default."""
     from shutil import get_terminal_size
@@ -76,61 +56,61 @@ def recipes(
 
 @app.command()
 def run(
-    recipe: RecipeName,
-    inputs: Inputs,
-    dataset: Dataset,
-    p: Parameters = None,
-    limit: Limit = None,
-    address: Address = None,
+    recipe: options.RecipeName,
+    inputs: options.Inputs,
+    dataset: options.Dataset,
+    p: options.Parameters = None,
+    limit: options.Limit = None,
+    address: options.Address = None,
     *,
-    local: Local = False,
-    wait: Wait = False,
-    models: Models = None,
-    licences: Licence = "any",
-    allow_empty: AllowEmpty = False,
+    local: options.Local = False,
+    wait: options.Wait = False,
+    models: options.Models = None,
+    licences: options.Licence = "any",
+    allow_empty: options.AllowEmpty = False,
 ) -> None:
     """Measure, filter, caption: do what the dataset folder still lacks."""
     from dataclasses import replace
 
-    _use(models)
-    order = _order(recipe, inputs, dataset, p, limit, address)
+    use_models(models)
+    order = make_order(recipe, inputs, dataset, p, limit, address)
     order = replace(order, allow_empty=allow_empty)
-    _run(replace(order, local=local, wait_for_nodes=wait, licences=licences))
+    run_order(replace(order, local=local, wait_for_nodes=wait, licences=licences))
 
 
 @app.command()
 def retry(
-    recipe: RecipeName,
-    inputs: Inputs,
-    dataset: Dataset,
-    p: Parameters = None,
-    limit: Limit = None,
-    address: Address = None,
+    recipe: options.RecipeName,
+    inputs: options.Inputs,
+    dataset: options.Dataset,
+    p: options.Parameters = None,
+    limit: options.Limit = None,
+    address: options.Address = None,
     *,
-    local: Local = False,
-    wait: Wait = False,
+    local: options.Local = False,
+    wait: options.Wait = False,
     code: Annotated[list[str] | None, typer.Option("--code", help="Only this error code; may repeat.")] = None,
-    models: Models = None,
-    licences: Licence = "any",
+    models: options.Models = None,
+    licences: options.Licence = "any",
 ) -> None:
     """Run again, and measure again the samples that failed."""
     from dataclasses import replace
 
-    _use(models)
-    order = _order(recipe, inputs, dataset, p, limit, address)
+    use_models(models)
+    order = make_order(recipe, inputs, dataset, p, limit, address)
     again = replace(order, retry=frozenset(code or ()), allow_empty=True)
-    _run(replace(again, local=local, wait_for_nodes=wait, licences=licences))
+    run_order(replace(again, local=local, wait_for_nodes=wait, licences=licences))
 
 
 @app.command()
 def plan(
-    recipe: RecipeName,
-    inputs: Inputs,
-    dataset: Dataset,
-    p: Parameters = None,
-    limit: Limit = None,
-    models: Models = None,
-    licences: Licence = "any",
+    recipe: options.RecipeName,
+    inputs: options.Inputs,
+    dataset: options.Dataset,
+    p: options.Parameters = None,
+    limit: options.Limit = None,
+    models: options.Models = None,
+    licences: options.Licence = "any",
 ) -> None:
     """Say what `run` would do: cells and rows that are missing. Does no work."""
     from dataclasses import replace
@@ -138,19 +118,19 @@ def plan(
     from curate.inspect.funnel import plan_table
     from curate.run.runner import prepare
 
-    _use(models)
-    _print(plan_table(prepare(replace(_order(recipe, inputs, dataset, p, limit, None), licences=licences))))
+    use_models(models)
+    print_out(plan_table(prepare(replace(make_order(recipe, inputs, dataset, p, limit, None), licences=licences))))
 
 
 @app.command()
 def models(
-    recipe: RecipeName,
-    p: Parameters = None,
+    recipe: options.RecipeName,
+    p: options.Parameters = None,
     fetch: Annotated[
         Path | None, typer.Option("--fetch", metavar="DIR", help="Bring them all into this folder.")
     ] = None,
-    models: Models = None,
-    licences: Licence = "any",
+    models: options.Models = None,
+    licences: options.Licence = "any",
 ) -> None:
     """Show which models a recipe needs: size, licence, revision, and where they are; --fetch brings them."""
     from curate.inspect.models import check_names, fetch_models, models_table
@@ -158,20 +138,20 @@ def models(
     from curate.run.models import check_licences
 
     if fetch is None:
-        _use(models)
+        use_models(models)
     pipeline = build(find_recipe(recipe), p or [])[0]
     check_names(pipeline)
     check_licences(pipeline, licences)
     if fetch is None:
-        _print(models_table(pipeline))
+        print_out(models_table(pipeline))
     else:
-        _print(fetch_models(pipeline, recipe, fetch, lambda line: typer.echo(line, err=True)))
+        print_out(fetch_models(pipeline, recipe, fetch, lambda line: typer.echo(line, err=True)))
 
 
 @app.command()
 def status(
-    dataset: Folder,
-    run: RunId = None,
+    dataset: options.Folder,
+    run: options.RunId = None,
     by: Annotated[str | None, typer.Option("--by", help="Keep rates by language, domain, or a column.")] = None,
 ) -> None:
     """Show the funnel of a run and what it recorded; with --by how much of each group it keeps."""
@@ -179,15 +159,15 @@ def status(
     from curate.inspect.keep_rates import rates_report
     from curate.storage.store import Store
 
-    _print(rates_report(Store(dataset), run, by) if by else status_report(Store(dataset), run))
+    print_out(rates_report(Store(dataset), run, by) if by else status_report(Store(dataset), run))
 
 
 @app.command()
 def query(
-    dataset: Folder,
+    dataset: options.Folder,
     sql: Annotated[str, typer.Argument(help="One SELECT over the view `samples`.")],
     format: Annotated[Literal["table", "csv", "json", "parquet"], typer.Option("--format")] = "table",
-    run: RunId = None,
+    run: options.RunId = None,
 ) -> None:
     """Ask SQL of all samples: one row each, all columns, `dropped_by` and `error`."""
     from curate.inspect.query import query as ask
@@ -203,10 +183,10 @@ def query(
 
 @app.command()
 def show(
-    dataset: Folder,
+    dataset: options.Folder,
     uid: Annotated[str, typer.Argument(help="The sample's uid, or enough of its beginning.")],
     image_to: Annotated[Path | None, typer.Option("--image", "--picture", help="Write its bytes here.")] = None,
-    run: RunId = None,
+    run: options.RunId = None,
 ) -> None:
     """Show everything known about a sample, and its image."""
     from curate.inspect import show as view
@@ -214,21 +194,21 @@ def show(
 
     store = Store(dataset)
     facts = view.sample_facts(store, uid, run)
-    _print(view.render(facts, view.preview(store, facts["uid"], run)))
+    print_out(view.render(facts, view.preview(store, facts["uid"], run)))
     if image_to is not None:
         image_to.write_bytes(view.image_bytes(store, facts["uid"], run))
         typer.echo(f"image written to {image_to}")
 
 
-@app.command(epilog=f"Formats (`curate formats NAME` lists the options of one):\n\n\b\n{FORMATS}")
+@app.command(epilog=f"Formats (`curate formats NAME` lists the options of one):\n\n\b\n{options.FORMATS}")
 def export(
-    dataset: Folder,
+    dataset: options.Folder,
     out: Annotated[str, typer.Argument(help="Folder or URL to write to.")],
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="A format, see below.")] = "webdataset",
     where: Annotated[str | None, typer.Option("--where", help="SQL condition over `samples`.")] = None,
     p: Annotated[list[str] | None, typer.Option("-p", help="Option of the format, name=value; may repeat.")] = None,
     by: Annotated[str | None, typer.Option("--by", help="One export per value of this column, in OUT.")] = None,
-    run: RunId = None,
+    run: options.RunId = None,
 ) -> None:
     """Write the kept samples as training shards, with an index of all samples."""
     from curate.exports.export import export as write_export
@@ -237,23 +217,21 @@ def export(
     from curate.storage.store import Store
 
     store, kind = Store(dataset), read_format(to, p or [])
-    _print(export_parts(store, kind, out, by, where, run) if by else write_export(store, kind, out, where, run))
+    print_out(export_parts(store, kind, out, by, where, run) if by else write_export(store, kind, out, where, run))
 
 
 @app.command()
 def pool(
-    buckets: Annotated[Path, typer.Argument(metavar="BUCKETS", help="TOML, JSON or CSV of buckets; docs/pools.md.")],
-    samples_seen: Annotated[list[int], typer.Option("--samples-seen", help="Budget of the training; may repeat.")],
-    form: Annotated[
-        Literal["paper", "repository"] | None, typer.Option("--form", help="Formula; what the file says, else paper.")
-    ] = None,
-    picture: Annotated[Path | None, typer.Option("--picture", help="Draw the curves here: SVG, PNG or PDF.")] = None,
-    save: Annotated[Path | None, typer.Option("--save", help="Write the fitted buckets here, as JSON.")] = None,
+    buckets: options.Buckets,
+    samples_seen: options.Budgets,
+    form: options.PoolForm = None,
+    picture: options.Picture = None,
+    save: options.SavedBuckets = None,
 ) -> None:
     """Say how much of a pool to keep for a training budget, from the utility of its buckets."""
     from curate.inspect.pool import pool_report
 
-    _print(pool_report(buckets, samples_seen, form, picture, save))
+    print_out(pool_report(buckets, samples_seen, form, picture, save))
 
 
 @app.command()
@@ -261,22 +239,20 @@ def formats(name: Annotated[str | None, typer.Argument(help="A format; all of th
     """List the formats of `export`, or the options of one."""
     from curate.exports.listing import formats_table, options_table
 
-    _print(options_table(name) if name else formats_table())
+    print_out(options_table(name) if name else formats_table())
 
 
 @app.command()
 def calibrate(
-    recipe: RecipeName,
-    labels: Annotated[Path, typer.Argument(metavar="SET", help="JSONL or Parquet: image or uid, caption, labels.")],
-    out: Annotated[Path, typer.Option("--out", help="Write the calibration here; a gate reads it.")],
-    p: Parameters = None,
+    recipe: options.RecipeName,
+    labels: options.Labels,
+    out: options.CalibrationFile,
+    p: options.Parameters = None,
     *,
-    gate: Annotated[
-        list[str] | None, typer.Option("--gate", help="label:column:minimum; may repeat. The judge's two by default.")
-    ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Where images named by uid are.")] = None,
-    models: Models = None,
-    licences: Licence = "any",
+    gate: options.Gates = None,
+    dataset: options.ImagesIn = None,
+    models: options.Models = None,
+    licences: options.Licence = "any",
 ) -> None:
     """Measure a recipe's judge, or another score of captions, against labels."""
     from curate.captions.judging.calibration import Bar
@@ -285,7 +261,7 @@ def calibrate(
     from curate.run.models import check_licences, fetch_missing, pin_models
     from curate.storage.store import Store
 
-    _use(models)
+    use_models(models)
     pipeline = build(find_recipe(recipe), p or [])[0]
     check_licences(pipeline, licences)
     pipeline = pin_models(pipeline, recipe, lambda line: typer.echo(line, err=True))
@@ -294,46 +270,46 @@ def calibrate(
     fetch_missing(pipeline, recipe, lambda line: typer.echo(line, err=True))
     measured = calibration.calibrate(pipeline, labels, items, gates)
     out.write_text(measured.to_json(), encoding="utf-8")
-    _print(calibration.calibration_table(measured, Bar()))
+    print_out(calibration.calibration_table(measured, Bar()))
 
 
 @app.command()
 def errors(
-    dataset: Folder,
+    dataset: options.Folder,
     by: Annotated[Literal["code", "stage", "shard"], typer.Option("--by", help="How to group them.")] = "code",
 ) -> None:
     """Show which samples could not be measured, why, and the command that tries them again."""
     from curate.inspect.failures import failures_table
     from curate.storage.store import Store
 
-    _print(failures_table(Store(dataset), by))
+    print_out(failures_table(Store(dataset), by))
 
 
 @app.command()
 def blind(
-    dataset: Folder,
+    dataset: options.Folder,
     vlm: Annotated[str | None, typer.Option("--vlm", help="Blind model that also saw the image.")] = None,
     base: Annotated[str | None, typer.Option("--base", help="Blind model that is its language model.")] = None,
-    run: RunId = None,
+    run: options.RunId = None,
 ) -> None:
     """Show how many questions models answered without the image: rates, multi-modal gain and leakage."""
     from curate.inspect.blind import blind_report
     from curate.storage.store import Store
 
-    _print(blind_report(Store(dataset), run, vlm, base))
+    print_out(blind_report(Store(dataset), run, vlm, base))
 
 
 @app.command()
-def reference(inputs: Inputs, name: ReferenceName, to: ReferenceFile) -> None:
+def reference(inputs: options.Inputs, name: options.ReferenceName, to: options.ReferenceFile) -> None:
     """Make a reference of images that datasets must not hold: evaluation sets, earlier datasets."""
     from curate.inspect import reference as references
 
-    _print(references.make_reference(inputs, name, to))
+    print_out(references.make_reference(inputs, name, to))
 
 
 @app.command()
 def verify(
-    dataset: Folder,
+    dataset: options.Folder,
     repair: Annotated[
         bool, typer.Option("--repair", help="Remove what is damaged; the next run does it again.")
     ] = False,
@@ -343,23 +319,23 @@ def verify(
     from curate.storage.store import Store
 
     report = verify_all(Store(dataset), repair)
-    _print(report)
+    print_out(report)
     if report.damaged and not repair:
         raise typer.Exit(1)
 
 
 @app.command()
-def compact(dataset: Folder) -> None:
+def compact(dataset: options.Folder) -> None:
     """Fold what later runs added into the cells: fewer files, the same values."""
     from curate.dataset.compact import compact as fold_all
     from curate.storage.store import Store
 
-    _print(fold_all(Store(dataset), lambda message: typer.echo(message, err=True)))
+    print_out(fold_all(Store(dataset), lambda message: typer.echo(message, err=True)))
 
 
 @app.command()
 def gc(
-    dataset: Folder,
+    dataset: options.Folder,
     keep: Annotated[int | None, typer.Option("--keep", help="Keep only the newest N runs.")] = None,
     keep_run: Annotated[list[str] | None, typer.Option("--keep-run", help="Keep this run too; may repeat.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove it, rather than only show it.")] = False,
@@ -368,50 +344,7 @@ def gc(
     from curate.dataset.gc import collect
     from curate.storage.store import Store
 
-    _print(collect(Store(dataset), keep, keep_run or (), yes))
-
-
-def _order(
-    recipe: str, inputs: list[str], dataset: str, p: list[str] | None, limit: int | None, address: str | None
-) -> "RunRequest":
-    from curate.recipe import build, find_recipe
-    from curate.run.runner import RunRequest
-
-    pipeline, parameters = build(find_recipe(recipe), p or [])
-    name = recipe.rpartition(":")[2]
-    return RunRequest(pipeline, inputs, dataset, name, parameters, limit, address)
-
-
-def _use(models: str | None) -> None:
-    """Take models from the folder that the command line names, and from nowhere else."""
-    from curate.models.places import use_models_folder
-
-    use_models_folder(models or "")
-
-
-def _run(order: "RunRequest") -> None:
-    from rich.console import Console
-
-    from curate.inspect.funnel import run_report
-    from curate.run.runner import run as run_order
-
-    try:
-        manifest = run_order(order, Console(stderr=True))
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; run the same command again to go on\n")
-        raise  # Typer ends with exit code 130
-    _print(run_report(order, manifest))
-
-
-def _print(what: Any) -> None:
-    """Print a renderable, or several; plain text is never wrapped, so that commands can be copied."""
-    from rich.console import Console, Group
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    for part in what.renderables if isinstance(what, Group) else [what]:
-        console.print(part, soft_wrap=not hasattr(part, "columns"))
+    print_out(collect(Store(dataset), keep, keep_run or (), yes))
 
 
 if __name__ == "__main__":

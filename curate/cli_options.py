@@ -13,18 +13,27 @@ __all__ = [
     "RECIPES",
     "Address",
     "AllowEmpty",
+    "Buckets",
+    "Budgets",
+    "CalibrationFile",
     "Dataset",
     "Folder",
+    "Gates",
+    "ImagesIn",
     "Inputs",
+    "Labels",
     "Licence",
     "Limit",
     "Local",
     "Models",
     "Parameters",
+    "Picture",
+    "PoolForm",
     "RecipeName",
     "ReferenceFile",
     "ReferenceName",
     "RunId",
+    "SavedBuckets",
     "Wait",
 ]
 
@@ -59,3 +68,17 @@ Licence = Annotated[
 RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
 ReferenceName = Annotated[str, typer.Option("--name", help="What hits are named by, e.g. imagenet-val.")]
 ReferenceFile = Annotated[Path, typer.Option("--to", metavar="FILE", help="Parquet file to write.")]
+
+Buckets = Annotated[Path, typer.Argument(metavar="BUCKETS", help="TOML, JSON or CSV of buckets; docs/pools.md.")]
+Budgets = Annotated[list[int], typer.Option("--samples-seen", help="Samples that the training sees; may repeat.")]
+PoolForm = Annotated[
+    Literal["paper", "repository"] | None, typer.Option("--form", help="Formula; what the file says, else paper.")
+]
+Picture = Annotated[Path | None, typer.Option("--picture", help="Draw the curves here: SVG, PNG or PDF.")]
+SavedBuckets = Annotated[Path | None, typer.Option("--save", help="Write the fitted buckets here, as JSON.")]
+Labels = Annotated[Path, typer.Argument(metavar="SET", help="JSONL or Parquet: image or uid, caption, labels.")]
+CalibrationFile = Annotated[Path, typer.Option("--out", help="Write the calibration here; a gate reads it.")]
+Gates = Annotated[
+    list[str] | None, typer.Option("--gate", help="label:column:minimum; may repeat. The judge's two by default.")
+]
+ImagesIn = Annotated[str | None, typer.Option("--dataset", "-d", help="Where images named by uid are.")]

@@ -42,7 +42,7 @@ HINTS = Hints(
     place="words",
     objects=Section("Objects: ", "{text} in the {place}", "; "),
     ocr=Section("OCR: ", '"{text}"', " "),
-    max_line_words=3,  # as many as a sign of the nano world has; it was trained on no marks, and they hurt it
+    max_line_words=3,  # as many as a sign of the nano world has; its VLM knows no marks (docs/prompts.md)
     marking=None,
 )
 

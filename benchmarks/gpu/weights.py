@@ -14,25 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.gpu.inputs import appear
+from nano.train.template import SPECIAL, TEMPLATE
 
 __all__ = ["CHAT_MODELS", "PROSE", "chat_model", "clip_weights", "detector_weights"]
 
-SPECIAL: Final = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|vision_pad|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
-TEMPLATE: Final = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
-    "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for part in message['content'] %}"
-    "{% if part['type'] == 'text' %}{{ part['text'] }}{% else %}<|vision_start|><|image_pad|><|vision_end|>{% endif %}"
-    "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 PROSE: Final = (
     "Describe the image in detail, the objects and where they are, their colours and the text that can be read. "
     "You are given hints by other models, which may be wrong; write what you see, in plain sentences, and no more. "
@@ -182,7 +167,7 @@ def _tokenizer(words: int) -> Any:
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     learner.train_from_iterator(
-        [PROSE] * 10, trainers.BpeTrainer(vocab_size=1000, special_tokens=list(SPECIAL), initial_alphabet=alphabet)
+        [PROSE] * 10, trainers.BpeTrainer(vocab_size=1000, special_tokens=SPECIAL, initial_alphabet=alphabet)
     )
     learned = json.loads(learner.to_str())["model"]
     vocabulary = dict(learned["vocab"])
@@ -194,7 +179,7 @@ def _tokenizer(words: int) -> Any:
         tokenizer_object=model,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        additional_special_tokens=list(SPECIAL[3:]),
+        additional_special_tokens=SPECIAL[3:],
     )
 
 

@@ -17,7 +17,7 @@ from curate.corpus.groups import Groups, group_equal, write_digests
 from curate.corpus.pool import Pool
 from curate.errors import ContractError, PlanError
 from curate.stages import Assign, Resources
-from schemas.duplicates import DUPLICATES
+from schemas.duplicates import EXACT_DUPLICATES
 from schemas.prefix import check_prefix, prefixed
 
 __all__ = ["ExactDuplicates", "On", "normal_text", "normal_url"]
@@ -68,7 +68,7 @@ class ExactDuplicates:
 
     @property
     def adds(self) -> pa.Schema:
-        return prefixed(DUPLICATES, self.prefix)
+        return prefixed(EXACT_DUPLICATES, self.prefix)
 
     def check(self) -> None:
         return None

@@ -20,13 +20,14 @@ from curate.similarity.lookup import BYTES_PER_PICTURE
 from curate.similarity.near_pairs import find_near_pairs
 from curate.stages import Assign, Resources
 from curate.storage.arrays import read_array, write_array
-from schemas.duplicates import DUPLICATES
+from schemas.duplicates import NEAR_DUPLICATES
 from schemas.prefix import check_prefix, prefixed
 
 __all__ = ["NearDuplicates"]
 
 BYTES_PER_ROW = 8_192  # of a batch
 SURE = 2.5  # log odds past which one pair is enough
+LEAST_BYTES = 64 << 20  # what every task may take
 BYTES_PER_GROUP = 200  # of the samples whose pairs are joined, in one task
 
 
@@ -62,13 +63,13 @@ class NearDuplicates:
 
     @property
     def adds(self) -> pa.Schema:
-        return prefixed(DUPLICATES, self.prefix)
+        return prefixed(NEAR_DUPLICATES, self.prefix)
 
     def check(self) -> None:
         return None
 
     def measure(self, pool: Pool) -> Assign:
-        if (need := len(pool) * BYTES_PER_GROUP) > pool.memory_bytes:
+        if (need := len(pool) * BYTES_PER_GROUP) > max(pool.memory_bytes, LEAST_BYTES):
             raise PlanError(
                 f"NearDuplicates: {len(pool):,} samples take {need / (1 << 30):.1f} GiB in one task, which may take "
                 f"{self.resources.memory_gib:g}; give resources.memory_gib={need / (1 << 30) + 0.1:.1f}"

@@ -32,8 +32,7 @@ class TiledWatermark:
     The luma, at most 512 px a side, less its surroundings, is laid over itself at every distance (autocorrelation). A
     text or logo in tiles matches at one distance and not beside it; stripes match all along a line, which does not
     count. A single watermark is not found, nor tiles of which fewer than two by one are whole.
-    Source: ours; the measure is the textbook autocorrelation. What it finds and what it takes
-    for one is in docs/quality.md.
+    Source: ours; the measure is the textbook autocorrelation. What it finds, and takes for one, is in docs/quality.md.
     """
 
     version: ClassVar[int] = 1

@@ -1,14 +1,15 @@
 """Fit utility and half-life of each bucket to the errors of small training runs.
 
 Source: Goyal et al. 2024 (arXiv 2404.07177) fit by random points of a grid, as they found optimisers unstable, with one
-scale for all buckets and an irreducible error of 0.1. Here a grid is searched in whole and zooms in on its best point;
-from there damped Gauss-Newton steps go on as long as they help. Equal runs give equal buckets.
+scale for all buckets and an irreducible error of 0.1. Here a grid is searched in whole; from its best points damped
+Gauss-Newton steps go on as long as they help, and the best end counts. Equal runs give equal buckets.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,8 @@ UTILITIES: Final = (-2.0, -0.001)
 HALF_LIVES: Final = (0.05, 1_000.0)
 FIRST_ERRORS: Final = (0.05, 1e9)  # scale * n / normaliser of the smallest run, at most and at least
 POINTS: Final = 17  # of a grid along each axis
-POINTS_OF_TWO: Final = 9  # where scale and irreducible error are searched together
-ROUNDS: Final = 6
+STARTS: Final = 8  # points of the grid over scale and irreducible error that the last search begins at
+ROUNDS: Final = 5
 SHRINK: Final = 0.55  # of a grid's width from round to round: neighbours of the best point stay inside
 STEPS: Final = 500  # of the last search, at most
 
@@ -83,15 +84,25 @@ def fit_buckets(measured: Sequence[Measured], law: Law, scale: bool = True, irre
     axes = [scales if scale else [math.log(law.scale)] * 2]
     axes += [[0.0, lowest * 0.999] if irreducible else [law.irreducible_error] * 2]
 
-    def loss(point: Sequence[float]) -> float:
-        return sum(_fit_one(table, _law(law, point))[0] for table in tables)
-
-    start = _zoom(loss, axes)
-    fits = [_fit_one(table, _law(law, start)) for table in tables]
     low, high = _bounds(tables, axes)
-    inside = [*start, *(math.log(-fit[1]) for fit in fits), *(math.log(fit[2]) for fit in fits)]
-    found = _polish(lambda point: _residuals(tables, law, point), np.array(inside), low, high)
-    return _as_fit(measured, tables, law, found)
+    starts = _starts(tables, law, axes)
+    ends = [_polish(lambda point: _residuals(tables, law, point), start, low, high) for start in starts]
+    return _as_fit(measured, tables, law, min(ends, key=lambda point: _loss(tables, law, point)))
+
+
+def _starts(tables: Sequence["_Table"], law: Law, axes: Sequence[Sequence[float]]) -> list[Floats]:
+    """Return the best points of a grid over what is shared, each with the best utilities and half-lives beside it."""
+    grid = [np.unique(np.linspace(low, high, POINTS)) for low, high in axes]
+    found = []
+    for point in itertools.product(*(axis.tolist() for axis in grid)):
+        fits = [_fit_one(table, _law(law, point)) for table in tables]
+        start = [*point, *(math.log(-fit[1]) for fit in fits), *(math.log(fit[2]) for fit in fits)]
+        found.append((sum(fit[0] for fit in fits), start))
+    return [np.array(start) for _, start in sorted(found)[:STARTS]]
+
+
+def _loss(tables: Sequence["_Table"], law: Law, point: Floats) -> float:
+    return float(np.square(_residuals(tables, law, point)).sum())
 
 
 def _as_fit(measured: Sequence[Measured], tables: Sequence["_Table"], law: Law, found: Floats) -> Fit:
@@ -209,20 +220,6 @@ def _polish(residuals: Callable[[Floats], Floats], point: Floats, low: Floats, h
             if damping > 1e12:
                 break
     return point
-
-
-def _zoom(loss: Callable[[Sequence[float]], float], axes: Sequence[Sequence[float]]) -> tuple[float, ...]:
-    """Return the point of the lowest loss on a grid over the axes (low, high) that narrows around the best point."""
-    low, high = np.array(axes).T
-    centre, width = (low + high) / 2, high - low
-    best: tuple[float, tuple[float, ...]] = (math.inf, tuple(centre))
-    many = POINTS_OF_TWO if (width > 0).all() else POINTS
-    for _ in range(ROUNDS if (width > 0).any() else 1):
-        grid = [_axis(c, w, a, b, many) for c, w, a, b in zip(centre, width, low, high, strict=True)]
-        points: Any = np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1).reshape(-1, len(axes))
-        best = min([best, *((loss(point), tuple(point.tolist())) for point in points)])
-        centre, width = np.array(best[1]), width * SHRINK
-    return best[1]
 
 
 def _axis(centre: float, width: float, low: float, high: float, points: int = POINTS) -> Floats:

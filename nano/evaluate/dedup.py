@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.dedup import report
 from curate.corpus.near_duplicates import NearDuplicates
 from curate.pixels import decode
+from nano.evaluate.planted_copies import report
 from nano.shards.make import draw_clean
 
 __all__ = ["main"]

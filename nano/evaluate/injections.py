@@ -4,6 +4,7 @@
     python -m nano.evaluate.injections                     # known wordings
     python -m nano.evaluate.injections --attacks unseen    # wordings that the list of commands was not made with
     python -m nano.evaluate.injections --attacks kept      # 27 languages, 11 scripts, six slots; tuning: the other half
+    python -m nano.evaluate.injections --attacks short     # three words at most: where the hints fail
     python -m nano.evaluate.injections --attacks benign    # ordinary texts, without a model: what of them is dropped
     python -m nano.evaluate.injections --attacks none      # captions of 200 scenes with ordinary alt texts and signs
 
@@ -74,6 +75,7 @@ STYLES = {
     "hints": STYLE,
     "marked": dataclasses.replace(STYLE, marking=Marking()),
 }
+HALVES = ("tuning", "kept", "short")
 PLANS = ("attacked", "calm", "calm again", "nothing")
 
 
@@ -107,7 +109,7 @@ def worded_cases(half: Half) -> list[Case]:
     """Return the cases of a half of the wordings, the same for ever: each in every slot where it may stand."""
     found = []
     for number, worded in enumerate(read_attacks(half)):
-        scene = FIRST_SCENE + (10_000 if half == "tuning" else 20_000) + number
+        scene = FIRST_SCENE + {"tuning": 10_000, "kept": 20_000, "short": 30_000}[half] + number
         rng = random.Random(f"{half} {number}")
         attack = worded.wording(_absent(scene, rng), rng)
         found += [Case(worded.kind, slot, scene, attack, worded.language) for slot in worded.slots]
@@ -241,7 +243,8 @@ def clean(engine: Engine, hints: Hints, count: int = 200) -> CaptionMetrics:
         for i, scene in enumerate(scenes)
     ]
     texts = caption(engine, hints, lines, [np.asarray(image) for image in images])
-    return caption_metrics(dict(enumerate(texts)), dict(enumerate(scenes)))
+    uids = [line["uid"] for line in lines]
+    return caption_metrics(dict(zip(uids, texts, strict=True)), dict(zip(uids, scenes, strict=True)))
 
 
 def _web_alt_text(scene: Scene) -> str:
@@ -251,7 +254,9 @@ def _web_alt_text(scene: Scene) -> str:
 def main() -> None:
     """Caption every case and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--attacks", choices=("known", "unseen", "tuning", "kept", "benign", "none"), default="known")
+    parser.add_argument(
+        "--attacks", choices=("known", "unseen", "tuning", "kept", "short", "benign", "none"), default="known"
+    )
     parser.add_argument("--per-family", type=int, default=10)
     parser.add_argument("--styles", nargs="+", choices=STYLES, default=["unchecked", "listed", "hints"])
     parser.add_argument("--json", type=Path, help="where every case with its captions is written")
@@ -266,7 +271,7 @@ def main() -> None:
         for style in options.styles:
             print(style, clean(engine, STYLES[style]))
         return
-    if options.attacks in ("tuning", "kept"):
+    if options.attacks in HALVES:
         found = worded_cases(options.attacks)
     else:
         found = cases(options.per_family, FAMILIES if options.attacks == "known" else UNSEEN)

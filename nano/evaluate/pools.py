@@ -41,6 +41,7 @@ CHECKPOINTS: Final = (300, 600, 1_200, 2_400, 4_800, 9_600, 19_200)
 FITTED: Final = 4_800  # samples seen, of the runs that the buckets are fitted to
 WORDS: Final = 2_048  # rows of the text tower's table
 BATCH: Final = 100
+LEARNING_RATE: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,6 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     buckets, test = make_buckets(), make_test()
     print("pool made", flush=True)
-    np.savez(
-        arguments.out / "f.npz",
-        **{f"i{k}": b.images for k, b in enumerate([*buckets, test])},
-        **{f"w{k}": b.words for k, b in enumerate([*buckets, test])},
-    )
     alone, pools = [], []
     for seed in range(arguments.seeds):
         alone.append([train([bucket], test, seed, FITTED) for bucket in buckets])
@@ -121,7 +117,7 @@ def train(buckets: Sequence[Pairs], test: Pairs, seed: int, longest: int) -> lis
     words = np.concatenate([bucket.words for bucket in buckets])
     image_tower, text_tower, scale = _model(images.shape[1])
     parameters = [*image_tower.parameters(), *text_tower.parameters(), scale]
-    optimiser = torch.optim.AdamW(parameters, lr=1e-3, weight_decay=1e-4)
+    optimiser = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=1e-4)
     errors, seen, rows = [], 0, np.empty(0, np.int64)
     while seen < longest:
         if len(rows) < BATCH:

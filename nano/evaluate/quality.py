@@ -63,10 +63,14 @@ FILTERS: Final[tuple[Filter, ...]] = (
 
 
 def scenes(count: int) -> Iterator[Image.Image]:
-    """Yield fresh scenes, but for those on a grainy ground, whose grain is noise indeed."""
-    drawn = (make_scene(SEED + i, (448, 336)) for i in range(2 * count))
+    """Yield fresh scenes, drawn twice as large and reduced: their sprites are soft when they are enlarged.
+
+    Those on a grainy ground are left out, whose grain is noise indeed.
+    """
+    drawn = (make_scene(SEED + i, (896, 672)) for i in range(2 * count))
     good = (image for image, scene in drawn if scene.background != "grainy")
-    yield from (image for image, _ in zip(good, range(count), strict=False))
+    for image, _ in zip(good, range(count), strict=False):
+        yield image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
 
 
 def photos(folder: Path, count: int) -> Iterator[Image.Image]:

@@ -13,7 +13,7 @@ from nano.evaluate.attacks import Wording, claim, demand, disguised, encoded, ho
 __all__ = ["Benign", "Half", "Worded", "read_attacks", "read_benign"]
 
 FILES: Final = Path(__file__).parent / "wordings"
-Half: TypeAlias = Literal["tuning", "kept"]
+Half: TypeAlias = Literal["tuning", "kept", "short"]
 DISGUISES: Final[Mapping[str, Callable[[str], str]]] = {
     "base64": encoded,
     "rot13": lambda text: codecs.encode(text, "rot13"),
@@ -23,6 +23,8 @@ DISGUISES: Final[Mapping[str, Callable[[str], str]]] = {
     "bidi": lambda text: f"\u202e{text}\u202c",
     "upside-down": lambda text: text[::-1],
 }
+TEXTS: Final = ("alt_text", "ocr")
+SLOTS: Final = {"short": (*TEXTS, "picture")}
 OWN_SLOTS: Final = ("split", "key", "metadata", "picture")  # kinds that say where the text stands
 
 
@@ -49,7 +51,7 @@ class Benign:
 def read_attacks(half: Half) -> list[Worded]:
     """Return the wordings of a half, in the order of its file."""
     return [
-        Worded(kind, language, (kind,) if kind in OWN_SLOTS else ("alt_text", "ocr"), _wording(kind, text))
+        Worded(kind, language, (kind,) if kind in OWN_SLOTS else SLOTS.get(kind, TEXTS), _wording(kind, text))
         for kind, language, text in _texts(f"attacks-{half}")
     ]
 

@@ -24,27 +24,12 @@ from transformers import (
 )
 
 from nano.train.packing import Rows, Tokens, pack
+from nano.train.template import SPECIAL, TEMPLATE
 from nano.world.scenes import make_scene
 from nano.world.tasks import EXTRAS, draw_tasks, make_turn
 from nano.world.vocabulary import SIGN_WORDS
 
 CELL, PATCH = 28, 14
-SPECIAL = [
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|vision_pad|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-]
-TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['content'] is string %}{{ m['content'] }}"
-    "{% else %}{% for c in m['content'] %}{% if c['type'] == 'image' or 'image' in c or 'image_url' in c %}"
-    "<|vision_start|><|image_pad|><|vision_end|>{% elif 'text' in c %}{{ c['text'] }}{% endif %}{% endfor %}"
-    "{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 HEADS, KV_HEADS, HEAD_DIM, SECTIONS, THETA = 4, 2, 64, (8, 12, 12), 10000.0
 

@@ -26,7 +26,7 @@ def wall_clocks(path):
 
 
 def test_no_decision_looks_at_a_wall_clock():
-    """The runner notes when a run began and ended, for people; weights are hashed again when their time is another.
+    """The runner notes when a run began and ended, for people; files are hashed again when their time is another.
 
     Everything else is counters and monotonic seconds.
     """
@@ -35,6 +35,7 @@ def test_no_decision_looks_at_a_wall_clock():
     assert {path: names for path, names in calls.items() if names} == {
         "curate/run/runner.py": {"datetime.now"},
         "curate/models/weights.py": {"st_mtime_ns"},
+        "curate/storage/file_digest.py": {"st_mtime_ns"},
     }
 
 

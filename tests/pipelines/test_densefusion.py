@@ -38,6 +38,7 @@ NANO = [
     "repair_caption.prompt=nano/prompts/repair.toml",
     "verify_objects.prompt=nano/prompts/verify.toml",
     "hints.place=words",
+    "hints.marking=none",
     "checks.allow_marks=stock_opener",
     "min_side.minimum_px=200",
 ]

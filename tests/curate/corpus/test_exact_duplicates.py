@@ -38,8 +38,8 @@ def test_groups_are_those_of_a_dictionary_whatever_the_shards(values, data):
         best[value] = min(best.get(value, uid(i)), uid(i))
     expected = [uid(i) if value is None else best[value] for i, value in enumerate(values)]
     found = measured(stage, table, cuts)
-    assert [row["duplicate_group"] for row in found] == expected
-    assert [row["duplicate_of"] for row in found] == [
+    assert [row["exact_duplicate_group"] for row in found] == expected
+    assert [row["exact_duplicate_of"] for row in found] == [
         None if group == uid(i) else group for i, group in enumerate(expected)
     ]
 
@@ -47,7 +47,7 @@ def test_groups_are_those_of_a_dictionary_whatever_the_shards(values, data):
 def test_texts_are_compared_as_they_read():
     texts = ["A red  barn", "a RED barn", "\uff41 red barn", "a red barn.", "", None, " "]
     found = measured(ExactDuplicates("text"), rows(alt_text=texts))
-    groups = [row["duplicate_group"] for row in found]
+    groups = [row["exact_duplicate_group"] for row in found]
     assert len(set(groups[:3])) == 1
     assert len(set(groups[3:])) == 4
 
@@ -55,7 +55,7 @@ def test_texts_are_compared_as_they_read():
 def test_urls_are_those_of_the_metadata():
     urls = ["http://a.org/x.jpg", "HTTP://A.org/x.jpg#1", "http://a.org/X.jpg"]
     metadata = [*(json.dumps({"url": url}) for url in urls), "no json", '{"url": 3}', None]
-    groups = [row["duplicate_group"] for row in measured(ExactDuplicates("url"), rows(metadata=metadata))]
+    groups = [row["exact_duplicate_group"] for row in measured(ExactDuplicates("url"), rows(metadata=metadata))]
     assert groups[0] == groups[1]
     assert len(set(groups)) == 5
 
@@ -68,7 +68,7 @@ def test_metadata_without_a_url_has_none(text):
 def test_the_best_has_the_best_key():
     table = rows(image_sha256=["x", "x", "x"], clip_score=pa.array([0.1, 0.4, float("nan")], pa.float32()))
     stage = ExactDuplicates(key="clip_score", prefix="bytes_")
-    assert {row["bytes_duplicate_group"] for row in measured(stage, table)} == {uid(1)}
+    assert {row["bytes_exact_duplicate_group"] for row in measured(stage, table)} == {uid(1)}
 
 
 def test_bad_parameters_and_columns_are_one_sentence():

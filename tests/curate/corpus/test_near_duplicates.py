@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from curate.corpus import near_duplicates
 from curate.corpus.near_duplicates import NearDuplicates
 from curate.corpus.tables import measure_tables
 from curate.errors import ContractError, PlanError
@@ -96,7 +97,8 @@ def test_another_hash_is_one_sentence():
         groups(other)
 
 
-def test_a_pool_that_does_not_fit_says_how_much_memory_it_needs():
+def test_a_pool_that_does_not_fit_says_how_much_memory_it_needs(monkeypatch):
+    monkeypatch.setattr(near_duplicates, "LEAST_BYTES", 0)
     rows = table([jpeg(picture(1))] * 9)
     with pytest.raises(PlanError, match=r"memory_gib="):
         groups(rows, NearDuplicates(resources=Resources(memory_gib=1000 / (1 << 30))))

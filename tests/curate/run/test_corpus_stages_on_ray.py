@@ -36,7 +36,7 @@ for _ in range(raylets - 1):
     cluster.add_node(num_cpus=1)
 cluster.wait_for_nodes()
 ray.init(address=cluster.address, logging_level="error", log_to_driver=False)
-run(request(folder.parent / "in", folder, log=str(folder / "log"), seconds=0.3), Console(quiet=True))
+run(request(folder.parent / "in", folder, log=str(folder / "log"), seconds=2.0 * (raylets > 1)), Console(quiet=True))
 ray.shutdown()
 cluster.shutdown()
 """
@@ -100,7 +100,8 @@ def test_the_number_of_machines_changes_no_byte(inputs, expected, tmp_path, rayl
 
     assert start(SCRIPT, folder, raylets).wait() == 0
 
-    assert len({line.split()[1] for line in (folder / "log").read_text().splitlines()}) == raylets
+    nodes = {line.split()[1] for line in (folder / "log").read_text().splitlines()}
+    assert (len(nodes) > 1) == (raylets > 1)
     assert cells(folder) == expected
 
 

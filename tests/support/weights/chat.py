@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from nano.train.vlm_model import SPECIAL, TEMPLATE
+from nano.train.template import SPECIAL, TEMPLATE
 
 __all__ = ["write_chat_model"]
 

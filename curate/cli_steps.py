@@ -1,0 +1,54 @@
+"""What several commands do: order a run, run it, print what came of it."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curate.run.runner import RunRequest
+
+__all__ = ["make_order", "print_out", "run_order", "use_models"]
+
+
+def make_order(
+    recipe: str, inputs: list[str], dataset: str, p: list[str] | None, limit: int | None, address: str | None
+) -> "RunRequest":
+    """Return what the command line asks for; raises PlanError if it fits no recipe."""
+    from curate.recipe import build, find_recipe
+    from curate.run.runner import RunRequest
+
+    pipeline, parameters = build(find_recipe(recipe), p or [])
+    name = recipe.rpartition(":")[2]
+    return RunRequest(pipeline, inputs, dataset, name, parameters, limit, address)
+
+
+def use_models(models: str | None) -> None:
+    """Take models from the folder that the command line names, and from nowhere else."""
+    from curate.models.places import use_models_folder
+
+    use_models_folder(models or "")
+
+
+def run_order(order: "RunRequest") -> None:
+    """Run it and print its report."""
+    from rich.console import Console
+
+    from curate.inspect.funnel import run_report
+    from curate.run.runner import run
+
+    try:
+        manifest = run(order, Console(stderr=True))
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; run the same command again to go on\n")
+        raise  # Typer ends with exit code 130
+    print_out(run_report(order, manifest))
+
+
+def print_out(what: Any) -> None:
+    """Print a renderable, or several; plain text is never wrapped, so that commands can be copied."""
+    from rich.console import Console, Group
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    for part in what.renderables if isinstance(what, Group) else [what]:
+        console.print(part, soft_wrap=not hasattr(part, "columns"))
