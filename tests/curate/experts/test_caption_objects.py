@@ -1,22 +1,14 @@
 """Which nouns of a caption are asked, and what becomes of the answers."""
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
 from curate.captions.checking.evidence import Evidence
 from curate.captions.checking.lexicon import read_lexicon
 from curate.captions.checking.witnesses import Columns
 from curate.errors import PlanError
-from curate.experts.caption_evidence import CaptionEvidence
 from curate.experts.caption_objects import CaptionObjects
 from curate.experts.open_objects import OpenObjects
 from curate.models.weights import Weights
-from curate.pipeline import Pipeline
-from curate.run.local import measure_cells
-from nano.world.scenes import make_scene
-from schemas.objects import OBJECTS
-from schemas.ocr import OCR
 
 OPEN = Evidence(read_lexicon("lvis"), read_lexicon("coco80").names, columns=Columns(("open_objects",), "tags"))
 DOG = {"label": "dog", "box": [0.1, 0.1, 0.3, 0.3], "score": 0.9}
@@ -62,26 +54,3 @@ def test_a_stage_that_would_read_its_own_columns_is_refused():
 def test_weights_are_pinned_where_the_detector_holds_them():
     pinned = CaptionObjects().pinned(lambda weights: Weights(weights.where, "v1"))
     assert {each.weights.revision for each in pinned.models} == {"v1"}
-
-
-@pytest.mark.models
-def test_what_is_there_is_found_under_its_name_and_what_is_not_is_contradicted():
-    detector = OpenObjects(Weights("nano/open_detector"), None, min_score=0.3, image_size_px=416)
-    world = read_lexicon("nano/lexicon.toml")
-    image, scene = make_scene(6_000_000_000_000)
-    there = next(iter(scene.counts()))
-    absent = next(name for name in world.names if name not in scene.counts())
-    table = pa.table(
-        {
-            "uid": ["u"],
-            "caption": [f"A {there} and a {absent}."],
-            "objects": pa.nulls(1, OBJECTS.field("objects").type),
-            "ocr_lines": pa.nulls(1, OCR.field("ocr_lines").type),
-        }
-    )
-    looking = CaptionObjects(detector, Evidence(world))
-    judging = CaptionEvidence(evidence=Evidence(world, columns=Columns(("caption_objects",))))
-    found, judged = measure_cells(Pipeline([looking, judging]), table, images=[np.asarray(image)]).values()
-    assert found["caption_objects_asked"].to_pylist() == [[there, absent]]
-    assert {one["label"] for one in found["caption_objects"][0].as_py()} == {there}
-    assert judged["caption_unsupported"].to_pylist() == [[absent]]
