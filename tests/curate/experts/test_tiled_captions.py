@@ -58,7 +58,7 @@ def batch(*uids, objects=((KITE,),), shape=(112, 224, 3)):
     rng = np.random.default_rng(1)
     columns = {
         "uid": pa.array(uids),
-        "alt_text": pa.array(["Expo 1958"] * n),
+        "alt_text": pa.array(["1958"] * n),
         "objects": pa.array([list(found) for found in objects] * (n if len(objects) == 1 else 1), pa.list_(OBJECT)),
         "ocr_lines": pa.array([[]] * n, pa.list_(OCR_LINE)),
         "ocr_text_area_frac": pa.array([0.0] * n, pa.float32()),
@@ -99,7 +99,7 @@ def test_a_tile_shows_its_part_of_the_original_with_its_tag_and_its_own_hints():
     assert np.array_equal(np.concatenate([left.image, right.image], axis=1), given.images[0])
     assert (
         whole.prompt
-        == 'Describe.\nNotes:\nWorld knowledge (from the text of the web page):\n"Expo 1958"\nObjects: kite [84, 0, 98, 14]'
+        == 'Describe.\nNotes:\nWorld knowledge (from the text of the web page):\n"1958"\nObjects: kite [84, 0, 98, 14]'
     )
     assert left.prompt == "Describe.\nPart 1 of 2, middle left."
     assert right.prompt == "Describe.\nPart 2 of 2, middle right.\nNotes:\nObjects: kite [56, 0, 84, 28]"
