@@ -33,9 +33,9 @@ def train(vectors: npt.NDArray[Any], settings: KMeans) -> F32:
     Memory: centroids twice in double precision and about 200 MB.
     Source: spherical k-means (Dhillon and Modha 2001); splitting as in faiss (Johnson et al. 2017, arXiv 1702.08734).
 
-    >>> train(np.array([[1, 0], [0, 1], [1, 0.1]], np.float32), KMeans(2)).round(2)
-    array([[1.  , 0.05],
-           [0.  , 1.  ]], dtype=float32)
+    >>> centroids = train(np.array([[1, 0], [0, 1], [1, 0.1]], np.float32), KMeans(2))
+    >>> [[round(float(x), 2) for x in centroid] for centroid in centroids]
+    [[1.0, 0.05], [0.0, 1.0]]
     """
     centroids = _first_distinct(vectors, settings.clusters + 1)
     if len(centroids) <= settings.clusters:
