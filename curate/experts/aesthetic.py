@@ -1,14 +1,14 @@
 """Score how much people would like an image."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import pyarrow as pa
 
 from curate.experts.embedding_head import Head
-from curate.experts.image_classifier import Classifier
+from curate.experts.picture_models import PictureModel, needed_resources, picture_scorer
 from curate.models.weights import Weights
-from curate.stages import Batch, Measurement, Resources, Scorer
+from curate.stages import Resources, Scorer
 from schemas.picture_scores import AESTHETIC
 
 __all__ = ["Aesthetic"]
@@ -28,14 +28,13 @@ class Aesthetic:
     4.5, 4.75, 5, 6 and more, as its subsets are named.
     """
 
-    model: Head | Classifier = field(default=Head(LAION_HEAD))
+    model: PictureModel = field(default=Head(LAION_HEAD))
     version: ClassVar[int] = 1
     adds: ClassVar[pa.Schema] = AESTHETIC
     resources: Resources = field(default=Resources(gpus="auto", batch_rows=64, gpu_gib=1.0), repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.model, Head):  # it runs in numpy: a GPU would stand idle
-            object.__setattr__(self, "resources", replace(self.resources, gpus=0.0))
+        object.__setattr__(self, "resources", needed_resources(self.model, self.resources))
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -49,9 +48,4 @@ class Aesthetic:
         self.model.check("Aesthetic")
 
     def load(self) -> Scorer:
-        scores = self.model.load_scores("Aesthetic", self.resources)
-
-        def measure(batch: Batch) -> Measurement:
-            return Measurement({self.adds.names[0]: scores(batch)})
-
-        return measure
+        return picture_scorer(self.model, "Aesthetic", self.adds.names[0], self.resources)

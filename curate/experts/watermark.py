@@ -1,14 +1,14 @@
 """Score how likely an image bears a watermark."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import pyarrow as pa
 
-from curate.experts.embedding_head import Head
 from curate.experts.image_classifier import Classifier
+from curate.experts.picture_models import PictureModel, needed_resources, picture_scorer
 from curate.models.weights import Weights
-from curate.stages import Batch, Measurement, Resources, Scorer
+from curate.stages import Resources, Scorer
 from schemas.picture_scores import WATERMARK
 
 __all__ = ["Watermark"]
@@ -24,14 +24,13 @@ class Watermark:
     Source: the score is LAION-5B's pwatermark (Schuhmann et al. 2022, arXiv 2210.08402), which keeps below 0.8.
     """
 
-    model: Head | Classifier = field(default=Classifier(Weights("watermark-classifier"), labels=("watermark",)))
+    model: PictureModel = field(default=Classifier(Weights("watermark-classifier"), labels=("watermark",)))
     version: ClassVar[int] = 1
     adds: ClassVar[pa.Schema] = WATERMARK
     resources: Resources = field(default=Resources(gpus="auto", batch_rows=64, gpu_gib=1.0), repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.model, Head):  # it runs in numpy: a GPU would stand idle
-            object.__setattr__(self, "resources", replace(self.resources, gpus=0.0))
+        object.__setattr__(self, "resources", needed_resources(self.model, self.resources))
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -45,9 +44,4 @@ class Watermark:
         self.model.check("Watermark")
 
     def load(self) -> Scorer:
-        scores = self.model.load_scores("Watermark", self.resources)
-
-        def measure(batch: Batch) -> Measurement:
-            return Measurement({self.adds.names[0]: scores(batch)})
-
-        return measure
+        return picture_scorer(self.model, "Watermark", self.adds.names[0], self.resources)
