@@ -16,6 +16,7 @@ from curate.stages import (
     CorpusStage,
     Expert,
     Filter,
+    Gate,
     Measures,
     Resources,
     Stage,
@@ -24,8 +25,9 @@ from curate.stages import (
     sum_gpus,
 )
 from schemas.cell import CELL
+from schemas.fields import about
 from schemas.sample import SAMPLE
-from schemas.verdict import VERDICT
+from schemas.verdict import GATE, VERDICT
 
 __all__ = [
     "FailureLimits",
@@ -34,6 +36,7 @@ __all__ = [
     "Pipeline",
     "Segment",
     "Step",
+    "added_columns",
     "bind",
     "engines_of",
     "follow_ids",
@@ -177,14 +180,15 @@ class Pipeline:
         have = pa.schema([CELL.field("uid"), *(column for column in given if column.name != "uid")])
         reserved = {*CELL.names, *VERDICT.names}
         for i, stage in enumerate(self.stages):
-            if not isinstance(stage, Expert | CorpusStage | Filter):
+            if not isinstance(stage, Expert | CorpusStage | Filter | Gate):
                 raise PlanError(
                     f"stage {i} {stage!r} is neither an expert (needs, adds, load) nor a filter (needs, keep) nor a "
                     "corpus stage (needs, adds, measure)"
                 )
+            _check_gates(self.stages, i)
             if missing := [name for name in stage.needs if name not in have.names]:
                 raise PlanError(f"stage {i} {stage!r} needs {missing}; columns so far: {have.names}")
-            for added in stage.adds if isinstance(stage, Measures) else ():
+            for added in added_columns(stage, have.names):
                 if added.name in have.names or added.name in reserved:
                     raise PlanError(f"stage {i} {stage!r} adds {added.name!r}, which already exists")
                 have = have.append(added)
@@ -260,6 +264,26 @@ def _own_fields(stage: Stage) -> dict[str, object]:
     if not is_dataclass(stage):
         return {}
     return {each.name: getattr(stage, each.name) for each in fields(stage) if each.init}
+
+
+def added_columns(stage: Stage, have: Sequence[str]) -> pa.Schema:
+    """Return the columns that a stage adds to those there are: the first gate of an artefact adds what dropped it."""
+    if isinstance(stage, Gate):
+        return about(GATE, stage.artefact) if stage.column not in have else pa.schema([])
+    return stage.adds if isinstance(stage, Measures) else pa.schema([])
+
+
+def _check_gates(stages: Sequence[Stage], i: int) -> None:
+    """Raise PlanError if stage i is a gate of what no stage makes, or a corpus stage behind a gate of its columns."""
+    stage = stages[i]
+    if isinstance(stage, Gate):
+        names = [name for other in stages if isinstance(other, Measures) for name in other.adds.names]
+        if not stage.owns(names):
+            raise PlanError(f"stage {i} {stage!r}: no stage adds a column {stage.artefact} or {stage.artefact}_...")
+    if isinstance(stage, CorpusStage):
+        names = [*stage.needs, *stage.adds.names]
+        if gate := next((gate for gate in stages[:i] if isinstance(gate, Gate) and gate.owns(names)), None):
+            raise PlanError(f"stage {i} {stage!r} looks at all samples, also those that {gate!r} gates: put it before")
 
 
 def verdict_id(steps: Sequence[Step], limit: int | None = None) -> str:

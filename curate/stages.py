@@ -20,6 +20,7 @@ __all__ = [
     "CorpusStage",
     "Expert",
     "Filter",
+    "Gate",
     "Gpus",
     "Luma",
     "Measurement",
@@ -199,7 +200,44 @@ class CorpusStage(Protocol):
 Measures: TypeAlias = Expert | CorpusStage
 """A stage that adds columns."""
 
-Stage: TypeAlias = Expert | CorpusStage | Filter
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Lets a filter decide about one artefact of a sample, such as its pair, and not about the sample.
+
+    `artefact` is the beginning of its columns: `pair` means `pair` and all `pair_...`. What the filter drops, or has no
+    value for, stands in the column `pair_dropped_by`; the sample stays. Experts behind the gate that read or write a
+    column of the artefact do not look at such a sample: their columns are null there, whatever they measured in earlier
+    runs. So a gate is replayed like a filter, and another bound measures only what comes alive. See docs/gates.md.
+    """
+
+    artefact: str
+    filter: Filter
+
+    def __post_init__(self) -> None:
+        if not self.artefact.isidentifier():
+            raise PlanError(f"Gate({self.artefact!r}, ...): give the beginning of some columns, such as pair")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the columns its filter reads."""
+        return self.filter.needs
+
+    @property
+    def column(self) -> str:
+        """The column that says what dropped the artefact."""
+        return f"{self.artefact}_dropped_by"
+
+    def owns(self, names: Iterable[str]) -> bool:
+        """Tell whether some of the columns are the artefact's.
+
+        >>> Gate("pair", None).owns(["caption", "pair_margin"]), Gate("pair", None).owns(["pairs"])
+        (True, False)
+        """
+        return any(name == self.artefact or name.startswith(f"{self.artefact}_") for name in names)
+
+
+Stage: TypeAlias = Expert | CorpusStage | Filter | Gate
 
 
 def sum_gpus(each: Iterable[Gpus], add: Callable[[list[float]], float] = sum) -> Gpus:
@@ -217,8 +255,9 @@ def sum_gpus(each: Iterable[Gpus], add: Callable[[list[float]], float] = sum) ->
 
 
 def stage_name(stage: Stage) -> str:
-    """Return the snake_case name of a stage's class: `ImageFacts` gives `image_facts`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(stage).__name__).lower()
+    """Return the snake_case name of a stage's class: `ImageFacts` gives `image_facts`; a gate has its filter's."""
+    named = stage.filter if isinstance(stage, Gate) else stage
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(named).__name__).lower()
 
 
 def stage_id(stage: Measures, text: str | None = None) -> str:

@@ -15,7 +15,7 @@ from curate.experts.ocr import Ocr
 from curate.experts.select_questions import SelectQuestions
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline
-from curate.stages import Stage
+from curate.stages import Gate, Stage
 from filters.max_aspect import MaxAspect
 from filters.min_questions import MinQuestions
 from filters.min_side import MinSide
@@ -41,7 +41,8 @@ def caption_qa(
     [{"model": "org/big", "servers": ["http://a:8000/v1"]}], answer without the image; without any, `engine` itself
     does (`blind_answers.grey` names models that need an image: they get a grey one), after two solved examples.
     `label`, such as "metadata.label", adds label-verified answers to `label_verified.question` (a column too) or to our
-    general questions; only direct ones are exported. Images are shown with their longest side at most
+    general questions; only direct ones are exported. An image of which no question is left keeps its caption and its
+    label's answer (`qa_dropped_by`). Images are shown with their longest side at most
     `longest_side_px`.
 
     Papers: MMStar (arXiv 2403.20330) for the gate, eight blind models and a share of 0.25; Video-STaR (2407.06189) for
@@ -71,7 +72,7 @@ def caption_qa(
             ),
             BlindAnswers(first, tuple(others), phrases=phrases),
             SelectQuestions(),
-            MinQuestions(1),
+            Gate("qa", MinQuestions(1)),
             *([LabelVerified(writer, label, longest_side_px=longest_side_px)] if label else []),
         ]
     )

@@ -14,7 +14,7 @@ from curate.experts.pair_judge import PairJudge
 from curate.experts.preference_pair import STIC, PreferencePair
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline
-from curate.stages import Stage
+from curate.stages import Gate, Stage
 from filters.judges_agree import JudgesAgree
 from filters.min_pair_margin import MinPairMargin
 from filters.min_side import MinSide
@@ -46,8 +46,9 @@ def stic(
     Ours: `kinds` with their weights, such as {"misleading_prompt": 1, "corrupted_image": 1, "ranked_samples": 1,
     "edits": 1} (edits work on a caption with hints, a stage of its own); the gates on evidence
     (`min_pair_margin.minimum` of the evidence score) and length; with `judge` the model's own judgement, in both
-    orders. The `evidence` is that of a `detector`, whose classes `evidence.lexicon` names, and of an OCR. Prompt files:
-    docs/prompts.md. `engine` writes, and sees images with their longest side at most `longest_side_px`.
+    orders. A pair that a gate drops costs neither the description nor the caption of its image (`pair_dropped_by`,
+    docs/gates.md). The `evidence` is that of a `detector`, whose classes `evidence.lexicon` names, and of an OCR.
+    Prompt files: docs/prompts.md. `engine` writes, and sees images with their longest side at most `longest_side_px`.
 
     Left out: the training itself (DPO with the regulariser -log p(chosen)/1024, LoRA), its detector-free trust in the
     pairs, and the fine-tuned model for the descriptions.
@@ -57,7 +58,7 @@ def stic(
     edited: list[Stage] = [
         DenseCaption(writer, hints=Hints(blocks=("objects", "ocr")), longest_side_px=longest_side_px, max_tokens=1024),
     ]
-    judged: list[Stage] = [PairJudge(writer, longest_side_px=longest_side_px), JudgesAgree()]
+    judged: list[Stage] = [PairJudge(writer, longest_side_px=longest_side_px), Gate("pair", JudgesAgree())]
     described: list[Stage] = [Description(writer, neutral, longest_side_px=longest_side_px)]
     return Pipeline(
         [
@@ -69,8 +70,8 @@ def stic(
             *(edited if {"edits", *EDIT_KINDS} & set(pair.weights) else []),
             pair,
             PairEvidence(evidence),
-            PairLengths(1.5),
-            MinPairMargin(0.02),
+            Gate("pair", PairLengths(1.5)),
+            Gate("pair", MinPairMargin(0.02)),
             *(judged if judge else []),
             *(described if describe else []),
         ]

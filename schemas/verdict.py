@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from schemas.fields import column
 
-__all__ = ["VERDICT"]
+__all__ = ["GATE", "VERDICT"]
 
 VERDICT = pa.schema(
     [
@@ -34,5 +34,19 @@ VERDICT = pa.schema(
             producer="runner",
             doc="The stage that could not measure the sample and its error code; such a sample is never exported.",
         ),
+    ]
+)
+
+GATE = pa.schema(
+    [
+        column(
+            "caption_dropped_by",
+            pa.string(),
+            unit="filter",
+            null="not dropped, or the sample was before",
+            producer="runner",
+            doc="The filter that dropped the caption and not the sample, by a gate; `unmeasured: ` before it when "
+            "a value it needs is null. A gate of another artefact has its name: `pair_dropped_by`.",
+        )
     ]
 )

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.pipeline import Step, stage_labels
+from curate.pipeline import Step, added_columns, stage_labels
 from curate.sources.shard import Shard
-from curate.stages import CorpusStage, Measures, stage_name
+from curate.stages import CorpusStage, Gate, Measures, stage_name
 from curate.storage.redact import mask_parameters, mask_text, mask_url
 from curate.storage.store import Store
 
@@ -38,17 +38,20 @@ PACKAGES = ("curate", "filters", "pipelines", "schemas")
 class StageRecord:
     """One stage as it ran; `id` names the cells of one that measures, `arrow_schema` (base64) the columns it adds.
 
-    The id of a corpus stage ends in the digest of its pool, as soon as the run knows it.
+    The id of a corpus stage ends in the digest of its pool, as soon as the run knows it. A gate has the `repr` of its
+    filter, as verdicts do, and the name of its `artefact`; `behind` are the indices of the gates that a stage respects.
     """
 
     name: str
-    kind: Literal["expert", "corpus", "filter"]
+    kind: Literal["expert", "corpus", "filter", "gate"]
     repr: str
     id: str | None = None
     arrow_schema: str | None = None
+    artefact: str | None = None
+    behind: Sequence[int] = ()
 
     def schema(self) -> pa.Schema:
-        """Return the columns the stage adds; none for a filter."""
+        """Return the columns the stage adds; none for a filter, and for a gate what it writes to the verdict."""
         if self.arrow_schema is None:
             return pa.schema([])
         return pa.ipc.read_schema(pa.BufferReader(base64.b64decode(self.arrow_schema)))
@@ -105,15 +108,27 @@ SHARDS = pa.schema(
 
 def describe_stages(steps: Sequence[Step]) -> list[StageRecord]:
     """Return what the manifest says about each stage, in order."""
-    records = []
-    for step in steps:
+    records: list[StageRecord] = []
+    gates: dict[int, Gate] = {}
+    for i, step in enumerate(steps):
         if isinstance(step.stage, Measures):
-            arrow = base64.b64encode(plain(step.stage.adds).serialize().to_pybytes()).decode()
+            arrow = _encoded(plain(step.stage.adds))
             kind: Literal["expert", "corpus"] = "corpus" if isinstance(step.stage, CorpusStage) else "expert"
-            records.append(StageRecord(stage_name(step.stage), kind, mask_text(step.repr), step.id, arrow))
+            columns = [*step.stage.needs, *step.stage.adds.names]
+            behind = [at for at, gate in gates.items() if gate.owns(columns)]
+            text = mask_text(step.repr)
+            records.append(StageRecord(stage_name(step.stage), kind, text, step.id, arrow, behind=behind))
+        elif isinstance(step.stage, Gate):
+            added = _encoded(plain(added_columns(step.stage, [gate.column for gate in gates.values()])))
+            gates[i], (name, text) = step.stage, (stage_name(step.stage), repr(step.stage.filter))
+            records.append(StageRecord(name, "gate", text, None, added, step.stage.artefact))
         else:
             records.append(StageRecord(stage_name(step.stage), "filter", step.repr))
     return records
+
+
+def _encoded(schema: pa.Schema) -> str:
+    return base64.b64encode(schema.serialize().to_pybytes()).decode()
 
 
 def plain(schema: pa.Schema) -> pa.Schema:

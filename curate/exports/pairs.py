@@ -5,19 +5,27 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from curate.errors import PlanError
+from curate.exports.gates import alive
 from curate.exports.index import Written
 from curate.exports.parquet_files import IMAGE, ParquetLayout, with_features, write_files
 from curate.exports.selection import Selection
 from curate.storage.store import Store
 
-__all__ = ["HAS_PAIR", "write_pairs"]
+__all__ = ["has_pair", "write_pairs"]
 
-HAS_PAIR: Final = "pair_chosen IS NOT NULL AND pair_rejected IS NOT NULL"
-"""The SQL condition for samples that hold a pair."""
+PAIR: Final = ("pair_chosen", "pair_rejected")
 
 _CONTENT = pa.list_(pa.struct([("type", pa.string()), ("text", pa.string())]))
 _TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", _CONTENT)]))
 _PAIR = [("uid", pa.string()), ("images", pa.list_(IMAGE)), *((n, _TURNS) for n in ("prompt", "chosen", "rejected"))]
+
+
+def has_pair(columns: Sequence[str]) -> str:
+    """Return the SQL condition for samples that hold a pair which no gate dropped; raises PlanError without pairs."""
+    if not set(PAIR) <= set(columns):
+        raise PlanError(f"the run has no {' and '.join(PAIR)}: pairs come from a recipe such as stic")
+    return " AND ".join([*(f"{name} IS NOT NULL" for name in PAIR), *alive(columns, PAIR)])
 
 
 def write_pairs(

@@ -17,6 +17,7 @@ import pyarrow as pa
 from curate.captions.prompting.untrusted import neutral
 from curate.captions.questioning.questions import turns
 from curate.errors import PlanError, SampleError
+from curate.exports.gates import alive
 from curate.exports.images import image_extensions, read_images
 from curate.exports.index import Location, Locations, Written, write_shards
 from curate.exports.selection import Selection
@@ -48,7 +49,9 @@ class RowsLayout:
 
 def sft_condition(columns: Sequence[str]) -> str:
     """Return the SQL condition for samples that have something to learn from; raises PlanError if no column has."""
-    conditions = [condition for name, condition in CONDITIONS.items() if name in columns]
+    conditions = [
+        " AND ".join([condition, *alive(columns, [name])]) for name, condition in CONDITIONS.items() if name in columns
+    ]
     if not conditions:
         raise PlanError(f"the run has none of {', '.join(CONDITIONS)}: questions come from the recipe caption_qa")
     return f"({' OR '.join(conditions)})"

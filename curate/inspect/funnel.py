@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from curate.dataset.manifest import Manifest, latest, load
+from curate.dataset.manifest import Manifest, StageRecord, latest, load
 from curate.inspect.query import query
 from curate.inspect.tables import printable
 from curate.pipeline import Step
@@ -78,7 +78,9 @@ def funnel(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
     total = sum(row["n"] for row in rows)
     steps, labels = [("samples in", total)], manifest.labels()
     for stage in manifest.stages:
-        if stage.id is not None:
+        if stage.kind == "gate":
+            steps += _gated(store, manifest, stage)
+        elif stage.id is not None:
             failed = sum(r["n"] for r in rows if (r["error"] or "").startswith(f"{labels[stage.id]}: "))
             steps += [(f"failed in {labels[stage.id]}", failed)] if failed else []
         else:
@@ -91,12 +93,24 @@ def funnel(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
     return steps + _texts(store, manifest)
 
 
+def _gated(store: Store, manifest: Manifest, gate: StageRecord) -> list[tuple[str, int]]:
+    """Return the line of a gate: of how many samples it dropped the artefact, and of how many it could not tell."""
+    sql = f'SELECT "{gate.artefact}_dropped_by" AS reason, count(*) AS n FROM samples GROUP BY ALL'
+    counts = {row["reason"]: row["n"] for row in query(store, sql, manifest.id).to_pylist()}
+    unmeasured = counts.get(f"unmeasured: {gate.repr}", 0)
+    lines = [(f"{gate.artefact} dropped by {gate.repr}", counts.get(gate.repr, 0))]
+    return lines + ([(f"{gate.artefact} unmeasured for {gate.repr}", unmeasured)] if unmeasured else [])
+
+
 def _texts(store: Store, manifest: Manifest) -> list[tuple[str, int]]:
     columns = [name for stage in manifest.stages for name in stage.schema().names]
     texts = [(label, name) for label, name in TEXTS if name in columns]
     if not texts:
         return []
-    counts = ", ".join(f"count({name})" for _, name in texts)
+    gates = {f"{stage.artefact}_": f"{stage.artefact}_dropped_by" for stage in manifest.stages if stage.artefact}
+    alive = {name: next((gates[at] for at in gates if f"{name}_".startswith(at)), None) for _, name in texts}
+    only = {name: f" FILTER ({gate} IS NULL)" if gate else "" for name, gate in alive.items()}
+    counts = ", ".join(f"count({name}){only[name]}" for _, name in texts)
     kept = "dropped_by IS NULL AND error IS NULL"
     row = query(store, f"SELECT {counts} FROM samples WHERE {kept}", manifest.id)
     return [(label, row.column(i)[0].as_py()) for i, (label, _) in enumerate(texts)]

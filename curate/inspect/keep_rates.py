@@ -107,7 +107,9 @@ def _filters(manifest: Manifest, rates: Sequence[KeepRate]) -> Table:
     table.add_column("taken by")
     for rate in rates:
         table.add_column(Text(printable(rate.group, 24)), justify="right")
-    names = [(stage.repr, (stage.repr, f"unmeasured: {stage.repr}")) for stage in manifest.stages if stage.id is None]
+    names = [
+        (stage.repr, (stage.repr, f"unmeasured: {stage.repr}")) for stage in manifest.stages if stage.kind == "filter"
+    ]
     for name, whys in [*names, ("error", ("error",))]:
         shares = [sum(rate.taken.get(why, 0) for why in whys) / rate.samples for rate in rates]
         table.add_row(Text(printable(_short(name), 60)), *(f"{share:.1%}" for share in shares))

@@ -52,14 +52,19 @@ class View:
     def names(self) -> list[str]:
         """Return the columns of `samples`, in order."""
         experts = [name for schema in self.columns.values() for name in schema.names]
-        return [*_BEFORE, *experts, "dropped_by", "error"]
+        return [*_BEFORE, *experts, *(gate.names[0] for gate in self._gates()), "dropped_by", "error"]
 
     def sql(self, shards: Iterable[Shard], columns: Sequence[str] | None = None) -> str:
         """Return the SELECT over some shards of the run, columns as in `names()` unless named; rows in no order."""
         shards = list(shards)
         tables = {stage: self._cells(stage, shards, schema) for stage, schema in self._stages().items()}
         sample, verdict = self.run.sample_stage, self.run.verdict
-        experts = {name: f't{i}."{name}"' for i, stage in enumerate(self.columns) for name in self.columns[stage].names}
+        experts = {
+            name: self._ungated(stage, f't{i}."{name}"')
+            for i, stage in enumerate(self.columns)
+            for name in self.columns[stage].names
+        }
+        experts |= {gate.names[0]: f'v."{gate.names[0]}"' for gate in self._gates()}
         decided = f"CASE WHEN v.uid IS NULL THEN {_text(UNFINISHED)} ELSE v.error END"
         values = {name: f's."{name}"' for name in _BEFORE} | experts | {"dropped_by": "v.dropped_by", "error": decided}
         blocked = [self._cells(stage, shards, BLOCK_CELL) for stage in self.quarantine]
@@ -110,7 +115,20 @@ class View:
 
     def _stages(self) -> dict[str, pa.Schema]:
         sample = pa.schema([*CELL, *SAMPLE])
-        return {self.run.sample_stage: sample, **self.columns, self.run.verdict: VERDICT}
+        verdict = pa.unify_schemas([VERDICT, *self._gates()])
+        return {self.run.sample_stage: sample, **self.columns, self.run.verdict: verdict}
+
+    def _ungated(self, stage: str, value: str) -> str:
+        """Return the SQL of a stage's column: null where a gate before it dropped what the stage looks at."""
+        record = next(record for record in self.run.stages if record.id == stage)
+        for gate in (self.run.stages[i] for i in record.behind):
+            reasons = f"{_text(gate.repr)}, {_text(f'unmeasured: {gate.repr}')}"
+            value = f'CASE WHEN v."{gate.artefact}_dropped_by" IN ({reasons}) THEN NULL ELSE {value} END'
+        return value
+
+    def _gates(self) -> list[pa.Schema]:
+        """Return the column that tells what dropped it, for each artefact that a gate judges."""
+        return [schema for stage in self.run.stages if stage.kind == "gate" and (schema := stage.schema()).names]
 
     def _urls(self) -> list[str]:
         return [self._url(path) for cells in self.files.values() for paths in cells.values() for path in paths]

@@ -80,11 +80,15 @@ def _find_stage(names: Mapping[str, int], head: str, recipe: Recipe) -> int:
 
 
 def _set_stage(stages: list["Stage | None"], i: int, given: Mapping[Path, str], at: str) -> list["Stage | None"]:
-    """Return the stages with fields of one set, or with None where it is taken out."""
-    old: Any = stages[i]
+    """Return the stages with fields of one set (a gate has those of its filter), or without it."""
+    from curate.stages import Gate
+
+    stage = stages[i]
+    old: Any = stage.filter if isinstance(stage, Gate) else stage
     text = given.get(())
     if text is None:
         new = set_values(old, type(old), given, at)
+        new = dataclasses.replace(stage, filter=new) if isinstance(stage, Gate) else new
         return _followed(stages, [*stages[:i], new, *stages[i + 1 :]])
     if text.casefold() in NONE and len(given) == 1:
         return [*stages[:i], None, *stages[i + 1 :]]

@@ -58,6 +58,8 @@ def recipe_page(recipe: Recipe, width: int | None = 100) -> str:
 
 
 def _groups(recipe: Recipe) -> Iterator[tuple[str, list[Setting]]]:
+    from curate.stages import Gate
+
     parameters = inspect.signature(recipe).parameters
     hints = parameter_hints(recipe)
     for name, hint in hints.items():
@@ -71,13 +73,15 @@ def _groups(recipe: Recipe) -> Iterator[tuple[str, list[Setting]]]:
         return
     stages = call_recipe(recipe, {}).stages
     for name, i in named_stages(stages).items():
-        stage = stages[i]
+        stage: Any = stages[i]
+        artefact = f", a gate of {stage.artefact}" if isinstance(stage, Gate) else ""
+        stage = stage.filter if isinstance(stage, Gate) else stage
         own = [
             setting
             for field, hint in field_hints(type(stage)).items()
             for setting in _fields(f"{name}.{field}", hint, getattr(stage, field))
         ]
-        yield f"stage {name}, {first_line(type(stage))}", own
+        yield f"stage {name}{artefact}, {first_line(type(stage))}", own
 
 
 def _fields(path: str, hint: Any, value: Any) -> Iterator[Setting]:

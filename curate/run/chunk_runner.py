@@ -18,7 +18,7 @@ from curate.run.crash_isolation import InFlight, OneByOne
 from curate.run.progress import ProgressEvent
 from curate.run.scorers import ScorerCache
 from curate.run.scoring import DecodedImages, Scores, score, wants_luma
-from curate.stages import Expert, Filter
+from curate.stages import Expert, Filter, Gate
 
 __all__ = ["ChunkRunner"]
 
@@ -58,6 +58,8 @@ class ChunkRunner:
                     measured.cells[step.id] = new
                 measured.requests += times
                 chunk.accept(step, step.stage, rows, new)
+            elif isinstance(step.stage, Gate):
+                self.breaker.decided(step, *chunk.gated.judge(step, step.stage, chunk.table, chunk.kept))
             elif isinstance(step.stage, Filter) and chunk.kept.any():
                 before = int(chunk.kept.sum())
                 chunk.kept &= pc.fill_null(step.stage.keep(chunk.table), False).to_numpy(zero_copy_only=False)

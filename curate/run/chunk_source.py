@@ -15,11 +15,10 @@ from curate.pipeline import Segment
 from curate.run.chunk import Chunk
 from curate.run.commit import read_cells, replay_shard
 from curate.run.progress import ProgressEvent
-from curate.run.replay import with_columns
 from curate.run.spec import RunSpec
 from curate.sources import fetch, scan
 from curate.sources.shard import Shard, SourceSample
-from curate.stages import SAMPLE_STAGE, CorpusStage, Measures
+from curate.stages import SAMPLE_STAGE, CorpusStage
 
 __all__ = ["CHUNK_BYTES", "ChunkSource", "cuts", "next_samples"]
 
@@ -74,8 +73,7 @@ class ChunkSource:
                 {name: cell.take(at) for name, cell in cells.items()},
             )
             for step in steps[: segment.first]:
-                if isinstance(step.stage, Measures):
-                    chunk.table = with_columns(chunk.table, step.stage, chunk.cells.get(step.id))
+                chunk.skip(step)
             yield chunk
 
 

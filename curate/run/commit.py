@@ -16,7 +16,7 @@ from curate.run.chunk import Measured
 from curate.run.replay import Replay, replay
 from curate.run.spec import RunSpec
 from curate.sources.shard import Shard
-from curate.stages import SAMPLE_STAGE, Filter, Measures
+from curate.stages import SAMPLE_STAGE, Filter, Gate, Measures
 from schemas.error import ERROR
 
 __all__ = ["commit_cells", "commit_finished", "commit_shard", "read_cells", "read_samples", "replay_shard"]
@@ -111,7 +111,7 @@ def read_samples(spec: RunSpec, shard: Shard) -> pa.Table:
 
 
 def _filter_columns(steps: Sequence[Step]) -> set[str]:
-    return {name for step in steps if isinstance(step.stage, Filter) for name in step.stage.needs}
+    return {name for step in steps if isinstance(step.stage, Filter | Gate) for name in step.stage.needs}
 
 
 def _cells(spec: RunSpec, shard: Shard, sample: pa.Table) -> dict[str, pa.Table]:

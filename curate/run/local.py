@@ -27,9 +27,10 @@ from curate.run.chunk_runner import ChunkRunner
 from curate.run.chunk_source import cuts
 from curate.run.cluster import this_machine
 from curate.run.fit import fit
+from curate.run.gating import Gated, Mask
 from curate.run.planner import Plan
 from curate.run.progress import REDRAW_SECONDS, Progress, ProgressEvent, Totals
-from curate.run.replay import Mask, replay, with_columns
+from curate.run.replay import replay, with_columns
 from curate.run.scorers import ScorerCache
 from curate.run.scoring import DecodedImages, Payload
 from curate.run.worker import Worker
@@ -116,6 +117,7 @@ def measure(pipeline: Pipeline, samples: Samples, source: str = "samples") -> pa
     for step in steps:
         if isinstance(step.stage, Measures):
             result = with_columns(result, step.stage, cells.get(step.id))
+    result = state.with_gates(result)
     result = result.append_column("dropped_by", pa.array(state.dropped_by, pa.string()))
     return result.append_column("error", pa.array(state.error, pa.string()))
 
@@ -141,6 +143,7 @@ def measure_cells(
     given = dict(zip(table["uid"].to_pylist(), payloads, strict=True)) if len(payloads) else {}
     kept = pc.is_null(table["error_code"]).to_numpy(zero_copy_only=False).copy()
     cells: dict[str, pa.Table] = {}
+    gated = Gated(len(kept))
     for segment in pipeline.segments():
         if segment.first and isinstance((before := steps[segment.first - 1]).stage, CorpusStage):
             table = _with_pool(before, table, kept, given, cells)
@@ -148,11 +151,14 @@ def measure_cells(
         scorers = ScorerCache(segment.engine is not None)
         runner = ChunkRunner(segment, own, None, scorers, Breaker(pipeline.limits), lambda event: None)
         for rows in _chunk_rows(segment, kept, payloads):
-            chunk = Chunk(table.take(pa.array(rows)), [payloads[i] if payloads else None for i in rows], kept[rows])
+            at = np.array(rows, np.int64)
+            encoded = [payloads[i] if payloads else None for i in rows]
+            chunk = Chunk(table.take(pa.array(rows)), encoded, kept[rows], gated=gated.take(at))
             given = {at: images[i] for at, i in enumerate(rows)} if len(images) else {}
             prepared = DecodedImages(chunk.payloads, given=given)
             parts.append(runner.run(chunk, images=prepared))
             kept[rows] = chunk.kept
+            gated.put(at, chunk.gated)
         table = _with_cells(table, own, parts, cells)
     return cells
 

@@ -42,7 +42,9 @@ class Pilot:
         self.through += 1
         self.sums.update(dict(enumerate(self.rows.pop(shard.name))))
         verdict = self.spec.cells.store.read_table(self.spec.cells.path(self.spec.verdict_id, shard.name))
-        self.reasons.update(reason for reason in verdict["dropped_by"].to_pylist() if reason is not None)
+        for name in verdict.column_names:
+            if name.endswith("dropped_by"):
+                self.reasons.update(reason for reason in verdict[name].to_pylist() if reason is not None)
         kept = self.sums[self.segments - 1] > 0
         self.over = kept or self.sums[0] >= PILOT_SAMPLES
         if kept or not self.over or self.through == self.shards:

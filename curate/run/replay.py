@@ -1,7 +1,7 @@
 """Filters replayed over kept columns: which samples are kept so far, what dropped the others, what is pending."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 
 from curate.errors import ContractError
 from curate.pipeline import Step
-from curate.stages import SOURCE_NAME, Filter, Measures
-from schemas.verdict import VERDICT
+from curate.run.gating import Gated, Mask, decide
+from curate.stages import SOURCE_NAME, Filter, Gate, Measures
+from schemas.fields import about
+from schemas.verdict import GATE, VERDICT
 
 __all__ = ["Mask", "Replay", "failed_with", "replay", "with_columns"]
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(slots=True)
@@ -24,16 +24,20 @@ class Replay:
     """The state of every sample of a shard after all stages.
 
     `kept` bool[n]: not dropped, failed or pending. `pending` int32[n]: the index of the stage that has to measure the
-    sample next, or -1. `dropped_by` and `error` are text, or None.
+    sample next, or -1. `dropped_by` and `error` are text, or None; `gated` says the same of artefacts.
     """
 
     kept: Mask
     pending: npt.NDArray[np.int32]
     dropped_by: npt.NDArray[np.object_]
     error: npt.NDArray[np.object_]
+    gated: Gated = field(default_factory=lambda: Gated(0))
 
     def verdict(self, sample: pa.Table) -> pa.Table:
-        """Return the VERDICT rows of the shard; raises ContractError if a sample is still pending."""
+        """Return the VERDICT rows of the shard, with a column for each artefact that a gate judged.
+
+        Raises ContractError if a sample is still pending.
+        """
         if (self.pending >= 0).any():
             raise ContractError(f"{int((self.pending >= 0).sum())} samples are not measured yet")
         columns = [
@@ -42,7 +46,13 @@ class Replay:
             pa.array(self.dropped_by, pa.string()),
             pa.array(self.error, pa.string()),
         ]
-        return pa.Table.from_arrays(columns, schema=VERDICT)
+        return self.with_gates(pa.Table.from_arrays(columns, schema=VERDICT))
+
+    def with_gates(self, table: pa.Table) -> pa.Table:
+        """Append what dropped each artefact that a gate judged."""
+        for artefact, reasons in self.gated.dropped_by.items():
+            table = table.append_column(about(GATE, artefact).field(0), [pa.array(reasons, pa.string())])
+        return table
 
 
 def replay(
@@ -59,9 +69,8 @@ def replay(
     empty, else those whose error code is in it. Stages before `retry_from` are left as they are.
     """
     n = sample.num_rows
-    state = Replay(
-        np.ones(n, dtype=bool), np.full(n, -1, dtype=np.int32), np.full(n, None, object), np.full(n, None, object)
-    )
+    nothing = np.full(n, None, object)
+    state = Replay(np.ones(n, dtype=bool), np.full(n, -1, dtype=np.int32), nothing, nothing.copy(), Gated(n))
     table = sample
     _mark_errors(state, sample, SOURCE_NAME)
     for i, step in enumerate(steps):
@@ -70,11 +79,14 @@ def replay(
             measured = np.zeros(n, dtype=bool) if cell is None else cell["measured"].to_numpy(zero_copy_only=False)
             if cell is not None and retry is not None and i >= retry_from:
                 measured = measured & ~failed_with(cell, retry)
-            state.pending[state.kept & ~measured] = i
-            state.kept &= measured
+            alive = state.gated.alive(step.stage)
+            state.pending[state.kept & alive & ~measured] = i
+            state.kept &= measured | ~alive
             if cell is not None:
-                _mark_errors(state, cell, step.label)
-            table = with_columns(table, step.stage, cell)
+                _mark_errors(state, cell, step.label, alive)
+            table = with_columns(table, step.stage, cell, alive)
+        elif isinstance(step.stage, Gate):
+            state.gated.judge(step, step.stage, table, state.kept)
         elif state.kept.any():
             _decide(step, step.stage, table, state)
     return state
@@ -82,28 +94,30 @@ def replay(
 
 def _decide(step: Step, stage: Filter, table: pa.Table, state: Replay) -> None:
     """Let a filter drop rows kept so far; a null means that a value it needs was never measured."""
-    keeps = stage.keep(table)
-    if len(keeps) != table.num_rows:
-        raise ContractError(f"{step.repr}: {len(keeps)} verdicts for {table.num_rows} rows")
-    keep = pc.fill_null(keeps, False).to_numpy(zero_copy_only=False)
-    unknown = pc.is_null(keeps).to_numpy(zero_copy_only=False)
+    keep, unknown = decide(step, stage, table)
     state.dropped_by[state.kept & ~keep & ~unknown] = step.repr
     state.dropped_by[state.kept & unknown] = f"unmeasured: {step.repr}"
     state.kept &= keep
 
 
-def with_columns(table: pa.Table, stage: Measures, cell: pa.Table | None) -> pa.Table:
-    """Append a stage's columns, as far as `cell` holds them; all null without a cell."""
-    for field in stage.adds:
+def with_columns(table: pa.Table, stage: Measures, cell: pa.Table | None, alive: Mask | None = None) -> pa.Table:
+    """Append a stage's columns, as far as `cell` holds them; all null without a cell, and in rows that are not alive.
+
+    A row that is not `alive` (None: all are) has lost the artefact: what was measured of it earlier is not looked at.
+    """
+    shown = None if alive is None or alive.all() else pa.array(np.arange(len(alive)), mask=~alive)
+    for added in stage.adds:
         if cell is None:
-            table = table.append_column(field.with_nullable(True), pa.nulls(table.num_rows, field.type))
-        elif field.name in cell.column_names:
-            table = table.append_column(field.with_nullable(True), cell[field.name])
+            table = table.append_column(added.with_nullable(True), pa.nulls(table.num_rows, added.type))
+        elif added.name in cell.column_names:
+            column = cell[added.name] if shown is None else cell[added.name].take(shown)
+            table = table.append_column(added.with_nullable(True), column)
     return table
 
 
-def _mark_errors(state: Replay, cell: pa.Table, label: str) -> None:
+def _mark_errors(state: Replay, cell: pa.Table, label: str, alive: Mask | None = None) -> None:
     failed = state.kept & pc.is_valid(cell["error_code"]).to_numpy(zero_copy_only=False)
+    failed = failed if alive is None else failed & alive
     if failed.any():
         codes: Any = cell["error_code"].to_numpy()
         state.error[failed] = [f"{label}: {code}" for code in codes[failed]]

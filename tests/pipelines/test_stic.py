@@ -4,6 +4,7 @@ from curate.experts.description import Description
 from curate.experts.pair_evidence import PairEvidence
 from curate.experts.preference_pair import PreferencePair
 from curate.recipe import build, find_recipe
+from curate.stages import Gate, stage_name
 
 
 def stages(*assignments):
@@ -18,8 +19,11 @@ def names(*assignments):
 
 def test_the_papers_pairs_need_no_caption_and_are_gated_by_evidence():
     assert names() == [
-        "ImageFacts", "MinSide", "NotAnimated", "Ocr", "Objects", "PreferencePair", "PairEvidence", "PairLengths",
-        "MinPairMargin",
+        "ImageFacts", "MinSide", "NotAnimated", "Ocr", "Objects", "PreferencePair", "PairEvidence", "Gate", "Gate",
+    ]  # fmt: skip
+    gates = [one for one in build(find_recipe("stic"), [])[0].stages if isinstance(one, Gate)]
+    assert [(gate.artefact, stage_name(gate)) for gate in gates] == [
+        ("pair", "pair_lengths"), ("pair", "min_pair_margin"),
     ]  # fmt: skip
 
 
@@ -29,7 +33,7 @@ def test_edits_work_on_a_caption_which_is_a_stage_of_its_own():
 
 
 def test_judgement_and_descriptions_are_asked_for():
-    assert names("judge=true", "describe=true")[-3:] == ["PairJudge", "JudgesAgree", "Description"]
+    assert names("judge=true", "describe=true")[-3:] == ["PairJudge", "Gate", "Description"]
 
 
 def test_pairs_and_descriptions_draw_from_the_same_neutral_prompts():

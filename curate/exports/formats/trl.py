@@ -6,7 +6,7 @@ from typing import Annotated
 
 from curate.exports.index import Written
 from curate.exports.options import check_at_least_one, check_file_name
-from curate.exports.pairs import HAS_PAIR, write_pairs
+from curate.exports.pairs import has_pair, write_pairs
 from curate.exports.selection import Selection
 from curate.storage.store import Store
 
@@ -25,7 +25,7 @@ class Trl:
         check_at_least_one(samples_per_shard=self.samples_per_shard)
 
     def condition(self, columns: Sequence[str]) -> str | None:
-        return HAS_PAIR
+        return has_pair(columns)
 
     def write(self, selection: Selection, store: Store) -> Written:
         return write_pairs(selection, store, self.name, self.samples_per_shard)
