@@ -7,21 +7,25 @@ from curate.recipe import build, find_recipe
 from curate.stages import Gate, stage_name
 
 
+def pipeline(*assignments):
+    built, _ = build(find_recipe("stic"), list(assignments))
+    built.schema()
+    return built
+
+
 def stages(*assignments):
-    pipeline, _ = build(find_recipe("stic"), list(assignments))
-    pipeline.schema()
-    return {type(one): one for one in pipeline.stages}
+    return {type(one): one for one in pipeline(*assignments).stages}
 
 
 def names(*assignments):
-    return [kind.__name__ for kind in stages(*assignments)]
+    return [type(one).__name__ for one in pipeline(*assignments).stages]
 
 
 def test_the_papers_pairs_need_no_caption_and_are_gated_by_evidence():
     assert names() == [
         "ImageFacts", "MinSide", "NotAnimated", "Ocr", "Objects", "PreferencePair", "PairEvidence", "Gate", "Gate",
     ]  # fmt: skip
-    gates = [one for one in build(find_recipe("stic"), [])[0].stages if isinstance(one, Gate)]
+    gates = [one for one in pipeline().stages if isinstance(one, Gate)]
     assert [(gate.artefact, stage_name(gate)) for gate in gates] == [
         ("pair", "pair_lengths"), ("pair", "min_pair_margin"),
     ]  # fmt: skip
