@@ -1,4 +1,5 @@
 import itertools
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -17,14 +18,16 @@ def brute(hashes, radius):
     return [[i, j] for i, j in pairs if (hashes[i] ^ hashes[j]).bit_count() <= radius]
 
 
+@pytest.mark.parametrize("sort", [15, 0])  # 0: keys of as many bands as for billions of hashes
 @given(st.lists(HASH, max_size=40), st.integers(0, 12), st.data())
 @settings(deadline=None, max_examples=60)
-def test_every_near_pair_of_different_hashes_is_found_and_nothing_else(values, radius, data):
+def test_every_near_pair_of_different_hashes_is_found_once_and_nothing_else(sort, values, radius, data):
     for value in list(values):
         for bit in data.draw(st.lists(st.integers(0, 63), max_size=3)):
             values.append(value ^ 1 << bit)
     values = list(dict.fromkeys(values))[:80]
-    assert find_near_hashes(np.array(values, np.uint64), radius).tolist() == brute(values, radius)
+    with patch.object(hamming, "SORT", sort):
+        assert find_near_hashes(np.array(values, np.uint64), radius).tolist() == brute(values, radius)
 
 
 def test_equal_hashes_are_connected_through_the_first():
@@ -33,8 +36,10 @@ def test_equal_hashes_are_connected_through_the_first():
     assert components(4, pairs).tolist() == [0, 1, 0, 0]
 
 
-def test_crowded_values_of_a_band_are_cut_by_other_bits(monkeypatch):
+@pytest.mark.parametrize("sort", [15, 0])
+def test_crowded_values_of_a_key_are_cut_by_other_bits(monkeypatch, sort):
     monkeypatch.setattr(hamming, "CROWDED", 8)
+    monkeypatch.setattr(hamming, "SORT", sort)
     rng = np.random.default_rng(0)
     values = [int(v) for v in np.unique(rng.integers(0, 2**12, 300)) << 20]  # most bands are equal in all
     assert find_near_hashes(np.array(values, np.uint64), 2).tolist() == brute(values, 2)
