@@ -1,16 +1,17 @@
 """Drop captions that a calibrated judge does not accept."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import pyarrow as pa
+
+from schemas.prefix import repr_without_defaults
 
 __all__ = ["CaptionAccepted"]
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionAccepted:
-    """Keep captions that `CaptionGate` accepts: both scores of the judge reach its threshold.
+    """Keep captions that `CaptionGate` accepts: both scores of the judge reach its threshold. `column` says so.
 
     Source: SAIL-VL2 drops captions below 3 of 5 on richness or alignment (arXiv 2509.14033). The threshold is the
     gate's, because it is what the judge was calibrated for.
@@ -19,7 +20,14 @@ class CaptionAccepted:
     [True, False, None]
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("caption_accepted",)
+    column: str = "caption_accepted"
+
+    def __repr__(self) -> str:
+        return repr_without_defaults(self, "column")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.column,)
 
     def keep(self, table: pa.Table) -> pa.ChunkedArray:
-        return table["caption_accepted"]
+        return table[self.column]

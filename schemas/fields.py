@@ -1,8 +1,11 @@
 """How a column describes itself: unit, meaning of null, producer."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pyarrow as pa
 
-__all__ = ["about", "column", "describe"]
+__all__ = ["about", "column", "describe", "values_about"]
 
 
 def column(name: str, kind: pa.DataType, *, unit: str, null: str, producer: str, doc: str) -> pa.Field:
@@ -22,6 +25,15 @@ def about(schema: pa.Schema, text: str) -> pa.Schema:
     ['final_caption_words']
     """
     return pa.schema([field.with_name(text + field.name.removeprefix("caption")) for field in schema])
+
+
+def values_about(values: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """Return values of columns about the caption under the names that `about` gives the columns.
+
+    >>> values_about({"caption": "A dog.", "caption_words": 2}, "brief")
+    {'brief': 'A dog.', 'brief_words': 2}
+    """
+    return {text + name.removeprefix("caption"): value for name, value in values.items()}
 
 
 def describe(field: pa.Field) -> dict[str, str]:

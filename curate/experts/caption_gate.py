@@ -12,6 +12,8 @@ from curate.experts.caption_judge import CaptionJudge
 from curate.models.weights import Weights
 from curate.stages import Batch, Measurement, Resources, Scorer, stage_id
 from schemas.caption_gate import CAPTION_GATE
+from schemas.fields import about
+from schemas.prefix import check_prefix, repr_without_defaults
 
 __all__ = ["CaptionGate", "caption_gate"]
 
@@ -24,7 +26,8 @@ class CaptionGate:
 
     `judge` is the stage-id of the judge and `calibration` a file that `curate calibrate` wrote for it; one that does
     not reach `bar` on both axes stops the run before it starts. `uncalibrated=True` takes any judge: then the column
-    says what an unmeasured model thinks. It is an expert and no filter because it refuses to start.
+    says what an unmeasured model thinks. `column` is that of the judge, whose columns begin with it. It is an expert
+    and no filter because it refuses to start.
     Source: SAIL-VL2 (arXiv 2509.14033) drops captions below 3 on either axis, 300M to 250M, and finds judging without
     training unusable. Left out: its yes/no head.
     """
@@ -34,11 +37,24 @@ class CaptionGate:
     minimum: int = 3
     bar: Bar = field(default_factory=Bar)
     uncalibrated: bool = False
+    column: str = "caption"
     version: ClassVar[int] = 1
-    needs: ClassVar[tuple[str, ...]] = ("caption_vir", "caption_ita")
-    adds: ClassVar[pa.Schema] = CAPTION_GATE
     pixels: ClassVar[None] = None
     resources: ClassVar[Resources] = Resources(batch_rows=512)
+
+    def __post_init__(self) -> None:
+        check_prefix(self.column)
+
+    def __repr__(self) -> str:
+        return repr_without_defaults(self, "column")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return tuple(f"{self.column}_{axis}" for axis in AXES)
+
+    @property
+    def adds(self) -> pa.Schema:
+        return about(CAPTION_GATE, self.column)
 
     def check(self) -> None:
         if self.uncalibrated:
@@ -63,9 +79,10 @@ class CaptionGate:
 
     def _accept(self, batch: Batch) -> Measurement:
         enough = [pc.greater_equal(batch.table[name], self.minimum) for name in self.needs]
-        return Measurement({"caption_accepted": pc.and_(*enough).combine_chunks()})
+        return Measurement({f"{self.column}_accepted": pc.and_(*enough).combine_chunks()})
 
 
 def caption_gate(judge: CaptionJudge, calibration: str = "", uncalibrated: bool = False) -> CaptionGate:
     """Return the gate of a judge; `calibration` is the path of its calibration file, "" when there is none."""
-    return CaptionGate(stage_id(judge), Weights(calibration) if calibration else None, uncalibrated=uncalibrated)
+    file = Weights(calibration) if calibration else None
+    return CaptionGate(stage_id(judge), file, uncalibrated=uncalibrated, column=judge.column)

@@ -13,6 +13,8 @@ from curate.engines.engine import Engine, Request
 from curate.errors import PlanError
 from curate.stages import Pixels, Resources, Scorer
 from schemas.caption_judge import CAPTION_JUDGE
+from schemas.fields import about, values_about
+from schemas.prefix import check_prefix, repr_without_defaults
 
 __all__ = ["CAPTION_JUDGE_V1", "CaptionJudge"]
 
@@ -32,9 +34,9 @@ CAPTION_JUDGE_V1: Final = Prompt(
 class CaptionJudge:
     """Ask an engine for two scores of a text about the image: richness (VIR) and alignment (ITA), each 1 to 5.
 
-    `text` is the column that is judged. `structured` asks for JSON by guided decoding; without it lines such as
-    "VIR: 4" are read. What cannot be read has null scores. Scores decide nothing until the judge has been measured
-    against labels: see `curate calibrate` and `CaptionGate`.
+    `text` is the column that is judged; the added columns begin with `column`. `structured` asks for JSON by guided
+    decoding; without it lines such as "VIR: 4" are read. What cannot be read has null scores. Scores decide nothing
+    until the judge has been measured against labels: see `curate calibrate` and `CaptionGate`.
     Source: SAIL-VL2 (arXiv 2509.14033): the two axes and their scale. Left out: its trained judges (2B, 8B), whose
     weights are not public; of a judge that was not trained for it the paper itself says that it is unusable.
     """
@@ -46,15 +48,23 @@ class CaptionJudge:
     longest_side_px: int = 448
     max_tokens: int = 256
     characters: int = 6_000
+    column: str = "caption"
     version: ClassVar[int] = 1
-    adds: ClassVar[pa.Schema] = CAPTION_JUDGE
 
     def __post_init__(self) -> None:
+        check_prefix(self.column)
         if self.max_tokens < 8 or self.characters < 100:
             raise PlanError(
                 f"CaptionJudge: max_tokens={self.max_tokens} must be at least 8, characters={self.characters} at least "
                 "100"
             )
+
+    def __repr__(self) -> str:
+        return repr_without_defaults(self, "column")
+
+    @property
+    def adds(self) -> pa.Schema:
+        return about(CAPTION_JUDGE, self.column)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -89,7 +99,7 @@ class CaptionJudge:
         (answer,) = yield [request]
         parsed = read_scores(answer.text)
         scores, reason = parsed or ({}, answer.text.strip())
-        return {
+        columns = {
             "caption_vir": scores.get("vir"),
             "caption_ita": scores.get("ita"),
             "caption_judge_parsed": parsed is not None,
@@ -99,3 +109,4 @@ class CaptionJudge:
             "caption_judge_prompt_tokens": answer.prompt_tokens,
             "caption_judge_completion_tokens": answer.completion_tokens,
         }
+        return values_about(columns, self.column)

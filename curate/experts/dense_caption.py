@@ -20,6 +20,8 @@ from curate.engines.engine import Completion, Engine, Request
 from curate.errors import PlanError
 from curate.stages import Pixels, Resources, Scorer
 from schemas.caption import CAPTION
+from schemas.fields import about, values_about
+from schemas.prefix import check_prefix, repr_without_defaults
 
 __all__ = ["DenseCaption"]
 
@@ -32,7 +34,8 @@ class DenseCaption:
     afterwards. The size of the image is the largest lever on cost: it is sent with its longest side at
     `longest_side_px` or less or, with a `budget`, at the tier that its text and small objects need, which may be in
     tiles (docs/pixel-budget.md). The result of an engine depends on what else was in its batch in the low-order bits,
-    so a caption once committed is kept; sampling (`temperature` > 0) is seeded per sample.
+    so a caption once committed is kept; sampling (`temperature` > 0) is seeded per sample. The columns begin with
+    `column`: several captioners of one pipeline have one each (docs/several-captions.md).
     Source: DenseFusion-1M (Li et al. 2024, arXiv 2407.08303). Left out: its own trained caption engine (any
     vision-language model is used instead), tags from RAM++, the undisclosed thresholds.
     """
@@ -46,15 +49,23 @@ class DenseCaption:
     temperature: float = 0.0
     seed: int = 0
     budget: PixelBudget | None = None
+    column: str = "caption"
     version: ClassVar[int] = 1
-    adds: ClassVar[pa.Schema] = CAPTION
 
     def __post_init__(self) -> None:
+        check_prefix(self.column)
         if self.longest_side_px < PATCH_PX or self.max_tokens < 1 or self.temperature < 0:
             raise PlanError(
                 f"DenseCaption: longest_side_px={self.longest_side_px} must be at least {PATCH_PX}, "
                 f"max_tokens={self.max_tokens} at least 1, temperature={self.temperature} at least 0"
             )
+
+    def __repr__(self) -> str:
+        return repr_without_defaults(self, "column")
+
+    @property
+    def adds(self) -> pa.Schema:
+        return about(CAPTION, self.column)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -90,7 +101,7 @@ class DenseCaption:
         elif parts:
             text = join_captions(text, parts, agreed=self._tiling.agreed)
         tags = [part.tile.tag(self._tiling.tag) for part in parts]
-        return {
+        columns = {
             "caption": text,
             "caption_words": len(split_words(text)),
             "caption_marks": self.guards.mark(text, last.finish_reason, _with_lines(prompt, tags)),
@@ -106,6 +117,7 @@ class DenseCaption:
             "caption_tiles": len(parts),
             "caption_parts": captions,
         }
+        return values_about(columns, self.column)
 
     def _request(self, row: Row, view: View, text: str, stage: str, name: str | None = None) -> Request:
         name = view.name if name is None else name

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -19,11 +19,11 @@ from curate.engines.engine import Engine, Request
 from curate.errors import PlanError
 from curate.models.extras import check_extra
 from curate.stages import Pixels, Resources, Scorer
+from schemas.prefix import check_prefix, repr_without_defaults
 from schemas.repair_caption import REPAIR_CAPTION
 
 __all__ = ["RepairCaption"]
 
-READ = ("caption", "caption_finish_reason", "objects", "ocr_lines")
 VERIFIED = ("objects_confirmed", "objects_denied")
 QUOTED = 4000  # characters of the caption that are shown again
 
@@ -41,7 +41,8 @@ class RepairCaption:
     left out of the second request. The second caption is judged alike, and kept if `captions.checking.repair.better`
     says so; a row that stays bad is for filters. `prompt` holds {caption} or {faults}, or neither, and is followed by
     the hints; `made_by` is the first prompt. The image is shown with the detail that the caption was written from:
-    the column `detail` has its longest side (null, or no column: `longest_side_px`), at most `decode_side_px`.
+    the column `detail` has its longest side (null, or no column: `longest_side_px`), at most `decode_side_px`. `column`
+    is the first caption, and names all others: that of `brief` ends in `final_brief`, `brief_repair_outcome` and so on.
     Source: re-asking with the faults is our own; Volcano (Lee et al. 2023, arXiv 2311.07362) and Woodpecker (Yin et al.
     2023, arXiv 2310.16045) revise from feedback and detections alike. Left out: more than one round.
     """
@@ -63,19 +64,44 @@ class RepairCaption:
     max_tokens: int = 512
     temperature: float = 0.0
     seed: int = 0
+    column: str = "caption"
     version: ClassVar[int] = 2
-    adds: ClassVar[pa.Schema] = REPAIR_CAPTION
 
     def __post_init__(self) -> None:
+        check_prefix(self.column)
         for name in ("min_object_recall", "min_text_recall"):
             if not 0 <= getattr(self, name) <= 1:
                 raise PlanError(f"RepairCaption: {name}={getattr(self, name)}; give 0 to 1")
 
+    def __repr__(self) -> str:
+        return repr_without_defaults(self, "column")
+
+    @property
+    def adds(self) -> pa.Schema:
+        return pa.schema([added.with_name(self._named(added.name)) for added in REPAIR_CAPTION])
+
     @property
     def needs(self) -> tuple[str, ...]:
-        witnesses = self.evidence.columns.needs + (VERIFIED if self.verified else ())
-        detail = (self.detail,) if self.detail else ()
-        return tuple(dict.fromkeys(READ + self.hints.needs + witnesses + detail))
+        witnesses = self.evidence.columns.needs + (self._verified if self.verified else ())
+        detail = (self._detail,) if self.detail else ()
+        own = (self.column, f"{self.column}_finish_reason", "objects", "ocr_lines")
+        return tuple(dict.fromkeys(own + self.hints.needs + witnesses + detail))
+
+    def _named(self, name: str) -> str:
+        """Return what a column of `REPAIR_CAPTION` is called that is about `column`."""
+        if self.column == "caption":
+            return name
+        final = f"final_{self.column}"
+        return name.replace("final_caption", final) if name.startswith("final") else f"{self.column}_{name}"
+
+    @property
+    def _detail(self) -> str:
+        detail = self.detail or ""
+        return self.column + detail.removeprefix("caption") if detail.startswith("caption_") else detail
+
+    @property
+    def _verified(self) -> tuple[str, ...]:
+        return VERIFIED if self.column == "caption" else tuple(f"{self.column}_{name}" for name in VERIFIED)
 
     @property
     def pixels(self) -> int:
@@ -97,10 +123,13 @@ class RepairCaption:
 
     def _repair(self, row: Row, image: Pixels, stage: str, detect: Detect | None) -> Conversation:
         """Check the caption; where something is wrong, ask for another, check that, and keep the better one."""
-        if row["caption"] is None:
+        caption = row[self.column]
+        if caption is None:
             return None
-        first = final = self._check(row, row["caption"], (row["caption_finish_reason"], self.made_by), detect)
-        columns, outcome = {}, "not_needed"
+        made = row[f"{self.column}_finish_reason"], self.made_by
+        first = final = self._check(row, caption, made, detect)
+        columns: dict[str, Any] = {}
+        outcome = "not_needed"
         if first.faults.reasons:
             (answer,) = yield [self._request(row, image, first, stage)]
             second = self._check(row, answer.text.strip(), (answer.finish_reason, self.prompt), detect)
@@ -113,7 +142,7 @@ class RepairCaption:
                 "repair_prompt_tokens": answer.prompt_tokens,
                 "repair_completion_tokens": answer.completion_tokens,
             }
-        return columns | {
+        columns |= {
             "final_caption": final.caption,
             "final_caption_words": len(split_words(final.caption)),
             "final_caption_marks": final.marks,
@@ -122,9 +151,10 @@ class RepairCaption:
             "repair_faults_before": first.faults.number,
             "repair_faults_after": final.faults.number,
         }
+        return {self._named(name): value for name, value in columns.items()}
 
     def _request(self, row: Row, image: Pixels, first: Checked, stage: str) -> Request:
-        side = same_detail(row.get(self.detail or ""), self.longest_side_px, self.decode_side_px)
+        side = same_detail(row.get(self._detail), self.longest_side_px, self.decode_side_px)
         image = fit_budget(image, side, self.engine.facts.images)
         text = fill(self.prompt.text, first.caption, first.faults, QUOTED)
         hints = self.hints.without("alt_text", "ocr") if first.faults.by_injection else self.hints
@@ -145,7 +175,7 @@ class RepairCaption:
         marks = self.guards.mark(caption, *made)
         if self.languages.judge(caption, detect)[2]:
             marks = sorted([*marks, "wrong_language"])
-        confirmed, denied = ((tuple(row[name] or ()) if self.verified else ()) for name in VERIFIED)
+        confirmed, denied = ((tuple(row[name] or ()) if self.verified else ()) for name in self._verified)
         seen = row["objects"], row["ocr_lines"], self.evidence.columns.read(row)
         claims = self.evidence.measure(caption, *seen).without_doubt_of(confirmed)
         named = self.evidence.named(caption)

@@ -18,6 +18,7 @@ from curate.engines.asking import Conversation, Row, scorer
 from curate.engines.engine import Engine, Request
 from curate.errors import PlanError
 from curate.stages import Pixels, Resources, Scorer
+from schemas.prefix import check_prefix, prefixed, repr_without_defaults
 from schemas.verify_objects import VERIFY_OBJECTS
 
 __all__ = ["VerifyObjects"]
@@ -37,7 +38,7 @@ class VerifyObjects:
     on four overlapping quarters, of which the surest yes of at least `min_tile_confidence` counts. A thing found at one
     scale only is disputed. Those that the experts did not see come first, at most `max_objects`. `which` may
     spare the others ("unsupported"), and may add nouns that no lexicon holds, contradicted ones first ("doubtful").
-    `prompt` holds {object}.
+    `prompt` holds {object}. `prefix` is put before the names of the columns, where several texts are verified.
 
     The full image is shown with the detail that the caption was written from: the column `detail` has its longest side
     (null, or no column: `longest_side_px`), at most `decode_side_px`. Parts are shown at their own pixels, at least at
@@ -61,10 +62,11 @@ class VerifyObjects:
     decode_side_px: int = 2016
     detail: str | None = "caption_tier_px"
     seed: int = 0
+    prefix: str = ""
     version: ClassVar[int] = 2
-    adds: ClassVar[pa.Schema] = VERIFY_OBJECTS
 
     def __post_init__(self) -> None:
+        check_prefix(self.prefix)
         if "{object}" not in self.prompt.text:
             raise PlanError(f"VerifyObjects: prompt {self.prompt.id!r} does not hold {{object}}")
         for name, low, high in (
@@ -76,6 +78,13 @@ class VerifyObjects:
         ):
             if not low <= getattr(self, name) <= high:
                 raise PlanError(f"VerifyObjects: {name}={getattr(self, name)}; give {low} to {high}")
+
+    def __repr__(self) -> str:
+        return repr_without_defaults(self, "prefix")
+
+    @property
+    def adds(self) -> pa.Schema:
+        return prefixed(VERIFY_OBJECTS, self.prefix)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -106,11 +115,12 @@ class VerifyObjects:
         entries = [
             both_scales(label, parts, [next(answers) for _ in parts], self.min_tile_confidence) for label, parts in plan
         ]
-        return outcome(entries) | {
+        columns = outcome(entries) | {
             "objects_unasked": unasked,
             "verify_prompt_tokens": sum(completion.prompt_tokens for completion in completions),
             "verify_completion_tokens": sum(completion.completion_tokens for completion in completions),
         }
+        return {self.prefix + name: value for name, value in columns.items()}
 
     def _plan(self, row: Row) -> tuple[list[Question], int]:
         """Return the classes to ask about with the parts of the image to ask on, and how many are left out."""
