@@ -52,7 +52,7 @@ EXPORT_INDEX = pa.schema(
             unit="bytes",
             null="not exported",
             producer="export",
-            doc="Length of the encoded image, equal to the source's: exports never re-encode.",
+            doc="Length of the encoded image as it is exported.",
         ),
     ]
 )

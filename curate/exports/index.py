@@ -1,70 +1,79 @@
 """Write what describes an export: a Parquet index of every sample of the run, and the manifest."""
 
-import contextlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.exports.folder import MANIFEST
+from curate.exports.layout import OWN
+from curate.exports.planning import PlannedPart
+from curate.exports.reading import Rows
 from curate.exports.selection import Selection
-from curate.sources.shard import Shard
+from curate.exports.writing import finished_part
 from curate.storage.store import Store
 from schemas.export_index import EXPORT_INDEX
 
-__all__ = ["INDEX", "Location", "Locations", "ShardWriter", "Written", "write_manifest", "write_shards"]
+__all__ = ["INDEX", "IndexCounts", "write_index"]
 
-INDEX = "index.parquet"
-GROUP_ROWS = 20_000  # rows of one row group of the index
+INDEX = f"{OWN}/index.parquet"
+GROUP_ROWS: Final = 20_000  # rows of one row group of the index
+PARTS_IN_MEMORY: Final = 512
+NAMED: Final = 5  # samples that failed, of which the report tells
+
+
+@dataclass(slots=True)
+class IndexCounts:
+    """What an index says: rows, exported samples, those that could not be read again, the first of these by name."""
+
+    source_samples: int = 0
+    samples: int = 0
+    failed: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, uids: pa.Array, codes: npt.NDArray[Any], exported: int) -> None:
+        failed = np.flatnonzero(codes != None)  # noqa: E711 (of each)
+        self.source_samples += len(codes)
+        self.samples += exported
+        self.failed += len(failed)
+        for i in failed[: NAMED - len(self.failures)]:
+            self.failures.append((uids[i].as_py(), codes[i]))
 
 
 @dataclass(frozen=True, slots=True)
-class Location:
-    """Where a sample lies in an export: file name, first byte of its image (null: not a tar), bytes of it."""
+class _Locations:
+    """Where the m chosen samples of a shard that were written or failed are: rows int64[m] and what the index says."""
 
-    file: str
-    offset: int | None
-    size_bytes: int
-
-
-Locations: TypeAlias = list[Location | str | None]
-"""Where the rows of a shard went: None for samples not chosen, the error code of one that could not be read again."""
-
-ShardWriter: TypeAlias = Callable[[Shard, pa.Table, npt.NDArray[np.bool_]], Locations]
-"""Exports the chosen rows of a shard (bool[n]) and returns where each of its n rows went."""
+    rows: npt.NDArray[Any]
+    files: npt.NDArray[Any]
+    offsets: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+    errors: npt.NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a format wrote: its files, the counts of `write_shards`, and what the manifest and the report add.
-
-    `facts` stand in the manifest after the format's name; `notes` are sentences for the user.
-    """
-
-    files: Sequence[str]
-    counts: Mapping[str, int]
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-def write_shards(store: Store, selection: Selection, write: ShardWriter) -> dict[str, int]:
-    """Let `write` export shard after shard and index what it did; return the counts of samples.
-
-    `samples` are exported, `failed` could not be read again, `source_samples` are all of the run.
-    """
-    counts = dict.fromkeys(["source_samples", "samples", "failed"], 0)
-    with _index_writer(store, index_schema(selection.columns)) as append:
-        for shard, table, chosen in selection.shards():
-            locations = write(shard, table, chosen)
-            append(index_table(selection, table, locations))
-            counts["source_samples"] += table.num_rows
-            counts["samples"] += sum(isinstance(each, Location) for each in locations)
-            counts["failed"] += sum(isinstance(each, str) for each in locations)
+def write_index(selection: Selection, store: Store, planned: Sequence[PlannedPart]) -> IndexCounts:
+    """Write the index from what the parts say; some thousand rows are in memory, and some hundred parts."""
+    by_shard: dict[int, list[PlannedPart]] = {}
+    for part in planned:
+        for index in part.shards:
+            by_shard.setdefault(index, []).append(part)
+    facts = functools.lru_cache(PARTS_IN_MEMORY)(lambda key: _columns(finished_part(store, key)))
+    counts, schema = IndexCounts(), index_schema(selection.columns)
+    rows = Rows(selection.view, selection.connection, selection.columns.names)
+    waiting: list[pa.Table] = []
+    with store.open_write(INDEX) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        for i, shard in enumerate(selection.view.shards):
+            found = [_located(part, i, facts(part.part.key)) for part in by_shard.get(i, [])]
+            waiting.append(_index_rows(selection, rows.shard(shard), found, counts))
+            if sum(table.num_rows for table in waiting) >= GROUP_ROWS:
+                writer.write_table(pa.concat_tables(waiting).combine_chunks())
+                waiting.clear()
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting).combine_chunks())
     return counts
 
 
@@ -73,55 +82,54 @@ def index_schema(columns: pa.Schema) -> pa.Schema:
     return pa.schema([*EXPORT_INDEX, *(field for field in columns if field.name not in EXPORT_INDEX.names)])
 
 
-def index_table(selection: Selection, table: pa.Table, locations: Locations) -> pa.Table:
-    """Return the index rows of a shard."""
-    errors = table["error"].to_pylist()
-    dropped = table["dropped_by"].to_pylist()
-    for i, location in enumerate(locations):
-        if isinstance(location, str):
-            errors[i] = f"export: {location}"
-        elif location is None and errors[i] is None and dropped[i] is None:
-            dropped[i] = f"where: {selection.where}"
-    exported = [location if isinstance(location, Location) else None for location in locations]
-    own = {
-        "dropped_by": dropped,
-        "error": errors,
-        "export_file": [each and each.file for each in exported],
-        "export_image_offset_bytes": [each and each.offset for each in exported],
-        "export_image_size_bytes": [each and each.size_bytes for each in exported],
+def _columns(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of a part with arrays instead of lists."""
+    names = np.array([*facts["names"], None], object)
+    return {
+        "files": names[np.array(facts["file"], np.int64)],  # -1 is the None at the end
+        "offsets": np.array(facts["offset"], np.int64),
+        "sizes": np.array(facts["size"], np.int64),
+        "errors": {int(place): code for place, code in facts["errors"].items()},
+        "given": None if facts["given"] is None else np.array(facts["given"], np.int64),
+    }
+
+
+def _located(part: PlannedPart, shard: int, facts: dict[str, Any]) -> _Locations:
+    """Return where the samples of one shard of the run went that are in a part."""
+    n, given = len(part.rows), facts["given"]
+    files, errors = np.full(n, None, object), np.full(n, None, object)
+    offsets, sizes = np.full(n, -1), np.zeros(n, np.int64)
+    places = np.arange(n) if given is None else given
+    files[places], offsets[places], sizes[places] = facts["files"], facts["offsets"], facts["sizes"]
+    for place, code in facts["errors"].items():
+        errors[place] = code
+    mine = np.flatnonzero(part.of == part.shards.index(shard))
+    return _Locations(part.rows[mine], files[mine], offsets[mine], sizes[mine], errors[mine])
+
+
+def _index_rows(selection: Selection, table: pa.Table, found: Sequence[_Locations], counts: IndexCounts) -> pa.Table:
+    """Return the index rows of a shard, and count them."""
+    n, row = table.num_rows, table["row"].to_numpy()
+    files, codes = np.full(n, None, object), np.full(n, None, object)
+    offsets, sizes = np.full(n, -1), np.zeros(n, np.int64)
+    for each in found:
+        at = np.searchsorted(row, each.rows)
+        files[at], codes[at], offsets[at], sizes[at] = each.files, each.errors, each.offsets, each.sizes
+    exported, failed = files != None, codes != None  # noqa: E711 (of each)
+    errors = table["error"].to_numpy(zero_copy_only=False).copy()
+    dropped = table["dropped_by"].to_numpy(zero_copy_only=False).copy()
+    errors[failed] = [f"export: {code}" for code in codes[failed]]
+    unmatched = ~exported & (errors == None) & (dropped == None)  # noqa: E711
+    dropped[unmatched] = f"where: {selection.where}"
+    counts.add(table["uid"], codes, int(exported.sum()))
+    own: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]] = {
+        "dropped_by": (dropped, None),
+        "error": (errors, None),
+        "export_file": (files, None),
+        "export_image_offset_bytes": (offsets, offsets < 0),
+        "export_image_size_bytes": (sizes, ~exported),
     }
     schema = index_schema(selection.columns)
-    columns = [
-        pa.array(own[field.name], field.type) if field.name in own else table[field.name].cast(field.type)
-        for field in schema
-    ]
+    mine = {name: pa.array(values, schema.field(name).type, mask=mask) for name, (values, mask) in own.items()}
+    columns = [mine[each.name] if each.name in mine else table[each.name].cast(each.type) for each in schema]
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-@contextlib.contextmanager
-def _index_writer(store: Store, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
-    """Give a function that appends rows to the index; some thousand rows wait in memory at most."""
-    with store.open_write(INDEX) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-        waiting: list[pa.Table] = []
-
-        def append(table: pa.Table) -> None:
-            waiting.append(table)
-            if sum(part.num_rows for part in waiting) >= GROUP_ROWS:
-                flush()
-
-        def flush() -> None:
-            writer.write_table(pa.concat_tables(waiting).combine_chunks())
-            waiting.clear()
-
-        yield append
-        if waiting:
-            flush()
-
-
-def write_manifest(selection: Selection, store: Store, format_: str, written: Written) -> None:
-    """Write the last file of an export: what it is, of which run, and the names of all its files."""
-    run = selection.view.run
-    about = {"run": run.id, "recipe": run.recipe, "verdict": run.verdict, "where": selection.where}
-    what = {"version": 1, "format": format_, **written.facts, **written.counts}
-    text = json.dumps({**what, **about, "files": sorted([*written.files, INDEX])}, indent=1, ensure_ascii=False)
-    store.write_bytes(MANIFEST, text.encode() + b"\n")

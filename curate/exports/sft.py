@@ -3,28 +3,20 @@
 Trainers read these images from files, so each lies there as it was stored, named by its uid.
 """
 
-import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import IO, Any, Final, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from curate.captions.prompting.untrusted import neutral
 from curate.captions.questioning.questions import turns
-from curate.errors import PlanError, SampleError
+from curate.errors import PlanError
 from curate.exports.gates import alive
-from curate.exports.images import image_extensions, read_images
-from curate.exports.index import Location, Locations, Written, write_shards
-from curate.exports.selection import Selection
-from curate.sources.shard import Shard
+from curate.exports.layout import WORK, Finished, Location, Part, PartFacts, Samples, Wrote
 from curate.storage.store import Store
 
-__all__ = ["SHORT", "RowsLayout", "Turn", "row_turns", "sft_condition", "write_rows"]
+__all__ = ["READ", "SHORT", "RowsFile", "Turn", "join_rows", "row_turns", "sft_condition", "write_rows"]
 
 Turn: TypeAlias = tuple[str, str]
 """What the user asks and what the model answers."""
@@ -37,14 +29,18 @@ SHORT: Final = "Answer briefly, with a word or a short phrase."
 
 
 @dataclass(frozen=True, slots=True)
-class RowsLayout:
-    """The file of rows: its name, the text before, between and after rows, and a row from uid, image name and turns."""
+class RowsFile:
+    """A file of rows: the beginning of its name, its extension, the text before, between and after rows."""
 
-    file: str
-    head: str
-    between: str
-    tail: str
-    row: Callable[[str, str, Sequence[Turn]], Mapping[str, Any]]
+    name: str
+    extension: str
+    head: str = ""
+    between: str = "\n"
+    tail: str = "\n"
+
+    def of(self, split: str | None) -> str:
+        """Return the name of the file of a split."""
+        return f"{self.name}-{split}.{self.extension}" if split else f"{self.name}.{self.extension}"
 
 
 def sft_condition(columns: Sequence[str]) -> str:
@@ -68,51 +64,48 @@ def row_turns(row: Mapping[str, Any]) -> list[Turn]:
     return learned
 
 
-def write_rows(selection: Selection, store: Store, layout: RowsLayout) -> Written:
-    """Write one row and one image file for each chosen sample."""
-    with contextlib.ExitStack() as stack:
-        file = _File(layout, stack.enter_context(store.open_write(layout.file)))
-        counts = write_shards(store, selection, partial(_write_shard, store, file))
-        end = layout.tail if file.images else f"{layout.head}]\n" if layout.head else ""
-        file.stream.write(end.encode())
-    return Written([layout.file, *file.images], counts)
+def write_rows(
+    folder: Store,
+    part: Part,
+    file: RowsFile,
+    samples: Iterator[Samples],
+    row: Callable[[Mapping[str, Any], str], Mapping[str, Any]],
+) -> Wrote:
+    """Write the image file of each sample, and the rows of a part for `join_rows`.
+
+    `row` makes the row of a sample from its columns and the name of its image.
+    """
+    locations: list[tuple[str, Location]] = []
+    with folder.open_write(_piece(part)) as stream:
+        for some in samples:
+            rows = some.rows.to_pylist()
+            for columns, image, extension in zip(rows, some.images, some.extensions, strict=True):
+                name = f"{columns['uid']}{extension if _is_plain(extension) else '.jpg'}"
+                folder.write_bytes(name, image)
+                text = json.dumps(row(columns, name), ensure_ascii=False, separators=(",", ":"))
+                stream.write(f"{file.between if locations else ''}{text}".encode())
+                locations.append((name, Location(file.of(part.split), None, len(image))))
+    return Wrote({name: {} for name, _ in locations}, [location for _, location in locations])
 
 
-@dataclass(slots=True)
-class _File:
-    """The open file of rows, and the names of the images beside it."""
-
-    layout: RowsLayout
-    stream: IO[bytes]
-    images: list[str] = field(default_factory=list)
-
-    def add(self, uid: str, image: str, turns: Sequence[Turn]) -> None:
-        """Append a row."""
-        lead = self.layout.between if self.images else self.layout.head
-        text = json.dumps(self.layout.row(uid, image, turns), ensure_ascii=False, separators=(",", ":"))
-        self.stream.write(f"{lead}{text}".encode())
-        self.images.append(image)
-
-
-def _write_shard(store: Store, file: _File, shard: Shard, table: pa.Table, chosen: npt.NDArray[np.bool_]) -> Locations:
-    """Write the chosen samples of a shard; return where each of its rows went."""
-    locations: Locations = [None] * table.num_rows
-    rows = table.filter(pa.array(chosen))
-    texts = rows.select([name for name in READ if name in rows.column_names]).to_pylist()
-    uids, names = rows["uid"].to_pylist(), _image_names(rows)
-    for position, uid, image, text, data in zip(
-        np.flatnonzero(chosen), uids, names, texts, read_images(shard, rows), strict=True
-    ):
-        if isinstance(data, SampleError):
-            locations[position] = data.code
-            continue
-        store.write_bytes(image, data)
-        file.add(uid, image, row_turns(text))
-        locations[position] = Location(file.layout.file, None, len(data))
-    return locations
+def join_rows(folder: Store, file: RowsFile, parts: Sequence[PartFacts]) -> Finished:
+    """Write the file of rows of each split from its parts, one after another."""
+    splits = dict.fromkeys(each.part.split for each in parts)
+    for split in splits:
+        filled = [each.part for each in parts if each.part.split == split and each.samples]
+        with folder.open_write(file.of(split)) as stream:
+            stream.write(file.head.encode())
+            for i, part in enumerate(filled):
+                stream.write(file.between.encode() if i else b"")
+                with folder.open_read(_piece(part)) as piece:
+                    shutil.copyfileobj(piece, stream, 1 << 20)
+            stream.write(file.tail.encode() if filled else b"]\n" if file.head else b"")
+    return Finished([file.of(split) for split in splits])
 
 
-def _image_names(rows: pa.Table) -> list[str]:
-    """Return the file name of each image: its uid, and the extension it has in the source, .jpg without a plain one."""
-    extensions = [end if end[1:].isalnum() and end.isascii() else ".jpg" for end in image_extensions(rows)]
-    return [f"{uid}{end}" for uid, end in zip(rows["uid"].to_pylist(), extensions, strict=True)]
+def _piece(part: Part) -> str:
+    return f"{WORK}/{part.key}.rows"
+
+
+def _is_plain(extension: str) -> bool:
+    return extension[1:].isalnum() and extension.isascii()

@@ -1,16 +1,12 @@
 """Write tars fast and always the same: ustar headers, mtime, uid and gid 0."""
 
-import contextlib
 import hashlib
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO
 
 from curate.errors import ContractError
-from curate.storage.store import Store
 
-__all__ = ["TarFiles", "TarStream", "tar_header"]
+__all__ = ["TarStream", "tar_header"]
 
 BLOCK = 512
 BUFFER = 4 << 20  # bytes written and hashed at once
@@ -72,43 +68,3 @@ class TarStream:
             self._hashing.result()  # at most one block waits: memory is bounded
         self._hashing = self._hasher.submit(self._md5.update, block)
         self._stream.write(block)
-
-
-@dataclass(slots=True)
-class TarFiles:
-    """The tars of one export: opens the next when one is full; `finished` lists them as a wids index does."""
-
-    store: Store
-    prefix: str
-    samples_per_file: int
-    bytes_per_file: int | None
-    stack: contextlib.ExitStack
-    hasher: ThreadPoolExecutor
-    finished: list[dict[str, Any]] = field(default_factory=list)
-    samples: int = 0
-    tar: TarStream | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{self.prefix}-{len(self.finished):06d}.tar"
-
-    def add(self, key: str, members: Sequence[tuple[str, bytes]]) -> int:
-        """Append a sample and return the offset of its first member's content; call `name` after, not before."""
-        size = sum(BLOCK + len(data) + -len(data) % BLOCK for _, data in members)
-        limit = self.bytes_per_file
-        if self.tar and (self.samples == self.samples_per_file or (limit and self.tar.size_bytes + size > limit)):
-            self.finish()
-        if self.tar is None:
-            self.tar = TarStream(self.stack.enter_context(self.store.open_write(self.name)), self.hasher)
-        offsets = [self.tar.add(f"{key}.{extension}", data) for extension, data in members]
-        self.samples += 1
-        return offsets[0]
-
-    def finish(self) -> None:
-        """Close the open tar, if there is one."""
-        if self.tar:
-            md5 = self.tar.finish()
-            self.stack.close()
-            shard = {"url": self.name, "md5sum": md5, "nsamples": self.samples, "filesize": self.tar.size_bytes}
-            self.finished.append(shard)
-            self.tar, self.samples = None, 0

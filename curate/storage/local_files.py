@@ -22,6 +22,10 @@ class LocalFiles:
     def exists(self, path: str) -> bool:
         return (self.root / path).exists()
 
+    def find(self) -> list[str]:
+        start = len(str(self.root)) + 1
+        return [f"{folder}/{name}"[start:] for folder, _, names in os.walk(self.root) for name in names]
+
     def list(self, folder: str) -> list[str]:
         return os.listdir(self.root / folder)  # noqa: PTH208 (a million names: no Path objects)
 

@@ -26,6 +26,10 @@ class ObjectFiles:
     def exists(self, path: str) -> bool:
         return bool(self.call("exists", path))
 
+    def find(self) -> list[str]:
+        root = filesystem_of(self.root)[1]
+        return [str(path).removeprefix(root).lstrip("/") for path in self.call("find", "")]
+
     def list(self, folder: str) -> list[str]:
         return [str(path).rstrip("/").rpartition("/")[2] for path in self.call("ls", folder, detail=False)]
 

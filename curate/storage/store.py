@@ -29,6 +29,9 @@ class Files(Protocol):
     """
 
     def exists(self, path: str) -> bool: ...
+    def find(self) -> list[str]:
+        """Return the paths of all files in all folders, in any order, those of unfinished files among them."""
+
     def list(self, folder: str) -> list[str]:
         """Return names in any order, those of unfinished files among them."""
 
@@ -70,6 +73,15 @@ class Store:
     def exists(self, path: str) -> bool:
         with store_errors("read", self.url(path)):
             return self.files.exists(path)
+
+    def find(self) -> list[str]:
+        """Return the paths of the finished files in all folders, sorted; a missing folder is empty."""
+        with store_errors("list", self.url()):
+            try:
+                paths = self.files.find()
+            except FileNotFoundError:
+                return []
+        return sorted(path for path in paths if not path.endswith(PART))
 
     def list(self, folder: str) -> list[str]:
         """Return the names of the finished files in a folder, sorted; a missing folder is empty."""

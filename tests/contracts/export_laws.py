@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import inspect
 import json
+import pickle
 import shutil
 import sys
 import typing
@@ -16,8 +17,12 @@ import pytest
 from curate.errors import PlanError, StoreError
 from curate.experts.image_facts import ImageFacts
 from curate.exports.export import ExportReport, export
+from curate.exports.folder import MANIFEST
 from curate.exports.formats import Format, format_name
+from curate.exports.index import INDEX
 from curate.exports.options import list_options
+from curate.exports.selection import select
+from curate.exports.settings import ExportSettings
 from curate.inspect.query import query
 from curate.inspect.view import run_view
 from curate.recipe import read_assignments
@@ -70,7 +75,12 @@ class Ground:
 
 
 def contents(out: str | Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(Path(out).iterdir())}
+    root = Path(out)
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def index_of(out: str | Path) -> list[dict]:
+    return pq.read_table(Path(out) / INDEX).to_pylist()
 
 
 def with_damage(cell: Path, column: str) -> bytes:
@@ -104,7 +114,7 @@ def a_default_given_as_text_is_the_default(kind: type[Format], ground: Ground) -
 
 def every_sample_of_the_run_is_in_the_index_exported_or_not_for_a_reason(kind: type[Format], ground: Ground) -> None:
     report = ground.first(kind)
-    index = pq.read_table(f"{report.out}/index.parquet")
+    index = pq.read_table(Path(report.out) / INDEX)
     rows = index.to_pylist()
     assert index.column_names[: len(EXPORT_INDEX)] == EXPORT_INDEX.names
     assert [row["uid"] for row in rows] == list(ground.folder.images)
@@ -112,21 +122,20 @@ def every_sample_of_the_run_is_in_the_index_exported_or_not_for_a_reason(kind: t
     assert all(sum(state is not None for state in each) == 1 for each in states)
     counts = {"source_samples": len(rows), "samples": sum(s[0] is not None for s in states), "failed": 0}
     assert report.counts == counts
-    assert counts.items() <= json.loads(Path(report.out, "export.json").read_bytes()).items()
+    assert counts.items() <= json.loads(Path(report.out, MANIFEST).read_bytes()).items()
 
 
 def exactly_the_kept_samples_that_match_its_condition_are_exported(kind: type[Format], ground: Ground) -> None:
     view = run_view(ground.folder.store)
     condition = ground.example(kind).condition(view.names()) or "true"
     kept = f"SELECT uid FROM samples WHERE dropped_by IS NULL AND error IS NULL AND ({condition})"
-    index = pq.read_table(f"{ground.first(kind).out}/index.parquet").to_pylist()
-    exported = {row["uid"] for row in index if row["export_file"]}
+    exported = {row["uid"] for row in index_of(ground.first(kind).out) if row["export_file"]}
     assert exported == set(query(ground.folder.store, kept)["uid"].to_pylist()) != set()
 
 
 def the_index_points_at_the_bytes_of_the_source(kind: type[Format], ground: Ground) -> None:
     out = Path(ground.first(kind).out)
-    for row in pq.read_table(out / "index.parquet").to_pylist():
+    for row in index_of(out):
         if row["export_image_offset_bytes"] is not None:
             start, size = row["export_image_offset_bytes"], row["export_image_size_bytes"]
             assert contents(out)[row["export_file"]][start : start + size] == ground.folder.images[row["uid"]]
@@ -134,29 +143,56 @@ def the_index_points_at_the_bytes_of_the_source(kind: type[Format], ground: Grou
 
 def the_manifest_names_every_file(kind: type[Format], ground: Ground) -> None:
     out = ground.first(kind).out
-    manifest = json.loads(contents(out)["export.json"])
+    manifest = json.loads(contents(out)[MANIFEST])
     assert manifest["format"] == format_name(kind)
-    assert sorted([*manifest["files"], "export.json"]) == sorted(contents(out))
-    index = pq.read_table(f"{out}/index.parquet", columns=["export_file"])["export_file"].to_pylist()
-    assert set(index) - {None} <= set(manifest["files"])
+    assert sorted([*manifest["files"], MANIFEST]) == sorted(contents(out))
+    assert {row["export_file"] for row in index_of(out)} - {None} <= set(manifest["files"])
 
 
 def the_same_run_gives_the_same_bytes_also_over_an_earlier_export(kind: type[Format], ground: Ground) -> None:
     first, out = contents(ground.first(kind).out), ground.fresh(kind, "again")
-    export(ground.folder.store, ground.example(kind), out, where="false")
+    export(ground.folder.store, ground.example(kind), out, where=f"uid = '{ground.folder.uid(5)}'")
     export(ground.folder.store, ground.example(kind), out)
     assert contents(out) == first
 
 
-def an_export_of_nothing_has_an_index_of_every_sample(kind: type[Format], ground: Ground) -> None:
-    report = export(ground.folder.store, ground.example(kind), ground.fresh(kind, "empty"), where="false")
-    assert report.counts == {"source_samples": 12, "samples": 0, "failed": 0}
-    assert pq.read_table(f"{report.out}/index.parquet").num_rows == 12
+def a_condition_that_keeps_nothing_is_one_sentence_and_writes_nothing(kind: type[Format], ground: Ground) -> None:
+    out = Path(ground.fresh(kind, "empty"))
+    with pytest.raises(PlanError, match=r"none of the 6 kept samples matches the condition .*false"):
+        export(ground.folder.store, ground.example(kind), str(out), where="false")
+    assert not list(out.parent.glob(f"*{out.name}*"))
+
+
+def its_writer_is_the_same_in_every_process(kind: type[Format], ground: Ground) -> None:
+    format_, view = ground.example(kind), run_view(ground.folder.store)
+    with select(view, format_.condition(view.names())) as selection:
+        writer = format_.layout(selection)
+        again = format_.layout(selection)
+    assert dataclasses.is_dataclass(writer)
+    assert writer.__dataclass_params__.frozen
+    assert pickle.loads(pickle.dumps(writer)) == writer == again
+    assert repr(writer) == repr(again)
+    assert " at 0x" not in repr(writer)
+
+
+def splits_of_a_shuffled_export_share_no_file_and_miss_no_sample(kind: type[Format], ground: Ground) -> None:
+    settings = ExportSettings(shuffle=1, splits=(("train", 0.5), ("val", 0.3), ("test", 0.2)))
+    first = {row["uid"]: row for row in index_of(ground.first(kind).out)}
+    outs = [ground.fresh(kind, name) for name in ("split", "split-again")]
+    for out in outs:
+        report = export(ground.folder.store, ground.example(kind), out, settings=settings)
+        assert report.counts == ground.first(kind).counts
+    rows = index_of(outs[0])
+    assert [row["uid"] for row in rows if row["export_file"]] == [u for u in first if first[u]["export_file"]]
+    files = {row["export_file"] for row in rows} - {None}
+    assert all(sum(name in file for name in ("train", "val", "test")) == 1 for file in files)
+    assert len(files) > 1
+    assert contents(outs[0]) == contents(outs[1])
 
 
 def an_image_that_changed_is_never_shipped(kind: type[Format], ground: Ground) -> None:
     report = export(ground.changed.store, ground.example(kind), ground.fresh(kind, "changed"))
-    rows = pq.read_table(f"{report.out}/index.parquet").to_pylist()
+    rows = index_of(report.out)
     assert [row["uid"] for row in rows] == list(ground.changed.images)
     (row,) = [row for row in rows if row["uid"] == ground.changed.uid(4)]
     assert row["error"] == "export: source_changed" or row["export_image_size_bytes"] == 0
@@ -171,20 +207,20 @@ def a_crash_leaves_no_folder_that_looks_finished_and_the_next_export_works(kind:
     store, here = Store(str(dataset)), ground.fresh(kind, "crash")
     cell = dataset / "columns" / stage_id(ImageFacts()) / f"{ground.folder.shards[1].name}.parquet"
     whole, damaged = cell.read_bytes(), with_damage(cell, "image_entropy_bits")
-    for out in (here, f"memory://export-laws/{kind.__module__}"):
+    for out in (f"memory://export-laws/{kind.__module__}", here):
         cell.write_bytes(damaged)
         with pytest.raises(StoreError, match="cannot be read"):
             export(store, ground.example(kind), out)
-        assert not Store(out).exists("export.json")
+        assert not Store(out).exists(MANIFEST)
         assert not Path(here).exists() or out != here
         cell.write_bytes(whole)
         export(store, ground.example(kind), out)
-        assert {n: Store(out).read_bytes(n) for n in Store(out).list("")} == contents(ground.first(kind).out)
+        assert {n: Store(out).read_bytes(n) for n in Store(out).find()} == contents(ground.first(kind).out)
     cell.write_bytes(damaged)
     with pytest.raises(StoreError):
         export(store, ground.example(kind), here)
     assert contents(here) == contents(ground.first(kind).out)  # the earlier export stands
-    assert not list(ground.out.glob(".*"))
+    assert not list(ground.out.glob(f".*/{MANIFEST}"))  # what is complete waits for the next, and says so to nobody
 
 
 def a_folder_that_no_export_wrote_is_left_alone(kind: type[Format], ground: Ground) -> None:
@@ -211,7 +247,9 @@ LAWS = [
     the_index_points_at_the_bytes_of_the_source,
     the_manifest_names_every_file,
     the_same_run_gives_the_same_bytes_also_over_an_earlier_export,
-    an_export_of_nothing_has_an_index_of_every_sample,
+    a_condition_that_keeps_nothing_is_one_sentence_and_writes_nothing,
+    its_writer_is_the_same_in_every_process,
+    splits_of_a_shuffled_export_share_no_file_and_miss_no_sample,
     an_image_that_changed_is_never_shipped,
     a_crash_leaves_no_folder_that_looks_finished_and_the_next_export_works,
     a_folder_that_no_export_wrote_is_left_alone,

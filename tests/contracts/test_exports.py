@@ -17,29 +17,37 @@ from tests.support.dataset_folder import make_dataset
 PAGE = Path(__file__).parents[2] / "docs" / "how-it-works.md"
 EXAMPLE = PAGE.read_text().partition("## Add an export format")[2]
 GOOD = EXAMPLE.partition("```python\n")[2].partition("```")[0]  # the worked example of the documentation
-CHOSEN, DONE = "np.flatnonzero(chosen).tolist()", "Written([file], counts)"
+PLACES = "[Location(file, None, 0) for _ in rows]"
 BROKEN = {
-    "loses a row": (CHOSEN, f"{CHOSEN}[1:]", laws.exactly_the_kept_samples_that_match_its_condition_are_exported),
-    "exports what was dropped": (
-        CHOSEN,
-        "range(table.num_rows)",
-        laws.every_sample_of_the_run_is_in_the_index_exported_or_not_for_a_reason,
+    "leaves a sample out": (
+        PLACES,
+        f"{PLACES}[1:] + [None]",
+        laws.exactly_the_kept_samples_that_match_its_condition_are_exported,
     ),
     "writes a clock": (
-        "json.dumps({",
-        'json.dumps({"at": __import__("time").time_ns()} | {',
+        "json.dumps(row)",
+        "json.dumps({'at': __import__('time').time_ns()} | row)",
         laws.the_same_run_gives_the_same_bytes_also_over_an_earlier_export,
     ),
     "imports a clock": ("import json\n", "import json\nimport time\n", laws.reads_no_clock_and_no_chance),
-    "leaves a file out of the manifest": (DONE, "Written([], counts)", laws.the_manifest_names_every_file),
-    "counts what was not there": (
-        DONE,
-        'Written([file], counts | {"samples": 7})',
-        laws.every_sample_of_the_run_is_in_the_index_exported_or_not_for_a_reason,
+    "leaves a file out of the manifest": (
+        'Wrote({file: {"rows": len(rows)}}',
+        "Wrote({}",
+        laws.the_manifest_names_every_file,
+    ),
+    "forgets the split": (
+        'part.file(self.name, "jsonl")',
+        'f"{self.name}-{part.number}.jsonl"',
+        laws.splits_of_a_shuffled_export_share_no_file_and_miss_no_sample,
+    ),
+    "differs from process to process": (
+        "    reads: Reads\n",
+        "    reads: Reads\n    key: object = object()\n",
+        laws.its_writer_is_the_same_in_every_process,
     ),
     "says first that it is finished": (
-        "        counts",
-        '        store.write_bytes("export.json", b"{}")\n        counts',
+        "        file = part",
+        '        folder.write_bytes(".curate/export.json", b"{}")\n        file = part',
         laws.a_crash_leaves_no_folder_that_looks_finished_and_the_next_export_works,
     ),
     "says where no image lies": (
@@ -49,7 +57,7 @@ BROKEN = {
     ),
     "is not frozen": ("frozen=True", "frozen=False", laws.is_a_frozen_dataclass_with_documented_options),
     "has an option without documentation": (
-        'Annotated[str, "Name of the file, without its extension."]',
+        'Annotated[str, "Beginning of the names of the files."]',
         "str",
         laws.is_a_frozen_dataclass_with_documented_options,
     ),
@@ -60,7 +68,7 @@ BROKEN = {
         laws.is_a_frozen_dataclass_with_documented_options,
     ),
 }
-FORMATS = stages("curate.exports.formats", "write")
+FORMATS = stages("curate.exports.formats", "layout")
 
 
 @pytest.fixture(scope="module")

@@ -59,8 +59,13 @@ def quickstart_record(dataset, export):
         "verdicts": {row["uid"]: row["error"] or row["dropped_by"] or "kept" for row in verdict},
         "texts": texts(dataset, manifest["stages"]),
         "images": images(export),
-        "export": {path.name: digest(path.read_bytes()) for path in sorted(export.iterdir())},
+        "export": {str(path.relative_to(export)): digest(path.read_bytes()) for path in files_of(export)},
     }
+
+
+def files_of(folder):
+    """Return the paths of all files in a folder and in those below it, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def cells(dataset, stage):

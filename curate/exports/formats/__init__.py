@@ -1,8 +1,8 @@
 """Find the export formats: one file each in this folder, named as the format is.
 
 A format file holds one frozen dataclass: its fields are the options (type, default, documentation in `Annotated`), its
-`condition` the samples it can take, its `write` the export. To list the formats is to read the first lines of their
-files: nothing is imported, so that help texts stay quick.
+`condition` the samples it can take, its `layout` what writes the parts of an export. To list the formats is to read the
+first lines of their files: nothing is imported, so that help texts stay quick.
 """
 
 import ast
@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 from curate.errors import ContractError, PlanError
 
 if TYPE_CHECKING:
-    from curate.exports.index import Written
+    from curate.exports.layout import Writer
     from curate.exports.selection import Selection
-    from curate.storage.store import Store
 
 __all__ = ["Format", "find_format", "format_name", "known_formats"]
 
@@ -34,8 +33,8 @@ class Format(Protocol):
         `columns` are those of the run; raises PlanError if it lacks what every row of the format needs.
         """
 
-    def write(self, selection: "Selection", store: "Store") -> "Written":
-        """Write all files but the manifest into an empty folder."""
+    def layout(self, selection: "Selection") -> "Writer":
+        """Return what writes the chosen samples; raises PlanError for an option that does not fit the run."""
 
 
 def known_formats(package: str = PACKAGE) -> dict[str, str]:
@@ -55,11 +54,11 @@ def find_format(name: str, package: str = PACKAGE) -> type[Format]:
     classes: list[type[Format]] = [
         value
         for value in vars(module).values()
-        if isinstance(value, type) and value.__module__ == module.__name__ and hasattr(value, "write")
+        if isinstance(value, type) and value.__module__ == module.__name__ and hasattr(value, "layout")
     ]
     if len(classes) != 1 or not is_dataclass(classes[0]):
         raise ContractError(
-            f"{module.__name__} must define one dataclass with a method `write`, and no other class with one"
+            f"{module.__name__} must define one dataclass with a method `layout`, and no other class with one"
         )
     return classes[0]
 

@@ -1,6 +1,7 @@
 """Write the DataComp subset file of the kept samples: their uids, sorted, for its resharder and training."""
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -9,11 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.exports.index import Location, Locations, Written, write_shards
+from curate.exports.layout import WORK, Finished, Location, Part, PartFacts, Reads, Samples, Wrote
 from curate.exports.options import check_file_name
 from curate.exports.selection import Selection
-from curate.sources.datacomp_subset import PAIR, metadata_uid, subset_bytes, uid_pairs
-from curate.sources.shard import Shard
+from curate.sources.datacomp_subset import metadata_uid, subset_bytes, uid_pairs
 from curate.storage.store import Store
 
 __all__ = ["DatacompSubset"]
@@ -40,22 +40,49 @@ class DatacompSubset:
     def condition(self, columns: Sequence[str]) -> str | None:
         return HAS_UID if self.uid == "metadata" else None
 
-    def write(self, selection: Selection, store: Store) -> Written:
-        file, parts = f"{self.name}.npy", [np.empty(0, PAIR)]
+    def layout(self, selection: Selection) -> "Uids":
+        columns = ("metadata",) if self.uid == "metadata" else ()
+        return Uids(self.name, self.uid, Reads(100_000, columns=columns, images=False))
 
-        def append(shard: Shard, table: pa.Table, chosen: npt.NDArray[np.bool_]) -> Locations:
-            uids = _uids(table, self.uid)
-            parts.append(uid_pairs(uid for uid, is_chosen in zip(uids, chosen, strict=True) if is_chosen and uid))
-            return [Location(file, None, 0) if each else None for each in chosen]
 
-        counts = write_shards(store, selection, append)
-        pairs: npt.NDArray[Any] = np.concatenate(parts)
-        parts.clear()
-        unique = np.unique(pairs)
-        store.write_bytes(file, subset_bytes(unique))
-        shared = len(pairs) - len(unique)
+@dataclass(frozen=True, slots=True)
+class Uids:
+    """Gathers the uids of each part, and sorts them at the end, those of each split."""
+
+    name: str
+    uid: str
+    reads: Reads
+
+    def write(self, folder: Store, part: Part, samples: Iterator[Samples]) -> Wrote:
+        uids = [uid for some in samples for uid in _uids(some.rows, self.uid)]
+        pairs = uid_pairs(uid for uid in uids if uid)
+        folder.write_bytes(_piece(part), subset_bytes(pairs))
+        location = Location(self._file(part.split), None, 0)
+        return Wrote({}, [location if uid else None for uid in uids], {"uids": len(pairs)})
+
+    def finish(self, folder: Store, parts: Sequence[PartFacts]) -> Finished:
+        files, uids = list[str](), 0
+        for split in dict.fromkeys(each.part.split for each in parts):
+            pieces = [_pairs(folder, each.part) for each in parts if each.part.split == split]
+            unique: npt.NDArray[Any] = np.unique(np.concatenate(pieces))
+            files.append(self._file(split))
+            folder.write_bytes(files[-1], subset_bytes(unique))
+            uids += len(unique)
+        shared = sum(each.facts["uids"] for each in parts) - uids
         notes = (f"{shared:,} of them share their uid with another, which the file names once",) if shared else ()
-        return Written([file], counts, {"uids": len(unique)}, notes)
+        return Finished(files, {"uids": uids}, notes)
+
+    def _file(self, split: str | None) -> str:
+        return f"{self.name}-{split}.npy" if split else f"{self.name}.npy"
+
+
+def _piece(part: Part) -> str:
+    return f"{WORK}/{part.key}.npy"
+
+
+def _pairs(folder: Store, part: Part) -> npt.NDArray[Any]:
+    pairs: npt.NDArray[Any] = np.load(io.BytesIO(folder.read_bytes(_piece(part))))
+    return pairs
 
 
 def _uids(table: pa.Table, uid: str) -> list[str | None]:

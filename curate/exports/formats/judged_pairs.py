@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from curate.exports.index import Written
 from curate.exports.options import check_at_least_one, check_file_name
-from curate.exports.pairs import has_pair, write_pairs
+from curate.exports.pairs import Pairs, has_pair, pairs_of
 from curate.exports.selection import Selection
-from curate.storage.store import Store
 
 __all__ = ["JudgedPairs"]
 
@@ -33,6 +31,6 @@ class JudgedPairs:
     def condition(self, columns: Sequence[str]) -> str | None:
         return has_pair(columns)
 
-    def write(self, selection: Selection, store: Store) -> Written:
+    def layout(self, selection: Selection) -> Pairs:
         measured = [field for field in selection.columns if field.name in JUDGED]
-        return write_pairs(selection, store, self.name, self.samples_per_shard, measured)
+        return pairs_of(self.name, self.samples_per_shard, measured)

@@ -1,15 +1,15 @@
 """Write Parquet with the images inside, laid out as HF datasets stores them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.exports.index import Written
+from curate.exports.layout import Finished, Part, PartFacts, Reads, Samples, Wrote
 from curate.exports.options import check_at_least_one, check_file_name
-from curate.exports.parquet_files import IMAGE, ParquetLayout, with_features, write_files
+from curate.exports.parquet_files import IMAGE, image_cells, with_features, write_parquet
 from curate.exports.selection import Selection
 from curate.storage.store import Store
 
@@ -30,14 +30,29 @@ class Parquet:
     def condition(self, columns: Sequence[str]) -> str | None:
         return None
 
-    def write(self, selection: Selection, store: Store) -> Written:
+    def layout(self, selection: Selection) -> "Rows":
         columns = [field for field in selection.columns if field.name not in {"dropped_by", "error"}]
         if any(field.name == "image" for field in columns):
             raise PlanError("the run has a column 'image', which is where the format parquet puts images; rename it")
         schema = with_features(pa.schema([pa.field("image", IMAGE), *columns]), {"image": {"_type": "Image"}})
+        return Rows(self.name, Reads(self.samples_per_shard, columns=tuple(schema.names[1:])), schema)
 
-        def convert(rows: pa.Table, images: list[dict[str, Any]]) -> pa.Table:
-            values = [rows[field.name].cast(field.type) for field in columns]
-            return pa.Table.from_arrays([pa.array(images, IMAGE), *values], schema=schema)
 
-        return write_files(selection, store, ParquetLayout(self.name, self.samples_per_shard, schema, convert))
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Writes one Parquet file a part."""
+
+    name: str
+    reads: Reads
+    schema: pa.Schema
+
+    def write(self, folder: Store, part: Part, samples: Iterator[Samples]) -> Wrote:
+        return write_parquet(folder, part.file(self.name, "parquet"), self.schema, samples, self._table)
+
+    def finish(self, folder: Store, parts: Sequence[PartFacts]) -> Finished:
+        return Finished()
+
+    def _table(self, samples: Samples) -> pa.Table:
+        images = pa.array(image_cells(samples), IMAGE)
+        values = [samples.rows[field.name].cast(field.type) for field in list(self.schema)[1:]]
+        return pa.Table.from_arrays([images, *values], schema=self.schema)

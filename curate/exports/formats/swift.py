@@ -1,13 +1,13 @@
 """Write questions and verified answers as ms-swift's JSON lines of messages, images beside them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from curate.exports.index import Written
+from curate.exports.layout import Finished, Part, PartFacts, Reads, Samples, Wrote
 from curate.exports.options import check_file_name
 from curate.exports.selection import Selection
-from curate.exports.sft import RowsLayout, Turn, sft_condition, write_rows
+from curate.exports.sft import READ, RowsFile, Turn, join_rows, row_turns, sft_condition, write_rows
 from curate.storage.store import Store
 
 __all__ = ["Swift", "swift_row"]
@@ -28,8 +28,28 @@ class Swift:
     def condition(self, columns: Sequence[str]) -> str | None:
         return sft_condition(columns)
 
-    def write(self, selection: Selection, store: Store) -> Written:
-        return write_rows(selection, store, RowsLayout(f"{self.name}.jsonl", "", "\n", "\n", swift_row))
+    def layout(self, selection: Selection) -> "Rows":
+        return Rows(
+            RowsFile(self.name, "jsonl"), Reads(columns=tuple(name for name in READ if name in selection.columns.names))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Writes the images of a part, and its rows; they are joined at the end."""
+
+    file: RowsFile
+    reads: Reads
+
+    def write(self, folder: Store, part: Part, samples: Iterator[Samples]) -> Wrote:
+        return write_rows(folder, part, self.file, samples, _row)
+
+    def finish(self, folder: Store, parts: Sequence[PartFacts]) -> Finished:
+        return join_rows(folder, self.file, parts)
+
+
+def _row(columns: Mapping[str, Any], image: str) -> Mapping[str, Any]:
+    return swift_row(columns["uid"], image, row_turns(columns))
 
 
 def swift_row(uid: str, image: str, turns: Sequence[Turn]) -> Mapping[str, Any]:

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from curate.exports.index import Written
 from curate.exports.options import check_at_least_one, check_file_name
-from curate.exports.pairs import has_pair, write_pairs
+from curate.exports.pairs import Pairs, has_pair, pairs_of
 from curate.exports.selection import Selection
-from curate.storage.store import Store
 
 __all__ = ["Trl"]
 
@@ -27,5 +25,5 @@ class Trl:
     def condition(self, columns: Sequence[str]) -> str | None:
         return has_pair(columns)
 
-    def write(self, selection: Selection, store: Store) -> Written:
-        return write_pairs(selection, store, self.name, self.samples_per_shard)
+    def layout(self, selection: Selection) -> Pairs:
+        return pairs_of(self.name, self.samples_per_shard)

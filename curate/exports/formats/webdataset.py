@@ -6,26 +6,20 @@ export: the extension of their format if they share one, else `jpg` (readers dec
 a column may be null in all of the first five, give it `features=`, or use the Parquet export, which carries types.
 """
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, Final
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from curate.errors import PlanError, SampleError
-from curate.exports.images import read_images, side_members
-from curate.exports.index import Location, Locations, Written, write_shards
+from curate.errors import PlanError
+from curate.exports.layout import Finished, Location, Part, PartFacts, Reads, Samples, Wrote
 from curate.exports.options import check_at_least_one, check_file_name
 from curate.exports.selection import Selection
-from curate.exports.tar import TarFiles
+from curate.exports.tar import TarStream
 from curate.inspect.tables import plain
-from curate.sources.shard import Shard
 from curate.storage.store import Store
 
 __all__ = ["WebDataset"]
@@ -41,7 +35,9 @@ class WebDataset:
 
     name: Annotated[str, "Beginning of the names of the tars."] = "samples"
     samples_per_shard: Annotated[int, "Most samples in one tar; 1,000 is what open_clip's README advises."] = 1_000
-    bytes_per_shard: Annotated[int | None, "Most bytes in one tar, unless a single sample has more."] = None
+    bytes_per_shard: Annotated[
+        int | None, "Most bytes of images in one tar, as the source has them, unless a single image has more."
+    ] = None
     image_key: Annotated[str | None, "Name of the image's member; by default its extension, or jpg for several."] = None
     text: Annotated[
         str | None,
@@ -66,68 +62,72 @@ class WebDataset:
     def condition(self, columns: Sequence[str]) -> str | None:
         return None
 
-    def write(self, selection: Selection, store: Store) -> Written:
-        layout = _layout(selection, self)
-        with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as hasher:
-            tars = TarFiles(store, self.name, self.samples_per_shard, self.bytes_per_shard, stack, hasher)
-            counts = write_shards(store, selection, partial(_write_shard, tars, layout))
-            tars.finish()
-        files = _write_indexes(store, self.name, tars.finished)
-        return Written(files, counts, {"image_key": layout.image_key})
+    def layout(self, selection: Selection) -> "Tars":
+        formats, names = selection.formats(), selection.columns.names
+        if self.text is not None and self.text not in names:
+            raise PlanError(f"there is no column {self.text!r} for the txt member; columns: {', '.join(names)}")
+        candidates = [self.text] if self.text else [name for name in TEXTS if name in names]
+        filled = selection.filled(candidates)
+        if self.text and not filled:
+            raise PlanError(
+                f"the column {self.text!r} for the txt member is null for all {selection.samples:,} samples"
+            )
+        image_key = self.image_key or (formats[0] if len(formats) == 1 else "jpg")
+        columns = pa.schema([column for column in selection.columns if column.name not in OMITTED])
+        reads = Reads(self.samples_per_shard, self.bytes_per_shard, members=self.keep_members)
+        return Tars(self.name, reads, image_key, (filled or candidates)[0], columns, empty=not filled)
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """The members of every sample: the image's extension, the column of `txt`, the columns of `json`, the others."""
+class Tars:
+    """Writes one tar a part; `text` is the column of `txt`, all null if `empty`, `columns` are those of `json`."""
 
+    name: str
+    reads: Reads
     image_key: str
     text: str
     columns: pa.Schema
-    keep_members: tuple[str, ...]
+    empty: bool
+
+    def write(self, folder: Store, part: Part, samples: Iterator[Samples]) -> Wrote:
+        file, locations = part.file(self.name, "tar"), []
+        keys = [self.image_key, "txt", "json", *self.reads.members]
+        with ThreadPoolExecutor(1) as hasher, folder.open_write(file) as stream:
+            tar = TarStream(stream, hasher)
+            for some in samples:
+                uids, texts = some.rows["uid"].to_pylist(), _texts(some.rows, self.text)
+                streams = (some.images, texts, _documents(some.rows, self.columns), *some.members.values())
+                for uid, *contents in zip(uids, *streams, strict=True):
+                    offsets = [tar.add(f"{uid}.{key}", data) for key, data in zip(keys, contents, strict=True)]
+                    locations.append(Location(file, offsets[0], len(contents[0])))
+            md5 = tar.finish()
+        return Wrote({file: {"md5": md5, "size_bytes": tar.size_bytes, "samples": len(locations)}}, locations)
+
+    def finish(self, folder: Store, parts: Sequence[PartFacts]) -> Finished:
+        """Write what open_clip and wids read beside the tars."""
+        tars = [(name, facts) for part in parts for name, facts in part.files.items()]
+        sizes = {name: facts["samples"] for name, facts in tars}
+        shards = [_wids_shard(name, facts) for name, facts in tars]
+        wids = {
+            "__kind__": "wids-shard-index-v1",
+            "wids_version": 1,
+            "name": self.name,
+            "base": "",
+            "shardlist": shards,
+        }
+        folder.write_bytes("sizes.json", json.dumps(sizes, indent=1).encode() + b"\n")
+        folder.write_bytes("index.json", json.dumps(wids, indent=1).encode() + b"\n")
+        notes = (f"txt is empty: {self.text} is null for every sample",) if self.empty else ()
+        return Finished(["index.json", "sizes.json"], {"image_key": self.image_key}, notes)
 
 
-def _layout(selection: Selection, options: WebDataset) -> Layout:
-    formats = selection.formats()
-    names = selection.columns.names
-    text = options.text or next(name for name in TEXTS if name in names)
-    if text not in names:
-        raise PlanError(f"there is no column {text!r} for the txt member; columns: {', '.join(names)}")
-    image_key = options.image_key or (formats[0] if len(formats) == 1 else "jpg")
-    columns = pa.schema([column for column in selection.columns if column.name not in OMITTED])
-    return Layout(image_key, text, columns, options.keep_members)
+def _wids_shard(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {"url": name, "md5sum": facts["md5"], "nsamples": facts["samples"], "filesize": facts["size_bytes"]}
 
 
-def _write_shard(
-    tars: TarFiles, layout: Layout, shard: Shard, table: pa.Table, chosen: npt.NDArray[np.bool_]
-) -> Locations:
-    """Append the chosen samples of a shard; return where each of its rows went."""
-    locations: Locations = [None] * table.num_rows
-    rows = table.filter(pa.array(chosen))
-    if not rows.num_rows:
-        return locations
-    others = [side_members(shard, rows, extension) for extension in layout.keep_members]
-    streams = zip(
-        np.flatnonzero(chosen),
-        rows["uid"].to_pylist(),
-        _texts(rows, layout),
-        _documents(rows, layout.columns),
-        strict=True,
-    )
-    for (row, uid, text, document), image, *side in zip(streams, read_images(shard, rows), *others, strict=True):
-        parts = [image, text, document, *side]
-        error = next((part for part in parts if isinstance(part, SampleError)), None)
-        if error:
-            locations[row] = error.code
-        else:
-            keys = [layout.image_key, "txt", "json", *layout.keep_members]
-            offset = tars.add(uid, list(zip(keys, parts, strict=True)))
-            locations[row] = Location(tars.name, offset, len(image))
-    return locations
-
-
-def _texts(rows: pa.Table, layout: Layout) -> Iterator[bytes]:
-    convert = plain(rows.schema.field(layout.text).type)
-    for value in map(convert, rows[layout.text].to_pylist()):
+def _texts(rows: pa.Table, column: str) -> Iterator[bytes]:
+    convert = plain(rows.schema.field(column).type)
+    for value in map(convert, rows[column].to_pylist()):
         yield (value if isinstance(value, str) else "" if value is None else _json(value)).encode()
 
 
@@ -150,15 +150,6 @@ def _flat(kind: pa.DataType) -> Callable[[Any], Any]:
     if pa.types.is_uint64(kind):
         return lambda value: None if value is None else f"{value:016x}"
     return convert
-
-
-def _write_indexes(store: Store, name: str, tars: Sequence[dict[str, Any]]) -> list[str]:
-    """Write what open_clip and wids read beside the tars; return the names of all these files."""
-    sizes = {tar["url"]: tar["nsamples"] for tar in tars}
-    wids = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "name": name, "base": "", "shardlist": list(tars)}
-    store.write_bytes("sizes.json", json.dumps(sizes, indent=1).encode() + b"\n")
-    store.write_bytes("index.json", json.dumps(wids, indent=1).encode() + b"\n")
-    return [*sizes, "index.json", "sizes.json"]
 
 
 def _json(value: Any) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from curate.errors import PlanError
 from curate.exports.export import export
+from curate.exports.folder import MANIFEST
 from curate.exports.formats.described_sft import DescribedSft
 from curate.exports.options import read_format
 from curate.exports.training_rows import with_description
@@ -23,7 +24,7 @@ def described(folder, tmp_path, rows, as_list=False, **options):
     report = export(folder.store, DescribedSft(path, **options), str(tmp_path / "out"))
     out = tmp_path / "out"
     lines = [[json.loads(line) for line in (out / name).read_text().splitlines()] for name in FILES]
-    return report, *lines, json.loads((out / "export.json").read_text())
+    return report, *lines, json.loads((out / MANIFEST).read_text())
 
 
 FILES = ("samples.jsonl", "missing.jsonl")

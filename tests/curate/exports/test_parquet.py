@@ -11,6 +11,7 @@ from curate.exports.export import export
 from curate.exports.formats.judged_pairs import JudgedPairs
 from curate.exports.formats.parquet import Parquet
 from curate.exports.formats.trl import Trl
+from curate.exports.index import INDEX
 from curate.exports.parquet_files import IMAGE
 from curate.inspect.query import query
 from tests.support.dataset_folder import caption, make_dataset
@@ -46,7 +47,7 @@ def test_files_are_bounded_and_indexed(folder, tmp_path):
     out = tmp_path / "out"
     export(folder.store, Parquet(samples_per_shard=4), str(out))
     where = {row["uid"]: path.name for path in out.glob("samples-*.parquet") for row in pq.read_table(path).to_pylist()}
-    index = pq.read_table(out / "index.parquet").to_pylist()
+    index = pq.read_table(out / INDEX).to_pylist()
     assert {row["uid"]: row["export_file"] for row in index if row["export_file"]} == where
     assert sorted(where.values()) == ["samples-000000.parquet"] * 4 + ["samples-000001.parquet"] * 2
 
@@ -79,7 +80,7 @@ def test_files_of_pairs_carry_the_feature_metadata_and_the_arrow_schema_of_hf_da
 
 def test_samples_without_a_pair_stay_in_the_index_with_the_reason(folder, tmp_path):
     export(folder.store, Trl(), str(tmp_path / "out"), where="clip_score < 0.5 -- not the best")
-    reasons = [row["dropped_by"] for row in pq.read_table(tmp_path / "out" / "index.parquet").to_pylist()[3:6]]
+    reasons = [row["dropped_by"] for row in pq.read_table(tmp_path / "out" / INDEX).to_pylist()[3:6]]
     assert [reason is None for reason in reasons] == [False, True, False]
     assert reasons[0].startswith("where: pair_chosen IS NOT NULL")
 

@@ -12,6 +12,7 @@ from curate.errors import PlanError
 from curate.exports.export import export
 from curate.exports.formats.llava import Llava, llava_row
 from curate.exports.formats.swift import Swift, swift_row
+from curate.exports.index import INDEX
 from curate.exports.sft import SHORT, row_turns, sft_condition
 from tests.support.dataset_folder import make_dataset
 
@@ -50,15 +51,9 @@ def test_only_direct_answers_are_taught(folder, tmp_path):
 
 def test_samples_without_questions_stay_in_the_index_with_the_reason(folder, tmp_path):
     export(folder.store, Llava(), str(tmp_path / "out"), where="clip_score < 0.45")
-    index = pq.read_table(tmp_path / "out" / "index.parquet").to_pylist()[3:6]
+    index = pq.read_table(tmp_path / "out" / INDEX).to_pylist()[3:6]
     assert [row["export_file"] for row in index] == [None, "samples.json", None]
     assert index[0]["dropped_by"].startswith("where: (len(qa_kept) > 0 OR labelled_outcome = 'direct')")
-
-
-@pytest.mark.parametrize(("kind", "name", "text"), [(Llava, "qa.json", "[\n]\n"), (Swift, "qa.jsonl", "")])
-def test_an_export_of_nothing_is_empty_and_well_formed(folder, tmp_path, kind, name, text):
-    export(folder.store, kind(name="qa"), str(tmp_path / "out"), where="false")
-    assert (tmp_path / "out" / name).read_text() == text
 
 
 def test_a_run_without_questions_says_where_they_come_from(tmp_path):
