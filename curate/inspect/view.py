@@ -21,7 +21,7 @@ from schemas.cell import CELL
 from schemas.sample import SAMPLE
 from schemas.verdict import VERDICT
 
-__all__ = ["UNFINISHED", "View", "open_view", "plain_error", "run_view"]
+__all__ = ["QUARANTINED", "UNFINISHED", "View", "open_view", "plain_error", "run_view"]
 
 QUARANTINED = "block_list: blocked"  # `error` of a sample that a block list of another run holds
 UNFINISHED = "run: unfinished"  # `error` of a sample that the run has not decided on yet: it is never exported
