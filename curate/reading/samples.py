@@ -1,6 +1,5 @@
 """Samples of a dataset or an export: lazy one by one, or all as a table of the library that you use."""
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from PIL import Image
 
 from curate.errors import PlanError, SampleError
 from curate.models.extras import load_extra
+from curate.reading.images import AT_ONCE, decoded
 from curate.reading.order import Order, places
 from curate.reading.rows import Rows
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from curate.reading.torch_dataset import TorchSamples
 
 __all__ = ["Sample", "Samples"]
-
-AT_ONCE = 64  # samples whose images are in memory together
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +149,6 @@ class Samples:
         from curate.reading.torch_dataset import TorchSamples
 
         return TorchSamples(self.rows, tuple(columns), Order(shuffle))
-
-
-def decoded(data: bytes, uid: str) -> Image.Image:
-    """Decode an image as RGB; raises SampleError naming the sample."""
-    try:
-        return Image.open(io.BytesIO(data)).convert("RGB")
-    except Exception as error:  # Pillow's decoders raise whatever their formats make them
-        raise SampleError("undecodable_image", f"sample {uid}: {error}") from error
 
 
 def _without_half(table: pa.Table) -> pa.Table:

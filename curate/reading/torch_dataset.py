@@ -8,9 +8,9 @@ import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
 from curate.errors import PlanError, SampleError
+from curate.reading.images import AT_ONCE, decoded
 from curate.reading.order import Order, Share, places
 from curate.reading.rows import Numbers, Rows
-from curate.reading.samples import AT_ONCE, decoded
 
 __all__ = ["TorchSamples"]
 
