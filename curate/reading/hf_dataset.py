@@ -20,7 +20,7 @@ def hf_dataset(rows: Rows, columns: Sequence[str], images: bool) -> Any:
     features = datasets.Features.from_arrow_schema(schema)
     if images:
         features = datasets.Features({"image": datasets.Image(), **features})
-    settings = {"rows": rows, "columns": list(columns), "with_images": images, "parts": list(range(len(rows.parts)))}
+    settings = {"rows": rows, "columns": tuple(columns), "with_images": images, "parts": list(range(len(rows.parts)))}
     return datasets.IterableDataset.from_generator(_generate, features=features, gen_kwargs=settings)
 
 
