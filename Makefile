@@ -6,10 +6,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= out
+# Where the environments of trainers' loaders lie, one each, and what they read.
+LOADERS := build/consumers
+CONSUMERS := $(sort $(patsubst tests/consumers/%/requirements.in,%,$(wildcard tests/consumers/*/requirements.in)))
 # Two processes; a file's tests stay together, since they share what takes long to start.
 TWO := -n 2 --dist loadfile
 
-.PHONY: setup check test golden recipes coverage test-slow quickstart evaluate evaluate-captions faults bench gpu gpu-dry docs lock clean
+.PHONY: setup check test golden recipes coverage test-slow test-consumers lock-consumers quickstart evaluate evaluate-captions faults bench gpu gpu-dry docs lock clean
 
 setup: $(READY)
 
@@ -30,7 +33,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry curate filters pipelines schemas
-	$(BIN)/deptry benchmarks faults nano tests --exclude '^$(VENV)/' --ignore DEP002,DEP004 --per-rule-ignores 'DEP001=cosmos_xenna|faiss|imagededup|datasketch|datatrove'  # rivals that a user may install
+	$(BIN)/deptry benchmarks faults nano tests --exclude '^($(VENV)|tests/consumers)/' --ignore DEP002,DEP004 --per-rule-ignores 'DEP001=cosmos_xenna|faiss|imagededup|datasketch|datatrove'  # rivals that a user may install
 	$(BIN)/codespell README.md docs changelog.d curate filters pipelines schemas
 	git ls-files -z '*.toml' | xargs -0 $(BIN)/check-toml
 	git ls-files -z '*.yaml' '*.yml' | xargs -0 --no-run-if-empty $(BIN)/check-yaml
@@ -57,6 +60,31 @@ coverage: $(READY)
 # Kills, hangs, S3 with faults, real servers: minutes, for a quiet machine.
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+# Every export read by the loader of the trainer that it is for, each in an environment of its own: what its lock adds to
+# the main one or puts before it. `make test-consumer-open_clip` runs one, `make -j2 test-consumers` two at a time.
+test-consumers: $(CONSUMERS:%=test-consumer-%)
+
+test-consumer-%: $(LOADERS)/%/ready $(LOADERS)/run
+	$(LOADERS)/$*/bin/python -m pytest -q -p no:randomly -W default tests/consumers/$*
+
+$(LOADERS)/%/ready: tests/consumers/%/requirements.lock $(READY)
+	rm -rf $(LOADERS)/$*
+	$(BIN)/python -m venv --without-pip $(LOADERS)/$*
+	$(PIP) --python $(LOADERS)/$*/bin/python install --quiet --no-deps --requirement $<
+	$(BIN)/python -m tests.consumers.environment layer $(LOADERS)/$*
+	touch $@
+
+# What they read is exported from a quickstart; when nothing changed, the run finds all its cells and takes seconds.
+.PHONY: $(LOADERS)/run
+$(LOADERS)/run: $(READY)
+	$(BIN)/curate run quickstart --input 'nano/shards/world-00000[01].tar' --dataset $(LOADERS)/dataset
+
+# What pip would add to the main environment for each consumer's requirements.in, pinned.
+lock-consumers: $(CONSUMERS:%=tests/consumers/%/requirements.lock)
+
+tests/consumers/%/requirements.lock: tests/consumers/%/requirements.in
+	$(BIN)/python -m tests.consumers.environment lock tests/consumers/$*
 
 quickstart: $(READY)
 	$(BIN)/curate run quickstart --input 'nano/shards/*.tar' --dataset $(OUT)/quickstart
