@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from curate.errors import PlanError
+from curate.errors import CurateError, PlanError
 
-__all__ = ["CURATE", "Options", "Proof", "Train", "call", "options", "read_results", "report", "train_arms"]
+__all__ = ["CURATE", "Options", "Proof", "Train", "call", "options", "prove", "read_results", "report", "train_arms"]
 
 CURATE: Final = str(Path(sys.executable).with_name("curate"))
 Train: TypeAlias = Callable[[str, int, Path], Mapping[str, float | None]]
@@ -69,6 +69,16 @@ def options(doc: str | None, trainer: str) -> Options:
     if args.scale == "big" and args.device == "cpu":
         raise PlanError("--scale big takes days on a CPU: give --device cuda too, or another scale")
     return Options(args.out / args.scale, args.seeds, args.scale, args.device, args.python)
+
+
+def prove(main: Callable[[], None]) -> int:
+    """Run a proof and return its exit code: what a user can mend is one sentence and 2."""
+    try:
+        main()
+    except CurateError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def call(*words: str | Path, log: Path | None = None) -> None:

@@ -8,11 +8,12 @@ recall of captions by images, and of images by captions, among held-out scenes.
 """
 
 import json
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from nano.proofs.arms import CURATE, Options, Proof, call, options, train_arms
+from nano.proofs.arms import CURATE, Options, Proof, call, options, prove, train_arms
 from nano.proofs.pool import keys_of_captions, write_held_out, write_pool
 
 __all__ = ["METRICS", "RECIPES", "SCALES", "Budget", "Phase", "export", "make_pool", "train_phases"]
@@ -36,7 +37,7 @@ class Budget:
 
 
 SCALES: Final = {
-    "dry": Budget(240, 100, "nano/proofs/proof-clip.json", 128, 64, 1e-3, 1),
+    "dry": Budget(40, 20, "nano/proofs/proof-clip.json", 8, 2, 1e-3, 1),
     "nano": Budget(6_000, 500, "nano/proofs/proof-clip.json", 7_680, 64, 1e-3, 20),
     "big": Budget(100_000, 1_000, "nano/clip/nano-clip.json", 1_024_000, 512, 1e-3, 200),
 }
@@ -122,4 +123,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(prove(main))

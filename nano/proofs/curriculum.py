@@ -7,12 +7,13 @@ goes through the tiers, the learning rate constant after its warm-up. `rising`: 
 best last, as the relevance of SAIL-VL's tiers rises; `falling`: the same backwards; `shuffled`: one pass over all.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from nano.proofs.arms import Options, Proof, options, train_arms
+from nano.proofs.arms import Options, Proof, options, prove, train_arms
 from nano.proofs.clip import METRICS, SCALES, Phase, export, make_pool, train_phases
 
 __all__ = ["SHARES", "phases"]
@@ -51,4 +52,4 @@ def phases(chosen: Options) -> dict[str, tuple[Phase, ...]]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(prove(main))

@@ -8,12 +8,13 @@ one thing wrong (docs/preference-pairs.md). All seeds start from one model; a se
 the start.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from nano.proofs.arms import Proof, options, train_arms
+from nano.proofs.arms import Proof, options, prove, train_arms
 from nano.proofs.captions import pair_rows
 from nano.proofs.clip import make_pool
 from nano.proofs.vlm import METRICS, Budget, Rows, train_vlm
@@ -45,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(prove(main))

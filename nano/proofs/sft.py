@@ -7,12 +7,13 @@ vision tower is frozen. Rows are the pool's images with the text that an arm lea
 VLM wrote alone, or what `densefusion` made of it with experts and checks. `none` is the start.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from nano.proofs.arms import Proof, options, train_arms
+from nano.proofs.arms import Proof, options, prove, train_arms
 from nano.proofs.captions import caption_rows
 from nano.proofs.clip import make_pool
 from nano.proofs.vlm import METRICS, Budget, Rows, train_vlm
@@ -49,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(prove(main))
