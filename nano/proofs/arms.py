@@ -61,7 +61,7 @@ def options(doc: str | None, trainer: str) -> Options:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--scale", choices=["dry", "nano", "big"], default="nano", help="big is for a GPU")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    python = Path(f"build/proofs/{trainer}/bin/python")
+    python = Path(f"build/consumers/{trainer}/bin/python")
     parser.add_argument("--python", type=Path, default=python, help=f"of an environment with {trainer}")
     args = parser.parse_args()
     if not args.python.exists():

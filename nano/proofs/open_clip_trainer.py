@@ -1,6 +1,6 @@
 """Run open_clip's own training, `open_clip_train.main`, with a model that a file describes.
 
-    build/proofs/open_clip/bin/python -m nano.proofs.open_clip_trainer MODEL.json --model MODEL --train-data ...
+    build/consumers/open_clip/bin/python -m nano.proofs.open_clip_trainer MODEL.json --model MODEL --train-data ...
 
 All words after the file are open_clip's own. Runs in the trainer's own environment: open_clip 3.3 reads tars with
 webdataset up to 0.2.86 only (docs/proofs.md).

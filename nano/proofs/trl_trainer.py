@@ -1,6 +1,6 @@
 """Train the nano VLM by TRL's own trainers on exported rows, let it caption held-out scenes, and measure that.
 
-    build/proofs/trl/bin/python -m nano.proofs.trl_trainer job.json
+    build/consumers/trl/bin/python -m nano.proofs.trl_trainer job.json
 
 The file holds a `Job`; `metrics.json` beside it gets what the captions are worth (`nano.evaluate.caption_metrics`).
 Runs in the trainer's own environment.
