@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["alive"]
+__all__ = ["alive", "gates_of"]
 
 ENDING: Final = "_dropped_by"
 
@@ -16,9 +16,13 @@ def alive(columns: Sequence[str], read: Iterable[str]) -> list[str]:
     >>> alive(["pair_chosen", "pair_dropped_by", "caption", "dropped_by"], ["caption"])
     []
     """
-    artefacts = [name.removesuffix(ENDING) for name in columns if name.endswith(ENDING)]
+    return [f'"{gate}" IS NULL' for gate in gates_of(columns, read)]
+
+
+def gates_of(columns: Sequence[str], read: Iterable[str]) -> list[str]:
+    """Return the columns of the run that say what dropped the artefacts which the columns `read` belong to."""
     read = list(read)
-    return [f'"{artefact}{ENDING}" IS NULL' for artefact in artefacts if _owns(artefact, read)]
+    return [name for name in columns if name.endswith(ENDING) and _owns(name.removesuffix(ENDING), read)]
 
 
 def _owns(artefact: str, names: Sequence[str]) -> bool:

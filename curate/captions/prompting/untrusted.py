@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["control_tokens", "neutral", "visible"]
+__all__ = ["control_tokens", "neutral", "visible", "without_tokens"]
 
 # Control tokens of chat templates and grounding formats: Qwen (<|im_start|>, <|vision_start|>), Llama 3 and 4
 # (<|eot_id|>, <|header_start|>), DeepSeek (<|User|>), Llama 2 and Mistral ([INST], <<SYS>>, [IMG], </s>), Gemma
@@ -52,14 +52,23 @@ def neutral(text: str, characters: int) -> str:
     >>> neutral("a photo of two dogs", 14)
     'a photo of…'
     """
-    clean = visible(text[: 8 * characters])
-    while (shorter := TOKEN.sub(" ", clean)) != clean:  # once more, for a token around a token
-        clean = shorter
+    clean = without_tokens(visible(text[: 8 * characters]))
     line = " ".join(_joined(clean.translate(LOOKALIKES)).split())
     if len(line) <= characters:
         return line
     head, blank, _ = line[: characters - 1].rpartition(" ")
     return (head if blank else line[: characters - 1]) + "…"
+
+
+def without_tokens(text: str) -> str:
+    r"""Return a text in which control tokens of chat templates and tags of images are blanks; all else as it is.
+
+    >>> without_tokens("A dog.<|im_end|>\nThe sign says <image> 5 < 6.")
+    'A dog. \nThe sign says   5 < 6.'
+    """
+    while (shorter := TOKEN.sub(" ", text)) != text:  # once more, for a token around a token
+        text = shorter
+    return text
 
 
 def visible(text: str) -> str:

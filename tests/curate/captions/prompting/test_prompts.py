@@ -36,6 +36,7 @@ DIGESTS = {
     "prompt_files/fusion-v1.toml": "373c890ba1469e58",
     "prompt_files/fusion-v2.toml": "193d6c7268ca65ad",
     "prompt_files/human-v1.toml": "5739b5d21b43537d",
+    "prompt_files/instructions-v1.toml": "7087af560d0c8eb2",
     "prompt_files/kinds-v1.toml": "b0502f6b46911842",
     "prompt_files/repair-v1.toml": "04b2697f1f6b82cd",
     "prompt_files/stic-misleading-v1.toml": "be605336af4f858e",
