@@ -3,6 +3,7 @@
 import io
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from curate.experts.clip import Clip
 from curate.experts.masked_clip import MaskedClip
+from curate.experts.ocr import Ocr
 from curate.experts.text_boxes import TextBoxes
 from curate.models.weights import Weights
 from curate.pipeline import FailureLimits, Pipeline
@@ -24,6 +26,11 @@ __all__ = ["tmars_table"]
 SEED: Final = HELD_OUT["vlm"] + 800_000  # scenes that no other figure is measured on
 ROOT: Final = Path(__file__).resolve().parents[1]
 """The folder of the nano weights."""
+COLUMNS: Final = {
+    "as it is": "clip_score",
+    "any text out": "masked_clip_score",
+    "read text out": "read_masked_clip_score",
+}
 
 
 def pairs(count: int) -> Iterator[tuple[str, tuple[bytes, str]]]:
@@ -67,24 +74,29 @@ def png(image: Image.Image) -> bytes:
 
 
 def tmars_table(count: int) -> list[dict[str, Any]]:
-    """Return mean scores before and after the text is painted out, by kind of pair, and what 0.6 keeps of each."""
+    """Return mean scores before and after the text is painted out, by kind of pair, and what 0.6 keeps of each.
+
+    "any text" is all that `TextBoxes` finds, "read text" only the lines that `Ocr` could read.
+    """
     clip = Clip(str(ROOT / "clip/nano-clip.json"), Weights(str(ROOT / "clip/nano-clip.safetensors")), "squash")
+    read = replace(clip, prefix="read_")
     kinds, samples = zip(*pairs(count), strict=True)
-    stages = [TextBoxes(), clip, MaskedClip(clip)]
+    stages = [TextBoxes(), Ocr(), clip, MaskedClip(clip), read, MaskedClip(read, boxes="ocr_lines")]
     table = measure(Pipeline(stages, FailureLimits(max_error_frac=None)), samples)
+    scores = {name: table[column].to_numpy() for name, column in COLUMNS.items()}
+    found = {
+        "any text": table["text_area_frac"].to_numpy() > 0,
+        "read text": np.array([bool(lines) for lines in table["ocr_lines"].to_pylist()]),
+    }
     lines = []
     for kind in dict.fromkeys(kinds):
         rows = np.array([each == kind for each in kinds])
-        found = {name: table[name].to_numpy()[rows] for name in ("clip_score", "masked_clip_score", "text_area_frac")}
-        line = {
-            "pair": kind,
-            "samples": int(rows.sum()),
-            "text found": round(float((found["text_area_frac"] > 0).mean()), 3),
-        }
-        for name in ("clip_score", "masked_clip_score"):
+        line: dict[str, Any] = {"pair": kind, "samples": int(rows.sum())}
+        line |= {name: round(float(each[rows].mean()), 3) for name, each in found.items()}
+        for name, each in scores.items():
             line |= {
-                name: round(float(found[name].mean()), 3),
-                f"{name} >= 0.6": round(float((found[name] >= 0.6).mean()), 3),
+                name: round(float(each[rows].mean()), 3),
+                f"{name} >= 0.6": round(float((each[rows] >= 0.6).mean()), 3),
             }
         lines.append(line)
     return lines
