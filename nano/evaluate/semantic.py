@@ -1,10 +1,11 @@
 """Measure semantic and text deduplication on planted near-duplicates of the emojiworld.
 
-    python -m nano.evaluate.semantic
+    python -m nano.evaluate.semantic [--count 200] [--clusterings 2]
 
 Each kind of change is measured by itself: a pool of scenes and one changed copy of each. Found are copies (or their
-originals) that are dropped because of each other; false are those dropped because of another scene. Tables are printed
-as Markdown; --json FILE keeps the numbers.
+originals) that are dropped because of each other; false are those dropped because of another scene. A pair that two
+clusters share is not compared; with more clusterings it has to be split by each of them to be missed. Tables are
+printed as Markdown; --json FILE keeps the numbers.
 """
 
 import argparse
@@ -133,8 +134,10 @@ TEXT_CHANGES: Final[dict[str, Callable[[str, random.Random], str]]] = {
 }
 
 
-def evaluate_images(count: int, changes: Sequence[str] = tuple(IMAGE_CHANGES)) -> list[dict[str, Any]]:
-    """Return found and false shares by change and epsilon, for so many scenes."""
+def evaluate_images(
+    count: int, changes: Sequence[str] = tuple(IMAGE_CHANGES), clusterings: int = 1
+) -> list[dict[str, Any]]:
+    """Return found and false shares by change and epsilon, for so many scenes, and the share of pairs not compared."""
     scorer = ClipScorer.load()
     originals = [make_scene(scene_seed(SEED, number))[0].convert("RGB") for number in range(count)]
     vectors = scorer.images(originals)
@@ -142,23 +145,41 @@ def evaluate_images(count: int, changes: Sequence[str] = tuple(IMAGE_CHANGES)) -
     for name in changes:
         rng = random.Random(f"{name}/{SEED}")
         copies = scorer.images([IMAGE_CHANGES[name](image, rng) for image in originals])
-        rows += _semantic_rows(name, np.concatenate([vectors, copies]).astype(np.float16))
+        rows += _semantic_rows(name, np.concatenate([vectors, copies]).astype(np.float16), clusterings)
     return rows
 
 
-def _semantic_rows(name: str, vectors: npt.NDArray[np.float16]) -> list[dict[str, Any]]:
-    family = {f"{i:032x}": i % (len(vectors) // 2) for i in range(len(vectors))}
+def _semantic_rows(name: str, vectors: npt.NDArray[np.float16], clusterings: int) -> list[dict[str, Any]]:
+    half = len(vectors) // 2
+    family = {f"{i:032x}": i % half for i in range(len(vectors))}
     table = pa.table({"uid": list(family), "clip_embedding": pa.array(list(vectors), pa.list_(pa.float16()))})
-    clusters = measure_tables(Clusters(clusters=CLUSTERS), {"0": table})["0"]
-    for column in ("cluster", "cluster_cosine"):
-        table = table.append_column(column, clusters[column])
-    found = measure_tables(SemanticDuplicates(), {"0": table})["0"].to_pylist()
+    split = np.ones(half, np.bool_)
+    for number in range(clusterings):
+        table, cluster = _with_cosines(table, f"c{number}_", number)
+        split &= cluster[:half] != cluster[half:]
+    found = table.to_pylist()
     rows = []
     for epsilon in EPSILONS:
-        dropped = [row for row in found if row["semantic_cosine"] > 1 - epsilon]
-        mates = sum(family[row["uid"]] == family[row["semantic_duplicate_of"]] for row in dropped)
-        rows.append(_shares(name, "epsilon", epsilon, (mates, len(dropped), len(vectors) // 2)))
+        dropped, mated = 0, set[int]()
+        for row in found:
+            over = [n for n in range(clusterings) if row[f"c{n}_semantic_cosine"] > 1 - epsilon]
+            mates = {family[row[f"c{n}_semantic_duplicate_of"]] for n in over}
+            dropped += bool(over)
+            mated |= {family[row["uid"]]} & mates
+        shares = _shares(name, "epsilon", epsilon, (len(mated), dropped, half))
+        rows.append({**shares, "split": float(split.mean())})
     return rows
+
+
+def _with_cosines(table: pa.Table, prefix: str, seed: int) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+    """Return the table with the cosines inside the clusters of a seed, and the clusters; the first gives the order."""
+    clusters = Clusters(clusters=CLUSTERS, seed=seed, prefix=prefix)
+    stage = SemanticDuplicates(cluster=f"{prefix}cluster", key="c0_cluster_cosine", prefix=prefix)
+    for each in (clusters, stage):
+        measured = measure_tables(each, {"0": table})["0"]
+        for column in each.adds.names:
+            table = table.append_column(column, measured[column])
+    return table, np.asarray(table[f"{prefix}cluster"], np.int64)
 
 
 def evaluate_texts(count: int, changes: Sequence[str] = tuple(TEXT_CHANGES)) -> list[dict[str, Any]]:
@@ -213,8 +234,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=200, help="scenes of each pool")
     parser.add_argument("--json", type=Path, help="where the numbers are kept")
+    parser.add_argument("--clusterings", type=int, default=1, help="in how many clusterings pairs are compared")
     given = parser.parse_args(arguments)
-    images, texts = evaluate_images(given.count), evaluate_texts(given.count)
+    images, texts = evaluate_images(given.count, clusterings=given.clusterings), evaluate_texts(given.count)
     print_table(images, "epsilon")
     print_table(texts, "Jaccard")
     if given.json:
