@@ -5,12 +5,11 @@ from typing import ClassVar, Final
 
 import pyarrow as pa
 
-from curate.captions.judging.judges import SCORE_SCHEMA, read_scores, score_prompt
+from curate.captions.judging.judges import SCORE_SCHEMA, read_scores
 from curate.captions.prompting.prompts import Prompt
-from curate.captions.viewing.pixel_budget import fit_budget
 from curate.engines.asking import Conversation, Row, scorer
-from curate.engines.engine import Engine, Request
-from curate.errors import PlanError
+from curate.engines.engine import Engine
+from curate.experts.judge_request import check_judge, judge_request
 from curate.stages import Pixels, Resources, Scorer
 from schemas.caption_judge import CAPTION_JUDGE
 from schemas.fields import about, values_about
@@ -53,11 +52,7 @@ class CaptionJudge:
 
     def __post_init__(self) -> None:
         check_prefix(self.column)
-        if self.max_tokens < 8 or self.characters < 100:
-            raise PlanError(
-                f"CaptionJudge: max_tokens={self.max_tokens} must be at least 8, characters={self.characters} at least "
-                "100"
-            )
+        check_judge(self)
 
     def __repr__(self) -> str:
         return repr_without_defaults(self, "column")
@@ -88,15 +83,7 @@ class CaptionJudge:
     def _judge(self, row: Row, image: Pixels) -> Conversation:
         if row[self.text] is None:
             return None
-        request = Request(
-            id=row["uid"],
-            prompt=score_prompt(self.prompt.fill(), row[self.text], self.characters),
-            image=fit_budget(image, self.longest_side_px, self.engine.facts.images),
-            system=self.prompt.system,
-            max_tokens=self.max_tokens,
-            json_schema=SCORE_SCHEMA if self.structured else None,
-        )
-        (answer,) = yield [request]
+        (answer,) = yield [judge_request(self, row, image, SCORE_SCHEMA)]
         parsed = read_scores(answer.text)
         scores, reason = parsed or ({}, answer.text.strip())
         columns = {

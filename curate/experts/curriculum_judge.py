@@ -8,12 +8,11 @@ from typing import ClassVar, Final
 
 import pyarrow as pa
 
-from curate.captions.judging.judges import REASON_CHARACTERS, score_prompt
+from curate.captions.judging.judges import REASON_CHARACTERS
 from curate.captions.prompting.prompts import Prompt
-from curate.captions.viewing.pixel_budget import fit_budget
 from curate.engines.asking import Conversation, Row, scorer
-from curate.engines.engine import Engine, Request
-from curate.errors import PlanError
+from curate.engines.engine import Engine
+from curate.experts.judge_request import check_judge, judge_request
 from curate.stages import Pixels, Resources, Scorer
 from schemas.curriculum import CURRICULUM_JUDGE
 
@@ -70,11 +69,7 @@ class CurriculumJudge:
     adds: ClassVar[pa.Schema] = CURRICULUM_JUDGE
 
     def __post_init__(self) -> None:
-        if self.max_tokens < 8 or self.characters < 100:
-            raise PlanError(
-                f"CurriculumJudge: max_tokens={self.max_tokens} must be at least 8, characters={self.characters} at "
-                "least 100"
-            )
+        check_judge(self)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -98,15 +93,7 @@ class CurriculumJudge:
     def _judge(self, row: Row, image: Pixels) -> Conversation:
         if not (row[self.text] or "").strip():
             return None
-        request = Request(
-            id=row["uid"],
-            prompt=score_prompt(self.prompt.fill(), row[self.text], self.characters),
-            image=fit_budget(image, self.longest_side_px, self.engine.facts.images),
-            system=self.prompt.system,
-            max_tokens=self.max_tokens,
-            json_schema=SCHEMA if self.structured else None,
-        )
-        (answer,) = yield [request]
+        (answer,) = yield [judge_request(self, row, image, SCHEMA)]
         levels, reason = read_levels(answer.text)
         return {
             **{axis: levels.get(axis) for axis in AXES},
