@@ -90,6 +90,20 @@ class View:
         """Return the rows of one shard in its order."""
         return connection.sql(f'SELECT * FROM ({self.sql([shard], columns)}) ORDER BY "row"').to_arrow_table()
 
+    def shard_table(self, shard: Shard, columns: Sequence[str]) -> pa.Table:
+        """Return the rows of one shard in its order, without a connection that a process would have to keep.
+
+        Raises StoreError if a cell is damaged.
+        """
+        with duckdb.connect(config=SETTINGS) as connection:
+            if not self.store.is_local():
+                connection.register_filesystem(open_filesystem(self.store.root, remember=True)[0])
+            try:
+                return self.table(connection, shard, columns)
+            except duckdb.Error as error:
+                reason = f"a cell of {shard.name} cannot be read: {plain_error(error)}; `curate verify --repair`"
+                raise StoreError(reason) from error
+
     def connect(self) -> duckdb.DuckDBPyConnection:
         """Open a DuckDB that holds the view `samples` and can read this run's cells, no other file, and write none."""
         spill = {"temp_directory": f"{tempfile.gettempdir()}/curate-duckdb"}

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 import curate
 from curate.errors import PlanError, SampleError
@@ -14,7 +15,13 @@ from curate.exports.export import export
 from curate.exports.formats.parquet import Parquet
 from curate.exports.formats.webdataset import WebDataset
 from curate.inspect.query import query
+from curate.pipeline import Pipeline
 from curate.reading.samples import Samples
+from curate.run.runner import RunRequest, run
+from curate.stages import Gate
+from curate.storage.store import Store
+from tests.support.shards import write_shard
+from tests.support.stages import AtLeast, Brightness, TextLength
 
 KEPT = "dropped_by IS NULL AND error IS NULL"
 
@@ -116,3 +123,15 @@ def test_a_decoded_image_is_rgb(opened):
     pixels = np.asarray(opened[0].image())
     assert pixels.shape == (20, 30, 3)
     assert json.dumps(opened[0].columns)  # plain Python values
+
+
+def test_what_a_gate_dropped_is_null_as_in_sql(tmp_path):
+    write_shard(tmp_path / "in" / "00000.tar", ["a", "bb", "ccc", "dddd"])
+    gated = [TextLength(adds_name="pair_length"), Gate("pair", AtLeast("pair_length", 3)), Brightness()]
+    stages = Pipeline([*gated, TextLength(adds_name="pair_more")])
+    run(RunRequest(stages, [str(tmp_path / "in")], str(tmp_path / "out"), local=True), Console(quiet=True))
+    names = ["uid", "pair_length", "pair_more", "pair_dropped_by"]
+    asked = query(Store(str(tmp_path / "out")), f'SELECT {", ".join(names)} FROM samples ORDER BY "row"')
+    opened = curate.open(str(tmp_path / "out"))
+    assert opened.to_arrow(names).to_pylist() == asked.to_pylist()
+    assert [sample["pair_more"] for sample in opened] == [None, None, 3, 4]
