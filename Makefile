@@ -12,7 +12,7 @@ CONSUMERS := $(sort $(patsubst tests/consumers/%/requirements.in,%,$(wildcard te
 # Two processes; a file's tests stay together, since they share what takes long to start.
 TWO := -n 2 --dist loadfile
 
-.PHONY: setup check test golden recipes coverage test-slow test-consumers lock-consumers quickstart evaluate evaluate-captions faults bench gpu gpu-dry proofs proofs-dry docs lock clean
+.PHONY: setup check test test-pages golden recipes coverage test-slow test-consumers lock-consumers quickstart evaluate evaluate-captions faults bench gpu gpu-dry proofs proofs-dry docs lock clean
 
 setup: $(READY)
 
@@ -41,7 +41,12 @@ check: $(READY)
 	rm -rf build/wheel && $(BIN)/python -m build --wheel --outdir build/wheel . >/dev/null && $(BIN)/check-wheel-contents build/wheel
 
 test: $(READY)
-	$(BIN)/python -m pytest $(TWO) -m "not slow and not golden and not recipes"
+	$(BIN)/python -m pytest $(TWO) -m "not slow and not golden and not recipes and not pages"
+
+# Pages in a real browser: Debian's Chromium, which is installed if it is missing (as root).
+test-pages: $(READY)
+	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null)
+	$(BIN)/python -m pytest -m pages
 
 # The quickstart as a user runs it, against the recorded bytes: two minutes on two cores.
 golden: $(READY)
@@ -54,7 +59,7 @@ recipes: $(READY)
 # The tests of `make test` in one process, with the lines that they run; fails under 95 %. Counting lines nearly doubles the
 # time of pure Python, so this is a step of its own, and leaves out the tests that hold a search to its seconds.
 coverage: $(READY)
-	$(BIN)/coverage run -m pytest -q -m "not slow and not golden and not recipes" -k "not linear"
+	$(BIN)/coverage run -m pytest -q -m "not slow and not golden and not recipes and not pages" -k "not linear"
 	$(BIN)/coverage report
 
 # Kills, hangs, S3 with faults, real servers: minutes, for a quiet machine.

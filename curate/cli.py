@@ -163,6 +163,19 @@ def status(
 
 
 @app.command()
+def report(
+    dataset: options.Folder,
+    out: Annotated[str | None, typer.Option("--out", help="Folder or URL; DATASET-report by default.")] = None,
+    run: options.RunId = None,
+) -> None:
+    """Write a static site about a run: funnel, filters with samples at their bounds, errors, captions, pairs."""
+    from curate.inspect.report.site import write_report
+    from curate.storage.store import Store
+
+    print_out(write_report(Store(dataset), run, out or f"{dataset.rstrip('/')}-report"))
+
+
+@app.command()
 def query(
     dataset: options.Folder,
     sql: Annotated[str, typer.Argument(help="One SELECT over the view `samples`.")],

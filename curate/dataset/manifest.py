@@ -3,8 +3,8 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from curate.errors import PlanError
 from curate.pipeline import Step, added_columns, stage_labels
 from curate.sources.shard import Shard
-from curate.stages import CorpusStage, Gate, Measures, stage_name
+from curate.stages import CorpusStage, Filter, Gate, Measures, stage_name
 from curate.storage.redact import mask_parameters, mask_text, mask_url
 from curate.storage.store import Store
 
@@ -40,6 +40,7 @@ class StageRecord:
 
     The id of a corpus stage ends in the digest of its pool, as soon as the run knows it. A gate has the `repr` of its
     filter, as verdicts do, and the name of its `artefact`; `behind` are the indices of the gates that a stage respects.
+    Of a filter or gate, `needs` are the columns that it reads and `bounds` its fields that are numbers.
     """
 
     name: str
@@ -49,6 +50,8 @@ class StageRecord:
     arrow_schema: str | None = None
     artefact: str | None = None
     behind: Sequence[int] = ()
+    needs: Sequence[str] = ()
+    bounds: Mapping[str, float] = field(default_factory=dict)
 
     def schema(self) -> pa.Schema:
         """Return the columns the stage adds; none for a filter, and for a gate what it writes to the verdict."""
@@ -121,10 +124,20 @@ def describe_stages(steps: Sequence[Step]) -> list[StageRecord]:
         elif isinstance(step.stage, Gate):
             added = _encoded(plain(added_columns(step.stage, [gate.column for gate in gates.values()])))
             gates[i], (name, text) = step.stage, (stage_name(step.stage), repr(step.stage.filter))
-            records.append(StageRecord(name, "gate", text, None, added, step.stage.artefact))
+            record = StageRecord(name, "gate", text, None, added, step.stage.artefact)
+            records.append(replace(record, needs=step.stage.needs, bounds=_bounds(step.stage.filter)))
         else:
-            records.append(StageRecord(stage_name(step.stage), "filter", step.repr))
+            record = StageRecord(stage_name(step.stage), "filter", step.repr)
+            records.append(replace(record, needs=step.stage.needs, bounds=_bounds(step.stage)))
     return records
+
+
+def _bounds(condition: Filter) -> dict[str, float]:
+    """Return the fields of a filter that are numbers."""
+    if not is_dataclass(condition):
+        return {}
+    values = {each.name: getattr(condition, each.name) for each in fields(condition)}
+    return {name: v for name, v in values.items() if isinstance(v, int | float) and not isinstance(v, bool)}
 
 
 def _encoded(schema: pa.Schema) -> str:
