@@ -19,7 +19,7 @@ FORBIDDEN = {  # who imports whom never: tests may import everything, nothing im
     "faults": ("benchmarks", "nano", "tests"),
     "nano": ("benchmarks", "faults", "tests"),
 }
-WITHOUT_A_ROOM = {"consumers", "contracts", "faults", "fuzz", "golden", "nano", "support"}
+WITHOUT_A_ROOM = {"consumers", "contracts", "faults", "fuzz", "golden", "nano", "pages", "support"}
 """Folders of tests/ that mirror no package of the wheel: laws over all of it, and what lies beside it."""
 
 
