@@ -7,26 +7,22 @@ a column may be null in all of the first five, give it `features=`, or use the P
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import pyarrow as pa
 
 from curate.errors import PlanError
+from curate.exports.documents import document_columns, documents, text_column, texts
 from curate.exports.layout import Finished, Location, Part, PartFacts, Reads, Samples, Wrote
 from curate.exports.options import check_at_least_one, check_file_name
 from curate.exports.selection import Selection
 from curate.exports.tar import TarStream
-from curate.inspect.tables import plain
 from curate.storage.store import Store
 
 __all__ = ["WebDataset"]
-
-TEXTS: Final = ("drawn_caption", "final_caption", "caption", "alt_text")
-"""What the `txt` member holds by default: the first of these columns that the run has."""
-OMITTED: Final = {"dropped_by", "error"}  # null for every exported sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +59,12 @@ class WebDataset:
         return None
 
     def layout(self, selection: Selection) -> "Tars":
-        formats, names = selection.formats(), selection.columns.names
-        if self.text is not None and self.text not in names:
-            raise PlanError(f"there is no column {self.text!r} for the txt member; columns: {', '.join(names)}")
-        candidates = [self.text] if self.text else [name for name in TEXTS if name in names]
-        filled = selection.filled(candidates)
-        if self.text and not filled:
-            raise PlanError(
-                f"the column {self.text!r} for the txt member is null for all {selection.samples:,} samples"
-            )
+        formats = selection.formats()
+        text, empty = text_column(selection, self.text)
         image_key = self.image_key or (formats[0] if len(formats) == 1 else "jpg")
-        columns = pa.schema([column for column in selection.columns if column.name not in OMITTED])
+        columns = document_columns(selection)
         reads = Reads(self.samples_per_shard, self.bytes_per_shard, members=self.keep_members)
-        return Tars(self.name, reads, image_key, (filled or candidates)[0], columns, empty=not filled)
+        return Tars(self.name, reads, image_key, text, columns, empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +84,8 @@ class Tars:
         with ThreadPoolExecutor(1) as hasher, folder.open_write(file) as stream:
             tar = TarStream(stream, hasher)
             for some in samples:
-                uids, texts = some.rows["uid"].to_pylist(), _texts(some.rows, self.text)
-                streams = (some.images, texts, _documents(some.rows, self.columns), *some.members.values())
+                uids, captions = some.rows["uid"].to_pylist(), texts(some.rows, self.text)
+                streams = (some.images, captions, documents(some.rows, self.columns), *some.members.values())
                 for uid, *contents in zip(uids, *streams, strict=True):
                     offsets = [tar.add(f"{uid}.{key}", data) for key, data in zip(keys, contents, strict=True)]
                     locations.append(Location(file, offsets[0], len(contents[0])))
@@ -123,34 +112,3 @@ class Tars:
 
 def _wids_shard(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"url": name, "md5sum": facts["md5"], "nsamples": facts["samples"], "filesize": facts["size_bytes"]}
-
-
-def _texts(rows: pa.Table, column: str) -> Iterator[bytes]:
-    convert = plain(rows.schema.field(column).type)
-    for value in map(convert, rows[column].to_pylist()):
-        yield (value if isinstance(value, str) else "" if value is None else _json(value)).encode()
-
-
-def _documents(rows: pa.Table, columns: pa.Schema) -> Iterator[bytes]:
-    """Yield the `json` member of each row: every column, nulls too, always of one flat type.
-
-    Nested values are JSON text, 64-bit unsigned numbers 16 hex digits (a reader infers int64 from the first samples).
-    """
-    converters = {column.name: _flat(column.type) for column in columns}
-    values = [rows[name].to_pylist() for name in converters]
-    for row in zip(*values, strict=True):
-        document = {name: convert(value) for (name, convert), value in zip(converters.items(), row, strict=True)}
-        yield _json(document).encode()
-
-
-def _flat(kind: pa.DataType) -> Callable[[Any], Any]:
-    convert = plain(kind)
-    if pa.types.is_nested(kind):
-        return lambda value: None if value is None else _json(convert(value))
-    if pa.types.is_uint64(kind):
-        return lambda value: None if value is None else f"{value:016x}"
-    return convert
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
