@@ -51,6 +51,7 @@ FUSED: Final = (
     "repair_caption.prompt=nano/prompts/repair.toml",
     "min_object_precision.minimum=1.0",
 )
+ROWS: Final = ("task=sft", "instructions=nano/prompts/describe.toml")
 STIC: Final = (
     *WRITER,
     "longest_side_px=224",
@@ -72,15 +73,15 @@ EDITED: Final = (
 
 
 def caption_rows(chosen: Options, tars: str) -> dict[str, Path]:
-    """Caption the pool's images twice and export both; returns the folders of Parquet files by name.
+    """Caption the pool's images twice and export rows for SFT; returns the folders of TRL's Parquet files by name.
 
-    `dense`: the writer alone, with the alt texts beside its captions; `fused`: with hints from experts, verified,
-    asked for again where wrong, and dropped where that did not help.
+    `alt_text`: the texts of the pool; `dense`: what the writer says alone; `fused`: with hints from experts, verified,
+    asked for again where wrong, and dropped where that did not help. All are asked for in the same words.
     """
-    arms = {"dense": ALONE, "fused": FUSED}
+    arms = {"alt_text": (ALONE, "alt_text"), "dense": (ALONE, "caption"), "fused": (FUSED, "final_caption")}
     return {
-        name: _export(chosen, ("densefusion", *DENSEFUSION, *more), tars, name, "parquet")
-        for name, more in arms.items()
+        name: _export(chosen, ("densefusion", *DENSEFUSION, *more), tars, name, (*ROWS, f"text={text}"))
+        for name, (more, text) in arms.items()
     }
 
 
@@ -92,14 +93,18 @@ def pair_rows(chosen: Options, tars: str, writer: Path) -> dict[str, Path]:
     """
     arms: dict[str, tuple[str, ...]] = {"stic": (), "edits": EDITED}
     model = f"engine.model={writer}"
-    return {name: _export(chosen, ("stic", model, *STIC, *more), tars, name, "trl") for name, more in arms.items()}
+    return {name: _export(chosen, ("stic", model, *STIC, *more), tars, name, ()) for name, more in arms.items()}
 
 
-def _export(chosen: Options, recipe: tuple[str, ...], tars: str, name: str, form: str) -> Path:
-    """Run a recipe and export what it kept, unless that is there; returns the folder."""
-    rows, dataset = chosen.out / "rows" / name, chosen.out / recipe[0]
-    if not (rows / "export.json").exists():
-        parameters = [word for assignment in recipe[1:] for word in ("-p", assignment)]
-        call(CURATE, "run", recipe[0], "--input", chosen.out / "pool" / tars, "--dataset", dataset, *parameters)
-        call(CURATE, "export", dataset, rows, "--to", form)
-    return rows
+def _export(chosen: Options, recipe: tuple[str, ...], tars: str, name: str, rows: tuple[str, ...]) -> Path:
+    """Run a recipe and export what it kept for TRL, unless that is there; returns the folder."""
+    folder, dataset = chosen.out / "rows" / name, chosen.out / recipe[0]
+    if not any(folder.rglob("export.json")):
+        parts = chosen.out / "pool" / tars
+        call(CURATE, "run", recipe[0], "--input", parts, "--dataset", dataset, *_parameters(recipe[1:]))
+        call(CURATE, "export", dataset, folder, "--to", "trl", *_parameters(rows))
+    return folder
+
+
+def _parameters(assignments: tuple[str, ...]) -> list[str]:
+    return [word for assignment in assignments for word in ("-p", assignment)]

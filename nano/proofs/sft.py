@@ -34,13 +34,8 @@ def main() -> None:
     chosen = options(__doc__, "trl")
     budget = SCALES[chosen.scale]
     make_pool(chosen)
-    made = caption_rows(chosen, budget.tars)
-    rows = {
-        "alt_text": Rows("sft", made["dense"], "alt_text"),
-        "dense": Rows("sft", made["dense"], "caption"),
-        "fused": Rows("sft", made["fused"], "final_caption"),
-        "none": Rows("none"),
-    }
+    rows = {name: Rows("sft", folder) for name, folder in caption_rows(chosen, budget.tars).items()}
+    rows["none"] = Rows("none")
 
     def train(arm: str, seed: int, folder: Path) -> Mapping[str, float | None]:
         start = wear(budget.start, seed, chosen.out / "starts" / f"sft-{seed}")

@@ -27,12 +27,11 @@ CAPTIONED_AT_ONCE: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training: `task` none trains nothing; `text` is the column that SFT learns to say, "" in preference pairs."""
+    """A training on a folder of exported Parquet files; `task` none trains nothing."""
 
     task: Literal["none", "sft", "dpo"]
     model: str
     rows: str
-    text: str
     steps: int
     batch: int
     learning_rate: float
@@ -49,7 +48,7 @@ def main() -> None:
     processor = AutoProcessor.from_pretrained(job.model)
     model.model.visual.requires_grad_(False)
     if job.task != "none":
-        rows = load_dataset("parquet", data_files=f"{job.rows}/*-*.parquet", split="train")
+        rows = load_dataset("parquet", data_files=f"{job.rows}/*-*.parquet", split="train").remove_columns("uid")
         trainer = sft_trainer if job.task == "sft" else dpo_trainer
         trainer(job, model, processor, rows, path.parent).train()
     captions = caption(job, model.to(torch.bfloat16), processor)
@@ -59,17 +58,9 @@ def main() -> None:
 
 
 def sft_trainer(job: Job, model: Any, processor: Any, rows: Dataset, out: Path) -> Any:
-    """Return TRL's trainer of answers; the question is the one that the held-out scenes are asked."""
+    """Return TRL's trainer of answers, over rows as `curate export --to trl -p task=sft` wrote them."""
     from trl import SFTConfig, SFTTrainer
 
-    def conversation(row: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "prompt": [{"role": "user", "content": PLAIN}],
-            "completion": [{"role": "assistant", "content": row[job.text]}],
-        }
-
-    rows = rows.filter(bool, input_columns=job.text).select_columns(["image", job.text])
-    rows = rows.map(conversation, remove_columns=[job.text])
     config = SFTConfig(max_length=None, **shared(job, out))
     return SFTTrainer(model=model, args=config, train_dataset=rows, processing_class=processor)
 
@@ -79,7 +70,7 @@ def dpo_trainer(job: Job, model: Any, processor: Any, rows: Dataset, out: Path) 
     from trl import DPOConfig, DPOTrainer
 
     config = DPOConfig(max_length=None, beta=0.1, **shared(job, out))
-    return DPOTrainer(model=model, args=config, train_dataset=rows.remove_columns("uid"), processing_class=processor)
+    return DPOTrainer(model=model, args=config, train_dataset=rows, processing_class=processor)
 
 
 def shared(job: Job, out: Path) -> dict[str, Any]:

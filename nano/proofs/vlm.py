@@ -43,14 +43,13 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A folder of exported Parquet files, the trainer that reads them, and the column that SFT learns to say.
+    """A folder of exported Parquet files, and the trainer that reads them.
 
     Of `task` none nothing is read and nothing trained.
     """
 
     task: Literal["none", "sft", "dpo"]
     folder: Path = Path()
-    text: str = ""
 
 
 def train_vlm(start: Path, rows: Rows, budget: Budget, chosen: Options, folder: Path) -> Mapping[str, float | None]:
@@ -62,7 +61,6 @@ def train_vlm(start: Path, rows: Rows, budget: Budget, chosen: Options, folder: 
         "task": rows.task,
         "model": str(start),
         "rows": str(rows.folder),
-        "text": rows.text,
         "steps": budget.steps,
         "batch": budget.batch,
         "learning_rate": budget.learning_rate,

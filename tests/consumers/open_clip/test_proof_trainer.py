@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 from nano.proofs.arms import Options
 from nano.proofs.clip import METRICS, Budget, Phase, train_phases
 from nano.proofs.pool import write_held_out
@@ -11,6 +13,7 @@ ROOT = Path(__file__).parents[3]
 BUDGET = Budget(0, 12, "nano/proofs/proof-clip.json", 12, 4, 1e-3, 1, "const")
 
 
+@pytest.mark.timeout(900)
 def test_two_phases_are_one_training_of_all_their_samples(export, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     write_held_out(tmp_path / "held-out", BUDGET.held_out)
