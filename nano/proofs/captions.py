@@ -9,7 +9,7 @@ from typing import Final
 
 from nano.proofs.arms import CURATE, Options, call
 
-__all__ = ["caption_rows", "pair_rows"]
+__all__ = ["CAPTIONED", "caption_rows", "pair_rows"]
 
 WRITER: Final = ("engine.gpus=0", "engine.dtype=bfloat16", "engine.max_model_len=2048", "engine.max_num_seqs=64")
 HINTS: Final = (
@@ -51,6 +51,7 @@ FUSED: Final = (
     "repair_caption.prompt=nano/prompts/repair.toml",
     "min_object_precision.minimum=1.0",
 )
+CAPTIONED: Final = {"alt_text": (ALONE, "alt_text"), "dense": (ALONE, "caption"), "fused": (FUSED, "final_caption")}
 ROWS: Final = ("task=sft", "instructions=nano/prompts/describe.toml")
 STIC: Final = (
     *WRITER,
@@ -78,10 +79,9 @@ def caption_rows(chosen: Options, tars: str) -> dict[str, Path]:
     `alt_text`: the texts of the pool; `dense`: what the writer says alone; `fused`: with hints from experts, verified,
     asked for again where wrong, and dropped where that did not help. All are asked for in the same words.
     """
-    arms = {"alt_text": (ALONE, "alt_text"), "dense": (ALONE, "caption"), "fused": (FUSED, "final_caption")}
     return {
         name: _export(chosen, ("densefusion", *DENSEFUSION, *more), tars, name, (*ROWS, f"text={text}"))
-        for name, (more, text) in arms.items()
+        for name, (more, text) in CAPTIONED.items()
     }
 
 
