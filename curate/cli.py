@@ -313,6 +313,19 @@ def blind(
 
 
 @app.command()
+def agreement(
+    teacher: options.Folder,
+    student: Annotated[str, typer.Argument(help="Dataset of the other run.")],
+    text: Annotated[str | None, typer.Option(help="Column of the caption; by default the final one.")] = None,
+) -> None:
+    """Show how far two runs agree on the images that both describe: evidence, claims, a judge's scores."""
+    from curate.inspect.agreement import agreement as compare
+    from curate.storage.store import Store
+
+    print_out(compare(Store(teacher), Store(student), text))
+
+
+@app.command()
 def reference(inputs: options.Inputs, name: options.ReferenceName, to: options.ReferenceFile) -> None:
     """Make a reference of images that datasets must not hold: evaluation sets, earlier datasets."""
     from curate.inspect import reference as references
