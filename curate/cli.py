@@ -222,15 +222,33 @@ def export(
     p: Annotated[list[str] | None, typer.Option("-p", help="Option of the format, name=value; may repeat.")] = None,
     by: Annotated[str | None, typer.Option("--by", help="One export per value of this column, in OUT.")] = None,
     run: options.RunId = None,
+    *,
+    shuffle: options.Shuffle = None,
+    split: options.Split = None,
+    max_side: options.MaxSide = None,
+    encode: options.Encode = None,
+    quality: options.Quality = 90,
+    blur: options.Blur = None,
+    workers: options.Workers = None,
+    address: options.Address = None,
 ) -> None:
     """Write the kept samples as training shards, with an index of all samples."""
+    from rich.console import Console
+
     from curate.exports.export import export as write_export
     from curate.exports.options import read_format
     from curate.exports.parts import export_parts
+    from curate.exports.pictures import Pictures
+    from curate.exports.settings import ExportSettings, read_splits
     from curate.storage.store import Store
 
     store, kind = Store(dataset), read_format(to, p or [])
-    print_out(export_parts(store, kind, out, by, where, run) if by else write_export(store, kind, out, where, run))
+    pictures = Pictures(max_side, encode, quality, blur)
+    how = ExportSettings(shuffle, read_splits(split), pictures, workers, address, Console(stderr=True))
+    report = (
+        export_parts(store, kind, out, by, where, run, how) if by else write_export(store, kind, out, where, run, how)
+    )
+    print_out(report)
 
 
 @app.command()

@@ -13,10 +13,12 @@ __all__ = [
     "RECIPES",
     "Address",
     "AllowEmpty",
+    "Blur",
     "Buckets",
     "Budgets",
     "CalibrationFile",
     "Dataset",
+    "Encode",
     "Folder",
     "Gates",
     "ImagesIn",
@@ -25,16 +27,21 @@ __all__ = [
     "Licence",
     "Limit",
     "Local",
+    "MaxSide",
     "Models",
     "Parameters",
     "Picture",
     "PoolForm",
+    "Quality",
     "RecipeName",
     "ReferenceFile",
     "ReferenceName",
     "RunId",
     "SavedBuckets",
+    "Shuffle",
+    "Split",
     "Wait",
+    "Workers",
 ]
 
 RECIPES = f"{', '.join(known_recipes())}, or path/to/file.py:function"
@@ -82,3 +89,15 @@ Gates = Annotated[
     list[str] | None, typer.Option("--gate", help="label:column:minimum; may repeat. The judge's two by default.")
 ]
 ImagesIn = Annotated[str | None, typer.Option("--dataset", "-d", help="Where images named by uid are.")]
+
+Shuffle = Annotated[int | None, typer.Option("--shuffle", metavar="SEED", help="Shuffle shards and samples.")]
+Split = Annotated[
+    str | None, typer.Option("--split", help="train=0.98,val=0.01,test=0.01: by a hash of each sample's uid.")
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="Processes that write, 1 without Ray; by default the size decides.")
+]
+MaxSide = Annotated[int | None, typer.Option("--max-side", metavar="PX", help="Make larger images this small.")]
+Encode = Annotated[Literal["jpeg", "webp"] | None, typer.Option("--encode", help="Encode all images anew.")]
+Quality = Annotated[int, typer.Option("--quality", help="Of images that are encoded anew, 1 to 100.")]
+Blur = Annotated[str | None, typer.Option("--blur", help="faces, or the column of the boxes to blur.")]

@@ -30,6 +30,7 @@ __all__ = [
     "decode_each",
     "encode_jpeg",
     "encode_png",
+    "encode_webp",
     "extent",
     "fit_within",
     "probe",
@@ -222,6 +223,13 @@ def encode_png(image: Pixels) -> bytes:
     """Return a PNG of the pixels, losslessly."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def encode_webp(image: Pixels, quality: int) -> bytes:
+    """Return a lossy WebP; `quality` is 1 to 100."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "WEBP", quality=quality)
     return buffer.getvalue()
 
 

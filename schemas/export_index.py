@@ -54,5 +54,13 @@ EXPORT_INDEX = pa.schema(
             producer="export",
             doc="Length of the encoded image as it is exported.",
         ),
+        column(
+            "export_image_change",
+            pa.string(),
+            unit="text",
+            null="the bytes of the source, or not exported",
+            producer="export",
+            doc="What was done to the image on request: `blurred 2, max side 1024 px, jpeg 90`.",
+        ),
     ]
 )

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rich.text import Text
@@ -14,6 +14,7 @@ from curate.exports.formats import Format, format_name
 from curate.exports.index import INDEX, write_index
 from curate.exports.layout import WORK, PartFacts, Writer
 from curate.exports.planning import PlannedPart, plan_parts
+from curate.exports.progress import shown
 from curate.exports.selection import Selection, select
 from curate.exports.settings import ExportSettings
 from curate.exports.writing import Job, finished_part, part_facts, write_missing, written_parts
@@ -67,11 +68,11 @@ def export(
     view = run_view(store, run_id)
     if needed := format.condition(view.names()):
         where = f"{needed} AND (\n{where}\n)" if where else needed
-    with select(view, where) as selection:
+    with select(view, where, settings.pictures) as selection:
         writer = format.layout(selection)
         planned = plan_parts(selection, writer.reads, settings)
         identity = _identity(selection, writer, planned)
-        job = Job(view, writer, selection.columns, out, identity)
+        job = Job(view, writer, selection.columns, settings.pictures, selection.boxes, out, identity)
         with committed(out, identity) as folder:
             if not folder.exists(MANIFEST):
                 about = _about(selection, format_name(type(format)), settings)
@@ -91,7 +92,9 @@ def _write(
     """Write the parts that lack, what stands beside them, the index, and the manifest last."""
     folder = Store(job.root)
     there = written_parts(folder, job.identity)
-    write_missing(job, [each for each in planned if each.part.key not in there], settings, lambda part: None)
+    missing = [each for each in planned if each.part.key not in there]
+    with shown(settings.console, missing, len(planned) - len(missing)) as done:
+        write_missing(job, missing, settings, done)
     parts = _in_order(folder, planned, settings)
     finished = job.writer.finish(folder, parts)
     counts = write_index(selection, folder, planned)
@@ -107,7 +110,9 @@ def _identity(selection: Selection, writer: Writer, planned: Sequence[PlannedPar
     """Return what tells this export from one that would write other bytes: 32 hex digits."""
     view = selection.view
     state = hashlib.blake2b(digest_size=16)
-    state.update(repr((code_digest(), view.run.id, view.run.verdict, selection.where, writer)).encode())
+    state.update(
+        repr((code_digest(), view.run.id, view.run.verdict, selection.where, writer, selection.pictures)).encode()
+    )
     state.update(json.dumps(sorted((s, sorted(c.items())) for s, c in view.files.items())).encode())
     state.update(repr(selection.columns).encode())
     for part in planned:
@@ -126,4 +131,5 @@ def _about(selection: Selection, format: str, settings: ExportSettings) -> dict[
     run = selection.view.run
     about = {"version": 2, "format": format, "run": run.id, "recipe": run.recipe, "verdict": run.verdict}
     splits = dict(settings.splits) or None
-    return {**about, "where": selection.where, "shuffle": settings.shuffle, "split": splits}
+    pictures = asdict(settings.pictures) if settings.pictures.changes else None
+    return {**about, "where": selection.where, "shuffle": settings.shuffle, "split": splits, "images": pictures}

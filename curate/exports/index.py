@@ -53,6 +53,7 @@ class _Locations:
     offsets: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.int64]
     errors: npt.NDArray[Any]
+    changes: npt.NDArray[Any]
 
 
 def write_index(selection: Selection, store: Store, planned: Sequence[PlannedPart]) -> IndexCounts:
@@ -90,6 +91,7 @@ def _columns(facts: dict[str, Any]) -> dict[str, Any]:
         "offsets": np.array(facts["offset"], np.int64),
         "sizes": np.array(facts["size"], np.int64),
         "errors": {int(place): code for place, code in facts["errors"].items()},
+        "changes": {int(place): change for place, change in facts["changes"].items()},
         "given": None if facts["given"] is None else np.array(facts["given"], np.int64),
     }
 
@@ -97,24 +99,27 @@ def _columns(facts: dict[str, Any]) -> dict[str, Any]:
 def _located(part: PlannedPart, shard: int, facts: dict[str, Any]) -> _Locations:
     """Return where the samples of one shard of the run went that are in a part."""
     n, given = len(part.rows), facts["given"]
-    files, errors = np.full(n, None, object), np.full(n, None, object)
+    files, errors, changes = (np.full(n, None, object) for _ in range(3))
     offsets, sizes = np.full(n, -1), np.zeros(n, np.int64)
     places = np.arange(n) if given is None else given
     files[places], offsets[places], sizes[places] = facts["files"], facts["offsets"], facts["sizes"]
     for place, code in facts["errors"].items():
         errors[place] = code
+    for place, change in facts["changes"].items():
+        changes[place] = change
     mine = np.flatnonzero(part.of == part.shards.index(shard))
-    return _Locations(part.rows[mine], files[mine], offsets[mine], sizes[mine], errors[mine])
+    return _Locations(part.rows[mine], files[mine], offsets[mine], sizes[mine], errors[mine], changes[mine])
 
 
 def _index_rows(selection: Selection, table: pa.Table, found: Sequence[_Locations], counts: IndexCounts) -> pa.Table:
     """Return the index rows of a shard, and count them."""
     n, row = table.num_rows, table["row"].to_numpy()
-    files, codes = np.full(n, None, object), np.full(n, None, object)
+    files, codes, changes = (np.full(n, None, object) for _ in range(3))
     offsets, sizes = np.full(n, -1), np.zeros(n, np.int64)
     for each in found:
         at = np.searchsorted(row, each.rows)
-        files[at], codes[at], offsets[at], sizes[at] = each.files, each.errors, each.offsets, each.sizes
+        files[at], codes[at], changes[at] = each.files, each.errors, each.changes
+        offsets[at], sizes[at] = each.offsets, each.sizes
     exported, failed = files != None, codes != None  # noqa: E711 (of each)
     errors = table["error"].to_numpy(zero_copy_only=False).copy()
     dropped = table["dropped_by"].to_numpy(zero_copy_only=False).copy()
@@ -128,6 +133,7 @@ def _index_rows(selection: Selection, table: pa.Table, found: Sequence[_Location
         "export_file": (files, None),
         "export_image_offset_bytes": (offsets, offsets < 0),
         "export_image_size_bytes": (sizes, ~exported),
+        "export_image_change": (changes, None),
     }
     schema = index_schema(selection.columns)
     mine = {name: pa.array(values, schema.field(name).type, mask=mask) for name, (values, mask) in own.items()}

@@ -13,12 +13,14 @@ from rich.text import Text
 from curate.errors import PlanError
 from curate.exports.export import ExportReport, export
 from curate.exports.formats import Format
+from curate.exports.settings import ExportSettings
 from curate.inspect.query import query
 from curate.inspect.view import run_view
 from curate.storage.store import Store
 
 __all__ = ["PartsReport", "export_parts"]
 
+SETTINGS: Final = ExportSettings()
 MOST_PARTS: Final = 1_000
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 AXES: Final = ("difficulty", "complexity", "relevance")
@@ -47,7 +49,13 @@ class PartsReport:
 
 
 def export_parts(
-    store: Store, format: Format, out: str, column: str, where: str | None = None, run_id: str | None = None
+    store: Store,
+    format: Format,
+    out: str,
+    column: str,
+    where: str | None = None,
+    run_id: str | None = None,
+    settings: ExportSettings = SETTINGS,
 ) -> PartsReport:
     """Write the kept samples that match `where`, those of each value of `column` as an export of its own.
 
@@ -67,7 +75,7 @@ def export_parts(
     means = means.filter(means["value"].is_valid())
     parts = _conditions(column, means["value"])
     reports = {
-        name: export(store, format, f"{out.rstrip('/')}/{column}-{name}", _both(condition, where), run_id)
+        name: export(store, format, f"{out.rstrip('/')}/{column}-{name}", _both(condition, where), run_id, settings)
         for name, condition in parts.items()
     }
     return PartsReport(column, reports, means, sum(missing["samples"].to_pylist()))

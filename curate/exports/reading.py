@@ -1,5 +1,6 @@
 """Read the samples of a part in its order: rows from the run's cells, images from the source, checked."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -11,6 +12,7 @@ import pyarrow as pa
 from curate.errors import SampleError
 from curate.exports.images import image_extensions, read_images, side_members
 from curate.exports.layout import Reads, Samples
+from curate.exports.pictures import UNMEASURED, Pictures, boxes_of
 from curate.exports.planning import PlannedPart
 from curate.exports.selection import damage_as_error
 from curate.inspect.view import View
@@ -33,11 +35,11 @@ def view_of(view: View, shards: Sequence[int]) -> View:
     return replace(view, shards=some, files=files)
 
 
-def needed_columns(view: View, reads: Reads, exported: pa.Schema) -> list[str]:
-    """Return the columns to read: what the writer asks for, and what finds and checks the images."""
+def needed_columns(view: View, reads: Reads, exported: pa.Schema, boxes: Sequence[str]) -> list[str]:
+    """Return the columns to read: what the writer asks for, and what finds, checks and changes the images."""
     wanted = exported.names if reads.columns is None else ["uid", *reads.columns]
     there = set(view.names())
-    return [name for name in dict.fromkeys([*wanted, *LOCATE]) if name in there]
+    return [name for name in dict.fromkeys([*wanted, *LOCATE, *boxes]) if name in there]
 
 
 @dataclass(slots=True)
@@ -63,9 +65,10 @@ class Rows:
 
 @dataclass(slots=True)
 class PartReader:
-    """Reads the n samples of a part once; afterwards `errors` tells the code of each that could not be read.
+    """Reads the n samples of a part once; `shards` are those of the part, in its order.
 
-    `shards` are those of the part, in its order. `given` are the places in the part of the samples that were yielded.
+    Afterwards `errors` tells the code of each that could not be read and `changes` what was done to images, by place in
+    the part; `given` are the places of the samples that were yielded.
     """
 
     rows: Rows
@@ -73,7 +76,10 @@ class PartReader:
     planned: PlannedPart
     reads: Reads
     columns: Sequence[str]
+    pictures: Pictures
+    boxes: Sequence[str]
     errors: dict[int, str] = field(default_factory=dict)
+    changes: dict[int, str] = field(default_factory=dict)
     given: list[int] = field(default_factory=list)
 
     def batches(self) -> Iterator[Samples]:
@@ -86,11 +92,11 @@ class PartReader:
                 self.given.extend(range(start, start + piece.num_rows))
                 yield Samples(piece)
             return
-        extensions = image_extensions(table)
+        extensions, boxes = image_extensions(table), self._boxes(table)
         batch: list[tuple[int, Sequence[bytes]]] = []
         size = 0
         for i, shard in enumerate(self.planned.of.tolist()):
-            contents = next(streams[shard])
+            contents = self._changed(i, next(streams[shard]), next(boxes))
             if isinstance(contents, SampleError):
                 self.errors[i] = contents.code
                 continue
@@ -104,6 +110,31 @@ class PartReader:
         for stream in streams:
             stream.close()
 
+    def _boxes(self, table: pa.Table) -> Iterator[Sequence[Sequence[float]] | None]:
+        """Yield what to blur in each image; None if that was not measured."""
+        if self.pictures.blur is None:
+            return itertools.repeat(())
+        return boxes_of(self.pictures.blur, table.select(self.boxes))
+
+    def _changed(
+        self, i: int, contents: Sequence[bytes] | SampleError, boxes: Sequence[Sequence[float]] | None
+    ) -> Sequence[bytes] | SampleError:
+        """Return the contents with the image as it is exported."""
+        if isinstance(contents, SampleError) or not self.pictures.changes:
+            return contents
+        if boxes is None:
+            return SampleError(UNMEASURED, f"nobody looked for {self.pictures.blur}")
+        try:
+            image, change = self.pictures.apply(contents[0], boxes)
+        except SampleError as error:
+            return error
+        if change:
+            self.changes[i] = change
+        return image, *contents[1:]
+
+    def _extension(self, i: int, stored: str) -> str:
+        return f".{self.pictures.extension}" if i in self.changes else stored
+
     def _batch(
         self, rows: pa.Table, extensions: Sequence[str], batch: Sequence[tuple[int, Sequence[bytes]]]
     ) -> Samples:
@@ -112,7 +143,9 @@ class PartReader:
         whole = places[-1] - places[0] + 1 == len(places)
         some = rows.slice(places[0], len(places)) if whole else rows.take(pa.array(places))
         members = {name: [each[k + 1] for _, each in batch] for k, name in enumerate(self.reads.members)}
-        return Samples(some, [each[0] for _, each in batch], [extensions[i] for i in places], members)
+        return Samples(
+            some, [each[0] for _, each in batch], [self._extension(i, extensions[i]) for i in places], members
+        )
 
     def _open(self) -> tuple[pa.Table, list[Any]]:
         """Return the rows of the part in its order, and for each shard what reads its images one after another."""

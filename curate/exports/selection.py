@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import numpy as np
@@ -11,10 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.errors import PlanError, StoreError
+from curate.exports.pictures import Pictures, box_columns
 from curate.inspect.query import ask
 from curate.inspect.view import View, plain_error
 
 __all__ = ["Chosen", "Selection", "damage_as_error", "select"]
+
+PICTURES: Final = Pictures()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Chosen:
 class Selection:
     """The kept samples of a run that match a condition; `columns` are those worth exporting, with their types.
 
-    `samples` is their number, never 0.
+    `samples` is their number, never 0. `pictures` says what is done to images; `boxes` are the columns that tell it what
+    to blur.
     """
 
     view: View
@@ -38,11 +42,14 @@ class Selection:
     where: str | None
     columns: pa.Schema
     samples: int
+    pictures: Pictures
+    boxes: tuple[str, ...]
 
     def formats(self) -> list[str]:
-        """Return the image formats among the chosen samples, as file extensions, sorted."""
-        rows = self.connection.sql("SELECT DISTINCT format FROM chosen").fetchall()
-        return sorted({_EXTENSIONS.get(str(name), str(name)) for (name,) in rows if name})
+        """Return the image formats that the chosen samples may have in the export, as file extensions, sorted."""
+        rows = self.connection.sql("SELECT DISTINCT format FROM chosen").fetchall() if not self.pictures.encode else []
+        stored = {_EXTENSIONS.get(str(name), str(name)) for (name,) in rows if name}
+        return sorted(stored | ({self.pictures.extension} if self.pictures.changes else set()))
 
     def filled(self, names: Sequence[str]) -> list[str]:
         """Return those of some columns that have a value for at least one of the chosen samples."""
@@ -60,7 +67,7 @@ class Selection:
 
 
 @contextlib.contextmanager
-def select(view: View, where: str | None = None) -> Iterator[Selection]:
+def select(view: View, where: str | None = None, pictures: Pictures = PICTURES) -> Iterator[Selection]:
     """Choose the kept samples of a run that match `where`, a SQL condition over `samples`.
 
     Raises PlanError if the condition does not work, or nothing is left to export.
@@ -78,7 +85,8 @@ def select(view: View, where: str | None = None) -> Iterator[Selection]:
         (samples,) = connection.sql("SELECT count(*) FROM chosen").fetchall()[0]
         if not samples:
             raise PlanError(_nothing(view, connection, where))
-        yield Selection(view, connection, where, columns, samples)
+        boxes = box_columns(pictures.blur, everything)
+        yield Selection(view, connection, where, columns, samples, pictures, boxes)
 
 
 def _nothing(view: View, connection: duckdb.DuckDBPyConnection, where: str | None) -> str:

@@ -3,24 +3,35 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
+
+from rich.console import Console
 
 from curate.errors import PlanError
+from curate.exports.pictures import Pictures
 
 __all__ = ["ExportSettings", "read_splits"]
+
+
+PICTURES: Final = Pictures()
+QUIET: Final = Console(quiet=True)
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
     """`shuffle` is a seed, None keeps the order of the source; `splits` are names and fractions, none: one whole.
 
-    `workers` None lets the size of the export decide; it never changes a byte, nor does `address`, a Ray cluster.
+    `pictures` says what is done to images, by default nothing. `workers` None lets the size of the export decide; it never changes a byte, nor does `address`, a Ray
+    cluster. `console` shows how far it is.
     """
 
     shuffle: int | None = None
     splits: tuple[tuple[str, float], ...] = ()
+    pictures: Pictures = PICTURES
     workers: int | None = None
     address: str | None = None
+    console: Console = field(default=QUIET, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:

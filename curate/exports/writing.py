@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.exports.layout import OWN, PartFacts, Writer, Wrote
+from curate.exports.pictures import Pictures
 from curate.exports.planning import PlannedPart
 from curate.exports.reading import PartReader, Rows, needed_columns, view_of
 from curate.exports.settings import ExportSettings
@@ -32,6 +33,8 @@ class Job:
     view: View
     writer: Writer
     columns: pa.Schema
+    pictures: Pictures
+    boxes: tuple[str, ...]
     root: str
     identity: str
 
@@ -77,7 +80,7 @@ def write_missing(
 
 def _write(job: Job, parts: Sequence[PlannedPart]) -> Iterator[PlannedPart]:
     """Write parts one after another; shards are numbered as in the job's view."""
-    columns = needed_columns(job.view, job.writer.reads, job.columns)
+    columns = needed_columns(job.view, job.writer.reads, job.columns, job.boxes)
     with closing(job.view.connect()) as connection:
         rows = Rows(job.view, connection, columns)
         for part in parts:
@@ -89,9 +92,11 @@ def _write_part(job: Job, rows: Rows, planned: PlannedPart) -> None:
     store, reads = Store(job.root), job.writer.reads
     names = job.columns.names if reads.columns is None else ["uid", *reads.columns]
     wanted = [name for name in dict.fromkeys(names) if name in rows.columns]
-    reader = PartReader(rows, [job.view.shards[i] for i in planned.shards], planned, reads, wanted)
+    shards = [job.view.shards[i] for i in planned.shards]
+    reader = PartReader(rows, shards, planned, reads, wanted, job.pictures, job.boxes)
     wrote = job.writer.write(store, planned.part, reader.batches())
-    facts = {"identity": job.identity, **_facts(wrote), "errors": reader.errors, "given": _gaps(reader)}
+    facts = {"identity": job.identity, **_facts(wrote), "errors": reader.errors, "changes": reader.changes}
+    facts["given"] = _gaps(reader)
     store.write_bytes(part_file(planned.part.key), json.dumps(facts, separators=(",", ":")).encode())
 
 
@@ -157,7 +162,7 @@ def _sent(job: Job, parts: Sequence[PlannedPart]) -> tuple[Job, list[PlannedPart
     """Return a job with the shards of some parts only, and the parts with the numbers that these have there."""
     shards = sorted({i for part in parts for i in part.shards})
     numbers = {shard: i for i, shard in enumerate(shards)}
-    small = Job(view_of(job.view, shards), job.writer, job.columns, job.root, job.identity)
+    small = replace(job, view=view_of(job.view, shards))
     return small, [PlannedPart(p.part, tuple(numbers[i] for i in p.shards), p.of, p.rows, p.image_bytes) for p in parts]
 
 
