@@ -48,7 +48,7 @@ class PartsReport:
         return Group(table, *([Text(rest)] if self.without else []))
 
 
-def export_parts(
+def export_parts(  # noqa: PLR0913 (those of export, and the column)
     store: Store,
     format: Format,
     out: str,

@@ -25,7 +25,7 @@ UNMEASURED: Final = "boxes_unmeasured"
 class Pictures:
     """What is done to images; by default nothing, they keep their bytes.
 
-    An image whose longest side is over `max_side_px`, or that has boxes to blur, is encoded anew: as `encode` says, else
+    An image whose longest side is over `max_side_px`, or that has boxes to blur, is encoded anew: as `encode` says, or
     as JPEG. With `encode` all images are. `blur` is `faces`, or a column of one box, of boxes, or of detections.
     """
 

@@ -33,8 +33,8 @@ class Chosen:
 class Selection:
     """The kept samples of a run that match a condition; `columns` are those worth exporting, with their types.
 
-    `samples` is their number, never 0. `pictures` says what is done to images; `boxes` are the columns that tell it what
-    to blur.
+    `samples` is their number, never 0. `pictures` says what is done to images; `boxes` are the columns that tell it
+    what to blur.
     """
 
     view: View

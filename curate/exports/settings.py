@@ -22,8 +22,8 @@ QUIET: Final = Console(quiet=True)
 class ExportSettings:
     """`shuffle` is a seed, None keeps the order of the source; `splits` are names and fractions, none: one whole.
 
-    `pictures` says what is done to images, by default nothing. `workers` None lets the size of the export decide; it never changes a byte, nor does `address`, a Ray
-    cluster. `console` shows how far it is.
+    `pictures` says what is done to images, by default nothing. `workers` None lets the size of the export decide; it
+    never changes a byte, nor does `address`, a Ray cluster. `console` shows how far it is.
     """
 
     shuffle: int | None = None
