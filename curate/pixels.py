@@ -1,4 +1,4 @@
-"""Encoded images in, RGB pixels out: the only place that decodes, resizes or encodes images."""
+"""Encoded images in, RGB pixels out: the only place that decodes or resizes images."""
 
 import io
 import struct
@@ -30,7 +30,6 @@ __all__ = [
     "decode_each",
     "encode_jpeg",
     "encode_png",
-    "encode_webp",
     "extent",
     "fit_within",
     "probe",
@@ -223,13 +222,6 @@ def encode_png(image: Pixels) -> bytes:
     """Return a PNG of the pixels, losslessly."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def encode_webp(image: Pixels, quality: int) -> bytes:
-    """Return a lossy WebP; `quality` is 1 to 100."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "WEBP", quality=quality)
     return buffer.getvalue()
 
 

@@ -1,14 +1,16 @@
 """Change images on request, after their checksum: make them smaller, encode them anew, blur faces or boxes."""
 
+import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import pyarrow as pa
+from PIL import Image
 
 from curate.errors import PlanError
-from curate.pixels import decode, encode_jpeg, encode_webp, fit_within, probe, resize
+from curate.pixels import decode, encode_jpeg, fit_within, probe, resize
 from curate.stages import Pixels
 
 __all__ = ["UNMEASURED", "Pictures", "box_columns", "boxes_of"]
@@ -68,7 +70,7 @@ class Pictures:
             _blur(pixels, box)
         done = [f"blurred {len(boxes)}"] if boxes else []
         done += [f"max side {self.max_side_px} px"] if smaller else []
-        encode = encode_webp if self.encode == "webp" else encode_jpeg
+        encode = _encode_webp if self.encode == "webp" else encode_jpeg
         return encode(pixels, self.quality), ", ".join([*done, f"{self.encode or 'jpeg'} {self.quality}"])
 
 
@@ -107,6 +109,12 @@ def boxes_of(blur: str, rows: pa.Table) -> Iterator[list[Sequence[float]] | None
         else:
             value = values[0]
             yield None if value is None else [each["box"] if isinstance(each, dict) else each for each in value]
+
+
+def _encode_webp(image: Pixels, quality: int) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "WEBP", quality=quality)
+    return stream.getvalue()
 
 
 def _boxy(columns: pa.Schema) -> str:
