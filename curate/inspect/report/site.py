@@ -1,6 +1,5 @@
 """Write the report of a run: a folder of pages, styles, plots and small pictures."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -130,7 +129,7 @@ def _filters(report: Report) -> dict[str, Any]:
                 "repr": stage.repr,
                 "taken": _count(report, stage, stage.repr),
                 "unmeasured": _count(report, stage, f"unmeasured: {stage.repr}"),
-                "thresholds": [_threshold(report, each, number) for each in found],
+                "thresholds": [_threshold(report, each, f"filter-{number}-{i}") for i, each in enumerate(found)],
                 "examples": _rows([examples]),
             }
         )
@@ -138,8 +137,8 @@ def _filters(report: Report) -> dict[str, Any]:
     return {"filters": filters, "kept": _rows([kept]), "pictures": pictures}
 
 
-def _threshold(report: Report, threshold: Threshold, number: int) -> dict[str, Any]:
-    name = f"filter-{number}-{re.sub('[^a-z0-9_]', '', threshold.column.lower())}.svg"
+def _threshold(report: Report, threshold: Threshold, name: str) -> dict[str, Any]:
+    name = f"{name}.svg"
     report.out.write_bytes(f"plots/{name}", histogram_svg(threshold))
     sides = {
         "below": _rows([threshold.below] if threshold.below is not None else []),

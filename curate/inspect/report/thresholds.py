@@ -38,11 +38,14 @@ class Threshold:
 def thresholds(
     connection: duckdb.DuckDBPyConnection, stage: StageRecord, kinds: dict[str, pa.DataType]
 ) -> list[Threshold]:
-    """Return one threshold per numeric column that a filter reads, over the samples where it is measured."""
+    """Return one threshold per bound and numeric column of a filter, over the samples where the column is measured."""
     numbers = [name for name in stage.needs if name in kinds and _is_number(kinds[name])]
     bounds = list(stage.bounds.values())
-    bound = float(bounds[0]) if len(bounds) == 1 else None
-    return [made for name in numbers if (made := _threshold(connection, stage, name, bound))]
+    clear = len(numbers) == 1 or len(bounds) == 1  # which bound is that of which column
+    pairs: list[tuple[str, float | None]] = [(name, None) for name in numbers]
+    if clear and bounds:
+        pairs = [(name, float(bound)) for name in numbers for bound in bounds]
+    return [made for name, bound in pairs if (made := _threshold(connection, stage, name, bound))]
 
 
 def _threshold(

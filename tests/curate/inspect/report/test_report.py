@@ -7,10 +7,12 @@ import pytest
 
 from curate.errors import PlanError
 from curate.experts.image_facts import ImageFacts
+from curate.experts.text_facts import TextFacts
 from curate.inspect.report.claims import marked
 from curate.inspect.report.site import PAGES, write_report
 from curate.pipeline import Pipeline
 from curate.storage.store import Store
+from filters.caption_words import CaptionWords
 from filters.min_side import MinSide
 from tests.support.dataset_folder import run
 from tests.support.shards import write_shard
@@ -130,3 +132,13 @@ def test_claims_are_marked_where_they_stand():
         ("hot dog", "contradicted"),
         (", hotdogs.", None),
     ]
+
+
+def test_a_filter_with_two_bounds_shows_both(tmp_path):
+    write_shard(tmp_path / "in" / "00000.tar", ["word " * i for i in range(1, 9)])
+    stages = Pipeline([TextFacts(), CaptionWords(3, 6, column="text_words")])
+    run(stages, tmp_path / "in", str(tmp_path / "out"))
+    write_report(Store(str(tmp_path / "out")), None, str(tmp_path / "site"))
+    text = page(tmp_path / "site", "filters")
+    assert re.findall(r"<h3>Just under ([\d.]+)</h3>", text) == ["3.0", "6.0"]
+    assert len(list((tmp_path / "site" / "plots").glob("filter-0-*.svg"))) == 2
