@@ -40,7 +40,7 @@ def thresholds(
 ) -> list[Threshold]:
     """Return one threshold per bound and numeric column of a filter, over the samples where the column is measured."""
     numbers = [name for name in stage.needs if name in kinds and _is_number(kinds[name])]
-    bounds = list(stage.bounds.values())
+    bounds = sorted(stage.bounds.values())
     clear = len(numbers) == 1 or len(bounds) == 1  # which bound is that of which column
     pairs: list[tuple[str, float | None]] = [(name, None) for name in numbers]
     if clear and bounds:
