@@ -2,13 +2,14 @@
 
 python -m nano.evaluate.pools out/pools --seeds 3
 
-A pool of scenes with alt texts as a crawl has them is ranked by the nano CLIP's score and cut into buckets of equal
-size, best first. A model of the size of a probe learns from each bucket by itself: a linear map of the nano CLIP's
-image embedding and a bag-of-words text tower, both from nothing, by the loss of CLIP. `curate.selection` fits
-utilities and half-lives to its errors at checkpoints of up to `FITTED` samples seen. Then models see the best 1, 2,
-... buckets together, up to the last of `CHECKPOINTS`, and what the fit predicted is held against what came out. The
-error is that of finding a clean caption for a scene among 32. Writes `pools.json`, and `buckets.json`, which `curate
-pool` reads.
+A pool of scenes with alt texts as a poor crawl has them (`POOR`) is ranked by the nano CLIP's score and cut into
+buckets of equal size, best first: the first is small and good, the next half good, the last worthless. A model of the
+size of a probe learns from each bucket by itself: a linear map of the nano CLIP's image embedding and a bag-of-words
+text tower, both from nothing, by the loss of CLIP. `curate.selection` fits utilities and half-lives to its errors after
+1 to 64 passes. Then models see the best 1, 2, ... buckets together, for the same numbers of samples, and what the fit
+predicted is held against what came out: pools are predicted from buckets alone. The error is that of finding a clean
+caption for a scene among 32. A pass is 20 steps of small batches, so that models have left chance behind when samples
+come again: the law knows no slow beginning. Writes `pools.json`, and `buckets.json`, which `curate pool` reads.
 """
 
 import argparse
@@ -24,8 +25,9 @@ import numpy.typing as npt
 
 from curate.selection.bucket_files import Plan, plan_text
 from curate.selection.fit import Fit, Measured, Run, fit_buckets
-from curate.selection.utility import Law, compare_pools
+from curate.selection.utility import Law, pool_error
 from nano.evaluate.clip_scorer import ClipScorer
+from nano.world.annotation import Scene
 from nano.world.scenes import make_scene
 from nano.world.texts import short_caption, web_alt_text
 
@@ -34,13 +36,15 @@ __all__ = ["main"]
 FIRST_SCENE: Final = 6_000_000_000_000
 FIRST_TEST_SCENE: Final = 6_500_000_000_000
 BUCKETS: Final = 4
-BUCKET_SAMPLES: Final = 300
+BUCKET_SAMPLES: Final = 400
+POOR: Final = 0.4  # of the scenes have no alt text that describes them
+DESCRIBING: Final = ("good", "dense")  # kinds of alt texts
 TEST_SCENES: Final = 512
 AMONG: Final = 32  # captions that a scene is looked for in
-CHECKPOINTS: Final = (300, 600, 1_200, 2_400, 4_800, 9_600, 19_200)
-FITTED: Final = 4_800  # samples seen, of the runs that the buckets are fitted to
+PASSES: Final = (1, 2, 4, 8, 16, 32, 64)  # over one bucket
+CHECKPOINTS: Final = tuple(BUCKET_SAMPLES * passes for passes in PASSES)
 WORDS: Final = 2_048  # rows of the text tower's table
-BATCH: Final = 100
+BATCH: Final = 20
 LEARNING_RATE: Final = 1e-3
 
 
@@ -63,7 +67,7 @@ def main() -> None:
     print("pool made", flush=True)
     alone, pools = [], []
     for seed in range(arguments.seeds):
-        alone.append([train([bucket], test, seed, FITTED) for bucket in buckets])
+        alone.append([train([bucket], test, seed, CHECKPOINTS[-1]) for bucket in buckets])
         print("alone", seed, alone[-1], flush=True)
         pools.append([train(buckets[: i + 1], test, seed, CHECKPOINTS[-1]) for i in range(BUCKETS)])
         print("pools", seed, pools[-1], flush=True)
@@ -76,13 +80,22 @@ def make_buckets() -> list[Pairs]:
     for i in range(BUCKETS * BUCKET_SAMPLES):
         image, scene = make_scene(FIRST_SCENE + i, (224, 224))
         images.append(image)
-        texts.append(web_alt_text(scene, random.Random(FIRST_SCENE + i))[0])
+        texts.append(crawled(scene, random.Random(FIRST_SCENE + i)))
     scorer = ClipScorer.load()
     vectors = scorer.images(images)
     scores = (vectors * scorer.texts(texts)).sum(axis=1)
     order = np.argsort(-scores, kind="stable")
     words = _words(texts)
     return [Pairs(vectors[part], words[part]) for part in np.split(order, BUCKETS)]
+
+
+def crawled(scene: Scene, rng: random.Random) -> str:
+    """Write an alt text as a poor crawl has it."""
+    poor = rng.random() < POOR
+    while True:
+        text, kind = web_alt_text(scene, rng)
+        if not (poor and kind in DESCRIBING):
+            return text
 
 
 def make_test() -> Pairs:
@@ -157,10 +170,9 @@ def _error(image_tower: Any, text_tower: Any, test: Pairs) -> float:
 
 def report(out: Path, alone: npt.NDArray[np.float64], pools: npt.NDArray[np.float64]) -> None:
     """Fit the buckets to the mean errors [seed, bucket, checkpoint], predict the pools, and write both."""
-    seen = [n for n in CHECKPOINTS if n <= FITTED]
     names = [f"bucket {i + 1}" for i in range(BUCKETS)]
     measured = [
-        Measured(name, BUCKET_SAMPLES, tuple(Run(n, float(e)) for n, e in zip(seen, errors, strict=True)))
+        Measured(name, BUCKET_SAMPLES, tuple(Run(n, float(e)) for n, e in zip(CHECKPOINTS, errors, strict=True)))
         for name, errors in zip(names, alone.mean(axis=0), strict=True)
     ]
     fit = fit_buckets(measured, Law(1.0, 0.0, BUCKET_SAMPLES), irreducible=True)
@@ -170,7 +182,7 @@ def report(out: Path, alone: npt.NDArray[np.float64], pools: npt.NDArray[np.floa
     everything = {
         "seeds": len(alone),
         "buckets": [[b.name, b.utility, b.half_life, rms] for b, rms in zip(fit.buckets, fit.rms_errors, strict=True)],
-        "alone": {"samples_seen": seen, "errors": alone.tolist()},
+        "alone": {"samples_seen": CHECKPOINTS, "errors": alone.tolist()},
         "pools": {"samples_seen": CHECKPOINTS, "errors": pools.tolist()},
         "budgets": rows,
     }
@@ -179,8 +191,8 @@ def report(out: Path, alone: npt.NDArray[np.float64], pools: npt.NDArray[np.floa
 
 
 def _row_of(fit: Fit, seen: int, errors: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """Return what was predicted and what was measured for one budget; pools are those of the best 1, 2, ... buckets."""
-    predicted = [pool.error for pool in compare_pools(fit.buckets, fit.law, seen)]
+    """Return what was predicted and measured for one budget; pools are the first 1, 2, ... buckets of the ranking."""
+    predicted = [pool_error(fit.buckets[: i + 1], fit.law, seen) for i in range(BUCKETS)]
     return {
         "samples_seen": seen,
         "predicted": [round(error, 4) for error in predicted],

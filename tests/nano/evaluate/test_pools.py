@@ -6,7 +6,7 @@ import pytest
 from curate.selection.bucket_files import read_plan
 from curate.selection.utility import Bucket, Law, compare_pools, pool_error
 from nano.evaluate import pools
-from nano.evaluate.pools import BUCKET_SAMPLES, CHECKPOINTS, FITTED, Pairs, report, train
+from nano.evaluate.pools import BUCKET_SAMPLES, CHECKPOINTS, Pairs, report, train
 
 pytest.importorskip("torch")
 WORDS = 24  # one for each kind of image
@@ -31,8 +31,8 @@ def world():
 def test_a_model_learns_clean_pairs_and_the_same_seed_learns_the_same(world, monkeypatch):
     monkeypatch.setattr(pools, "AMONG", 8)
     bucket, test = world(BUCKET_SAMPLES), world(64)
-    errors = train([bucket], test, 0, FITTED)
-    assert len(errors) == sum(n <= FITTED for n in CHECKPOINTS)
+    errors = train([bucket], test, 0, CHECKPOINTS[4])
+    assert len(errors) == 5
     assert errors[-1] < errors[0]
     assert errors[-1] < 0.3
     assert train([bucket], test, 0, CHECKPOINTS[2]) == errors[:3]
@@ -41,8 +41,7 @@ def test_a_model_learns_clean_pairs_and_the_same_seed_learns_the_same(world, mon
 def test_a_report_predicts_pools_from_buckets_alone(tmp_path):
     law = Law(0.5, 0.05, BUCKET_SAMPLES)
     buckets = [Bucket(str(i), BUCKET_SAMPLES, b, 4.0) for i, b in enumerate((-0.4, -0.35, -0.3, -0.2))]
-    seen = [n for n in CHECKPOINTS if n <= FITTED]
-    alone = np.array([[[pool_error([bucket], law, n) for n in seen] for bucket in buckets]])
+    alone = np.array([[[pool_error([bucket], law, n) for n in CHECKPOINTS] for bucket in buckets]])
     together = np.array([[[pool_error(buckets[: i + 1], law, n) for n in CHECKPOINTS] for i in range(4)]])
     report(tmp_path, alone, together)
     rows = json.loads((tmp_path / "pools.json").read_text())["budgets"]
