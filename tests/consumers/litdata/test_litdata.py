@@ -22,10 +22,15 @@ def uids(loader):
     return [one["uid"] for batch in loader for one in batch]
 
 
+def as_lists(batch):
+    """LitData gives bytes as views of its chunk, which no worker can send."""
+    return [{**one, "image": bytes(one["image"])} for one in batch]
+
+
 def loader_of(folder, workers):
     """Return a loader that leaves batches as lists: images of all sizes cannot be stacked."""
     data = StreamingDataset(str(folder), shuffle=True, seed=5, drop_last=False)
-    return StreamingDataLoader(data, batch_size=4, num_workers=workers, collate_fn=list)
+    return StreamingDataLoader(data, batch_size=4, num_workers=workers, collate_fn=as_lists)
 
 
 def test_every_image_and_text_is_ours(folder, samples):
