@@ -17,6 +17,7 @@ FOLDERS = {
     "wids": "webdataset",
     "megatron-energon": "energon",
     "mosaicml-streaming": "streaming",
+    "ms_swift": "swift",
 }
 
 
