@@ -344,11 +344,22 @@ def agreement(
 
 
 @app.command()
-def reference(inputs: options.Inputs, name: options.ReferenceName, to: options.ReferenceFile) -> None:
+def reference(
+    name: options.ReferenceName,
+    to: options.ReferenceFile,
+    inputs: options.ReferenceInputs = None,
+    dataset: options.ReferenceDataset = None,
+) -> None:
     """Make a reference of images that datasets must not hold: evaluation sets, earlier datasets."""
+    from curate.errors import PlanError
     from curate.inspect import reference as references
 
-    print_out(references.make_reference(inputs, name, to))
+    if bool(inputs) == bool(dataset):
+        raise PlanError("give either --input or --from-dataset")
+    if dataset:
+        print_out(references.reference_of_dataset(dataset, name, to))
+    else:
+        print_out(references.make_reference(inputs or [], name, to))
 
 
 @app.command()

@@ -34,7 +34,9 @@ __all__ = [
     "PoolForm",
     "Quality",
     "RecipeName",
+    "ReferenceDataset",
     "ReferenceFile",
+    "ReferenceInputs",
     "ReferenceName",
     "RunId",
     "SavedBuckets",
@@ -74,6 +76,12 @@ Licence = Annotated[
 ]
 RunId = Annotated[str | None, typer.Option("--run", help="Run id; the newest by default.")]
 ReferenceName = Annotated[str, typer.Option("--name", help="What hits are named by, e.g. imagenet-val.")]
+ReferenceInputs = Annotated[
+    list[str] | None, typer.Option("--input", "-i", help="Tar, Parquet, folder, pattern or URL; may repeat.")
+]
+ReferenceDataset = Annotated[
+    str | None, typer.Option("--from-dataset", help="Take what its newest run measured, embeddings too.")
+]
 ReferenceFile = Annotated[Path, typer.Option("--to", metavar="FILE", help="Parquet file to write.")]
 
 Buckets = Annotated[Path, typer.Argument(metavar="BUCKETS", help="TOML, JSON or CSV of buckets; docs/pools.md.")]

@@ -36,9 +36,17 @@ REFERENCE = pa.schema(
             "reference_distance",
             pa.float32(),
             unit="probability, 0 to 1",
-            null="no hit",
+            null="no hit, or by its embedding alone",
             producer="in_reference",
             doc="How likely the surest hit is another picture, as fitted on photographs; 0 where the bytes are equal.",
+        ),
+        column(
+            "reference_cosine",
+            pa.float32(),
+            unit="cosine",
+            null="no embeddings are compared",
+            producer="in_reference",
+            doc="Highest cosine with an embedding of the references.",
         ),
     ]
 )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from curate.experts.reference_embeddings import Nearest
 from curate.experts.reference_files import References, check_reference, read_references
 from curate.similarity.fingerprint_rows import describe_all, fingerprint_rows
 from curate.similarity.fingerprints import Fingerprints
@@ -25,21 +26,29 @@ class InReference:
 
     `references` are files that `curate reference` made of images: evaluation sets, earlier datasets. An image is in one
     if its bytes are, or if it shows the same picture, with log odds of at least `surety`, as `NearDuplicates` finds it.
-    Each worker holds them in memory, about 1.3 kB an image. The identity of the stage is what the files hold.
-    Source: mOSCAR's decontamination by perceptual hash (Futeral et al. 2024, arXiv 2406.08707).
+    With `embedding`, a column of the model that measured the references, it is in one also if the nearest of their
+    embeddings has a cosine of at least `min_cosine`. Each worker holds them in memory, about 1.3 kB an image, and 4
+    bytes a number of an embedding. The identity of the stage is what the files hold.
+    Source: mOSCAR's decontamination by perceptual hash (Futeral et al. 2024, arXiv 2406.08707); `min_cosine` is ours.
     """
 
     references: tuple[str, ...] = ()
     surety: float = 1.0
+    embedding: str | None = None
+    min_cosine: float = 0.95
     resources: Resources = field(default=Resources(batch_rows=256), compare=False)
-    version: ClassVar[int] = 1
-    needs: ClassVar[tuple[str, ...]] = ("image_fingerprint", "image_fingerprint_aspect")
+    version: ClassVar[int] = 2
     adds: ClassVar[pa.Schema] = REFERENCE
     pixels: ClassVar[int | None] = None
 
     def __repr__(self) -> str:
         files = ", ".join(f"({file_identity(path)})" for path in self.references)
-        return f"InReference(references=({files}), surety={self.surety!r})"
+        near = f", embedding={self.embedding!r}, min_cosine={self.min_cosine!r}" if self.embedding else ""
+        return f"InReference(references=({files}), surety={self.surety!r}{near})"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("image_fingerprint", "image_fingerprint_aspect", *([self.embedding] if self.embedding else []))
 
     def check(self) -> None:
         """Raise PlanError if a file is missing, or holds another hash."""
@@ -48,14 +57,15 @@ class InReference:
             check_reference(path)
 
     def load(self) -> Scorer:
-        return _Search(read_references(self.references), self.surety)
+        references = read_references(self.references)
+        return _Search(references, self.surety, Nearest.of(references, self.embedding, self.min_cosine))
 
 
 class _Search:
     """References in memory, and the scorer that looks images up in them."""
 
-    def __init__(self, references: References, surety: float) -> None:
-        self.sources, self.surety = references.sources, surety
+    def __init__(self, references: References, surety: float, nearest: Nearest | None) -> None:
+        self.sources, self.surety, self.nearest = references.sources, surety, nearest
         self.keys: list[str] = references.rows["reference_key"].to_pylist()
         self.held = fingerprint_rows(references.rows)
         self.index = make_index(describe_all(self.held, np.flatnonzero(self.held.valid)))
@@ -77,18 +87,21 @@ class _Search:
         for row, payload in enumerate(batch.payloads):
             digest = hashlib.sha256(payload).hexdigest()
             hits[row].update(dict.fromkeys(self.equal.get(digest, ()), 0.0))
-        return self._columns(hits)
+        none: list[float | None] = [None] * len(batch)
+        cosine = self.nearest.add(hits, batch.table) if self.nearest else none
+        return self._columns(hits, cosine)
 
     def _pictures(self, rows: Any) -> Fingerprints:
         nodes = self.nodes[rows]
         return Fingerprints.of_bytes(self.held.data[nodes], self.held.aspect[nodes])
 
-    def _columns(self, hits: list[dict[int, float]]) -> Measurement:
+    def _columns(self, hits: list[dict[int, float]], cosine: list[float | None]) -> Measurement:
         best = [min(each, key=lambda row: (each[row], row)) if each else None for each in hits]
         values = (
             [len(each) for each in hits],
             [None if row is None else self.sources[row] for row in best],
             [None if row is None else self.keys[row] for row in best],
-            [None if row is None else each[row] for row, each in zip(best, hits, strict=True)],
+            [None if row is None or each[row] > 1 else each[row] for row, each in zip(best, hits, strict=True)],
+            cosine,
         )
         return Measurement(dict(zip(REFERENCE.names, values, strict=True)))

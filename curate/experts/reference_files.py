@@ -1,4 +1,4 @@
-"""References: Parquet files of fingerprints and digests of images that a dataset must not hold."""
+"""References: Parquet files of fingerprints, digests and maybe embeddings of images that a dataset must not hold."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,12 @@ KIND: Final = "image_fingerprint-v1"
 """The hash that references hold: raised with the version of `ImageFingerprint`."""
 
 REFERENCE_FILE: Final = pa.schema(
-    [pa.field("reference_key", pa.string()), pa.field("image_sha256", pa.string()), *IMAGE_FINGERPRINT]
+    [
+        pa.field("reference_key", pa.string()),
+        pa.field("image_sha256", pa.string()),
+        *IMAGE_FINGERPRINT,
+        pa.field("embedding", pa.list_(pa.float16())),
+    ]
 )
 
 
@@ -57,6 +62,14 @@ def check_reference(path: str) -> str:
 
 def read_references(paths: Sequence[str]) -> References:
     """Return all rows of references, in their order."""
-    tables = [pq.read_table(path).cast(REFERENCE_FILE) for path in paths]
+    tables = [_rows(path) for path in paths]
     names = [name for path, table in zip(paths, tables, strict=True) for name in [check_reference(path)] * len(table)]
     return References(pa.concat_tables(tables or [REFERENCE_FILE.empty_table()]), names)
+
+
+def _rows(path: str) -> pa.Table:
+    """Return the rows of a file; one that was made before references held embeddings has none."""
+    table = pq.read_table(path)
+    if "embedding" not in table.column_names:
+        table = table.append_column("embedding", pa.nulls(len(table), pa.list_(pa.float16())))
+    return table.cast(REFERENCE_FILE)
