@@ -1,29 +1,79 @@
-"""Plant changed copies of pictures, group all by near-duplicates, and print precision and recall."""
+"""Changed copies of pictures, as they are found on the web, and their fingerprints."""
 
 import io
-import json
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import numpy as np
-import pyarrow as pa
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
-from rich.console import Console
-from rich.table import Table
 
-from curate.corpus.near_duplicates import NearDuplicates
-from curate.corpus.tables import measure_tables
-from curate.experts.image_facts import GRID, perceptual_hashes
+from curate.errors import SampleError
 from curate.experts.image_fingerprint import SIDE, fingerprint
 from curate.pixels import decode
-from curate.similarity.components import components
-from curate.similarity.hamming import find_near_hashes
-from schemas.image_fingerprint import FINGERPRINT_BYTES
 
-__all__ = ["KINDS", "evaluate", "report"]
+__all__ = ["KINDS", "Picture", "Planted", "distinct", "held_out", "plant", "read_folder"]
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
+LARGEST: Final = 640  # px: pictures are planted at most as large
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture, what class of pictures it is of, and its name, by which it is in one half or the other."""
+
+    image: Image.Image
+    group: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """Fingerprints of pictures and their copies: uint8[n, b], float32[n], the picture int64[n], the kind of each."""
+
+    prints: npt.NDArray[np.uint8]
+    aspects: npt.NDArray[np.float32]
+    source: npt.NDArray[np.int64]
+    kind: npt.NDArray[np.str_]
+
+
+def held_out(name: str) -> bool:
+    """Tell whether a picture is in the half that is kept for measuring: choose and fit nothing by it."""
+    return zlib.crc32(name.encode()) % 2 == 1
+
+
+def read_folder(folder: Path, most: int) -> list[Picture]:
+    """Return the first pictures of a folder by name; the folder's name is their class. Unreadable ones are left out."""
+    found: list[Picture] = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and len(found) < most:
+            try:
+                image = Image.fromarray(decode(path.read_bytes(), 480))
+            except SampleError:
+                continue
+            image.thumbnail((LARGEST, LARGEST))
+            found.append(Picture(image, folder.name, path.name))
+    return found
+
+
+def distinct(pictures: Sequence[Picture], alike: float = 0.95) -> list[Picture]:
+    """Return the pictures whose luma at 64 px correlates with that of none before them by more than `alike`.
+
+    A folder holds copies of its own; what looks the same without our doing would count as wrong. Compares all pairs.
+    """
+    kept = list[Picture]()
+    rows = np.zeros((len(pictures), 64 * 64), np.float32)
+    for picture in pictures:
+        luma = np.asarray(picture.image.convert("L").resize((64, 64), Image.Resampling.BILINEAR), np.float32).ravel()
+        luma -= luma.mean()
+        luma /= max(float(np.linalg.norm(luma)), 1e-6)
+        if not len(kept) or float((rows[: len(kept)] @ luma).max()) <= alike:
+            rows[len(kept)] = luma
+            kept.append(picture)
+    return kept
 
 
 def crop(share: float) -> Change:
@@ -71,7 +121,15 @@ def colours(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return image
 
 
-KINDS: dict[str, tuple[str, Change, int]] = {
+def turn(degrees: float) -> Change:
+    return lambda image, rng: image.rotate(degrees, Image.Resampling.BICUBIC)
+
+
+def mirror(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    return ImageOps.mirror(image)
+
+
+KINDS: Final[dict[str, tuple[str, Change, int]]] = {
     "coded again, quality 30": ("easy", lambda image, rng: image, 30),
     "half the size": ("easy", resize(0.5), 85),
     "a third of the size": ("easy", resize(0.33), 85),
@@ -79,12 +137,12 @@ KINDS: dict[str, tuple[str, Change, int]] = {
     "colours": ("medium", colours, 85),
     "grey": ("medium", lambda image, rng: ImageOps.grayscale(image), 85),
     "overlay": ("medium", overlay, 85),
-    "mirrored": ("hard", lambda image, rng: ImageOps.mirror(image), 85),
+    "mirrored": ("hard", mirror, 85),
     "border": ("hard", border, 85),
     "crop of 15 %": ("hard", crop(0.15), 85),
-    "turned by 3 degrees": ("hard", lambda image, rng: image.rotate(3, Image.Resampling.BICUBIC), 85),
+    "turned by 3 degrees": ("hard", turn(3), 85),
 }
-"""What is planted: how hard it is, the change, and the JPEG quality after it."""
+"""What is planted to be found: how hard it is, the change, and the JPEG quality after it."""
 
 
 def encode(image: Image.Image, quality: int) -> bytes:
@@ -93,74 +151,22 @@ def encode(image: Image.Image, quality: int) -> bytes:
     return stream.getvalue()
 
 
-def plant(pictures: list[Image.Image]) -> tuple[list[bytes], list[int], list[str]]:
-    """Return encoded images, of which picture each is, and its kind; "original" for the pictures themselves."""
-    images, source, kind = [], [], []
+def plant(pictures: Sequence[Picture]) -> Planted:
+    """Return the fingerprints of pictures, "original", and of a copy of each of every kind."""
+    prints, aspects, source, kind = list[bytes](), list[float](), list[int](), list[str]()
     for i, picture in enumerate(pictures):
-        images.append(encode(picture, 92))
-        source.append(i)
-        kind.append("original")
-        for number, (name, (_, change, quality)) in enumerate(KINDS.items()):
-            images.append(encode(change(picture, np.random.default_rng((i, number))), quality))
+        for name, image in _copies(picture):
+            data, aspect = fingerprint(decode(image, SIDE))
+            prints.append(data)
+            aspects.append(aspect)
             source.append(i)
             kind.append(name)
-    return images, source, kind
+    rows = np.frombuffer(b"".join(prints), np.uint8).reshape(len(prints), -1)
+    return Planted(rows, np.array(aspects, np.float32), np.array(source), np.array(kind))
 
 
-def group(images: list[bytes], surety: float) -> np.ndarray[Any, Any]:
-    """Return the group of each image, as NearDuplicates finds it."""
-    prints = [fingerprint(decode(image, SIDE)) for image in images]
-    table = pa.table(
-        {
-            "uid": [f"{i:032x}" for i in range(len(images))],
-            "image_fingerprint": pa.array([data for data, _ in prints], pa.binary(FINGERPRINT_BYTES)),
-            "image_fingerprint_aspect": pa.array([aspect for _, aspect in prints], pa.float32()),
-        }
-    )
-    measured = measure_tables(NearDuplicates(surety), {"all": table})["all"]
-    return np.array([int(uid, 16) for uid in measured["duplicate_group"].to_pylist()])
-
-
-def group_by_phash(images: list[bytes], radius: int = 4) -> np.ndarray[Any, Any]:
-    """Return the connected components of hashes within a radius."""
-    grids = np.zeros((len(images), GRID, GRID))
-    for i, image in enumerate(images):
-        small = Image.fromarray(decode(image, 256, luma=True)).resize((GRID, GRID), Image.Resampling.BOX)
-        grids[i] = np.asarray(small)
-    hashes = perceptual_hashes(grids)
-    return components(len(hashes), find_near_hashes(hashes, radius))
-
-
-def evaluate(source: list[int], kind: list[str], groups: np.ndarray[Any, Any]) -> dict[str, float]:
-    """Return recall by kind and by difficulty, and the precision of pairs."""
-    at = np.array(source)
-    originals = np.flatnonzero(np.array(kind) == "original")
-    hit = groups == groups[originals][at]
-    result = {name: float(hit[np.array(kind) == name].mean()) for name in KINDS}
-    for level in ("easy", "medium", "hard"):
-        result[level] = float(np.mean([result[name] for name, (hard, *_) in KINDS.items() if hard == level]))
-    together = _pairs(groups)
-    true = _pairs(groups.astype(np.int64) * (len(originals) + 1) + at)
-    return {**result, "precision": true / max(1, together), "pairs": float(together)}
-
-
-def _pairs(labels: np.ndarray[Any, Any]) -> int:
-    counts = np.unique(labels, return_counts=True)[1].astype(np.int64)
-    return int((counts * (counts - 1) // 2).sum())
-
-
-def report(pictures: list[Image.Image], surety: float, to: Path | None) -> None:
-    """Plant copies of distinct pictures, group all, and print precision and recall; as JSON too, if asked."""
-    images, source, kind = plant(pictures)
-    results = {
-        "near": evaluate(source, kind, group(images, surety)),
-        "phash": evaluate(source, kind, group_by_phash(images)),
-    }
-    table = Table(title=f"{len(pictures)} pictures, {len(images)} images")
-    for name in ("kind", "NearDuplicates", "image_phash within 4"):
-        table.add_column(name)
-    for name in results["near"]:
-        table.add_row(name, *(f"{each[name]:.3f}" for each in results.values()))
-    Console().print(table)
-    if to:
-        to.write_text(json.dumps(results, indent=1))
+def _copies(picture: Picture) -> Iterator[tuple[str, bytes]]:
+    seed = zlib.crc32(picture.name.encode())
+    yield "original", encode(picture.image, 92)
+    for number, (name, (_, change, quality)) in enumerate(KINDS.items()):
+        yield name, encode(change(picture.image, np.random.default_rng((seed, number))), quality)
