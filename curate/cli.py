@@ -351,15 +351,9 @@ def reference(
     dataset: options.ReferenceDataset = None,
 ) -> None:
     """Make a reference of images that datasets must not hold: evaluation sets, earlier datasets."""
-    from curate.errors import PlanError
-    from curate.inspect import reference as references
+    from curate.inspect.reference import reference_of
 
-    if bool(inputs) == bool(dataset):
-        raise PlanError("give either --input or --from-dataset")
-    if dataset:
-        print_out(references.reference_of_dataset(dataset, name, to))
-    else:
-        print_out(references.make_reference(inputs or [], name, to))
+    print_out(reference_of(inputs or [], dataset, name, to))
 
 
 @app.command()

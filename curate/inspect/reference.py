@@ -19,9 +19,16 @@ from curate.sources.find import find_shards
 from curate.sources.shard import Shard
 from curate.storage.store import Store
 
-__all__ = ["make_reference", "reference_of_dataset"]
+__all__ = ["make_reference", "reference_of", "reference_of_dataset"]
 
 ROWS = 512  # images of a batch
+
+
+def reference_of(inputs: Sequence[str], dataset: str | None, name: str, to: Path) -> Text:
+    """Make a reference of sources or of a dataset; raises PlanError unless one of them is given."""
+    if bool(inputs) == bool(dataset):
+        raise PlanError("give either --input or --from-dataset")
+    return reference_of_dataset(dataset, name, to) if dataset else make_reference(inputs, name, to)
 
 
 def make_reference(inputs: Sequence[str], name: str, to: Path) -> Text:
