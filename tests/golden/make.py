@@ -59,8 +59,13 @@ def quickstart_record(dataset, export):
         "verdicts": {row["uid"]: row["error"] or row["dropped_by"] or "kept" for row in verdict},
         "texts": texts(dataset, manifest["stages"]),
         "images": images(export),
-        "export": {str(path.relative_to(export)): digest(path.read_bytes()) for path in files_of(export)},
+        "export": {str(path.relative_to(export)): digest(path.read_bytes()) for path in shipped(export)},
     }
+
+
+def shipped(export):
+    """Return the paths of what a trainer reads of an export: all but Curate's own files."""
+    return [path for path in files_of(export) if ".curate" not in path.relative_to(export).parts]
 
 
 def files_of(folder):
