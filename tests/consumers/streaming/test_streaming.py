@@ -1,9 +1,6 @@
 """The shards of `--to mds`, read by MosaicML streaming's StreamingDataset, and compared with what its writer writes."""
 
 import json
-import multiprocessing
-import os
-import socket
 
 import pytest
 from streaming import MDSWriter, StreamingDataLoader, StreamingDataset
@@ -75,31 +72,3 @@ def test_a_loader_goes_on_in_the_middle_of_an_epoch(folder):
     again = loader(folder)
     again.load_state_dict(state)
     assert before + uids(again) == whole
-
-
-def rank_reads(folder, rank, port, answers):
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    import torch.distributed as dist
-
-    dist.init_process_group("gloo", rank=rank, world_size=2)
-    answers.put((rank, uids(loader(folder))))
-    dist.barrier()
-    dist.destroy_process_group()
-
-
-def test_two_ranks_read_every_sample(folder, samples):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    spawn = multiprocessing.get_context("spawn")
-    answers = spawn.Queue()
-    ranks = [spawn.Process(target=rank_reads, args=(folder, rank, port, answers)) for rank in range(2)]
-    for rank in ranks:
-        rank.start()
-    parts = dict(answers.get(timeout=240) for _ in ranks)
-    for rank in ranks:
-        rank.join()
-    assert set(parts[0]) | set(parts[1]) == set(samples)
-    assert len(parts[0]) == len(parts[1]) < len(samples)
-    assert len(set(parts[0]) & set(parts[1])) < 8
