@@ -17,7 +17,7 @@ from curate.exports.layout import Location, Reads, Samples, Wrote
 from curate.exports.selection import Selection
 from curate.storage.store import Store
 
-__all__ = ["MOST_BYTES", "Fields", "chunk_fields", "chunk_reads", "pack", "write_chunk"]
+__all__ = ["MOST_BYTES", "Fields", "chunk_fields", "chunk_reads", "write_chunk"]
 
 MOST_BYTES: Final = 1 << 30  # of images in a file, since texts come on top and 4 GiB is the end
 OWN: Final = ("image", "json", "text", "uid")
@@ -47,6 +47,11 @@ class Fields:
         found |= {"image": samples.images, "json": documents(rows, self.documents)}
         found |= {"text": texts(rows, self.text), "uid": texts(rows, "uid")}
         yield from zip(*(found[name] for name in self.names), strict=True)
+
+    def items(self, samples: Iterator[Samples]) -> list[tuple[bytes, int, int]]:
+        """Return what `write_chunk` takes of each sample: the sizes of its fields as uint32, then the fields."""
+        image = self.names.index("image")
+        return [_packed(values, image) for some in samples for values in self.values(some)]
 
 
 def chunk_fields(selection: Selection, text: str | None, columns: Sequence[str]) -> Fields:
@@ -93,7 +98,8 @@ def write_chunk(folder: Store, file: str, head: bytes, items: Sequence[tuple[byt
     return Wrote({file: facts}, locations)
 
 
-def pack(values: Sequence[bytes], sizes: Sequence[int], image: int) -> tuple[bytes, int, int]:
-    """Return a sample as an item: some sizes as uint32, then its values; `image` is the number of the image."""
-    begin = 4 * len(sizes) + sum(len(value) for value in values[:image])
+def _packed(values: Sequence[bytes], image: int) -> tuple[bytes, int, int]:
+    """Return a sample as an item; `image` is the number of the field that is the image."""
+    sizes = [len(value) for value in values]
+    begin = 4 * len(sizes) + sum(sizes[:image])
     return b"".join([np.array(sizes, "<u4").tobytes(), *values]), begin, len(values[image])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from curate.exports.chunks import Fields, chunk_fields, chunk_reads, pack, write_chunk
+from curate.exports.chunks import Fields, chunk_fields, chunk_reads, write_chunk
 from curate.exports.layout import Finished, Part, PartFacts, Reads, Samples, Wrote
 from curate.exports.options import check_at_least_one
 from curate.exports.selection import Selection
@@ -55,14 +55,8 @@ class Shards:
 
     def write(self, folder: Store, part: Part, samples: Iterator[Samples]) -> Wrote:
         name = f"shard.{part.number:05d}.mds"
-        image = self.fields.names.index("image")
-        items = [
-            pack(values, [len(value) for value in values], image)
-            for some in samples
-            for values in self.fields.values(some)
-        ]
         head = json.dumps(self._config(), sort_keys=True).encode()
-        return write_chunk(folder, f"{part.split}/{name}" if part.split else name, head, items)
+        return write_chunk(folder, f"{part.split}/{name}" if part.split else name, head, self.fields.items(samples))
 
     def finish(self, folder: Store, parts: Sequence[PartFacts]) -> Finished:
         """Write the index of every split."""
