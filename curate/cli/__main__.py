@@ -1,0 +1,5 @@
+"""The command line as a module: `python -m curate.cli`."""
+
+from curate.cli import main
+
+main()

@@ -1,0 +1,109 @@
+"""What a run did: status, report, query, show, errors, and how models and runs compare."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from curate.cli import options
+from curate.cli.steps import print_out
+
+__all__ = ["agreement", "blind", "errors", "query", "report", "show", "status"]
+
+
+def status(
+    dataset: options.Folder,
+    run: options.RunId = None,
+    by: Annotated[str | None, typer.Option("--by", help="Keep rates by language, domain, or a column.")] = None,
+) -> None:
+    """Show the funnel of a run and what it recorded; with --by how much of each group it keeps."""
+    from curate.inspect.funnel import status_report
+    from curate.inspect.keep_rates import rates_report
+    from curate.storage.store import Store
+
+    print_out(rates_report(Store(dataset), run, by) if by else status_report(Store(dataset), run))
+
+
+def report(
+    dataset: options.Folder,
+    out: Annotated[str | None, typer.Option("--out", help="Folder or URL; DATASET-report by default.")] = None,
+    run: options.RunId = None,
+) -> None:
+    """Write a static site about a run: funnel, filters with samples at their bounds, errors, captions, pairs."""
+    from curate.inspect.report.site import write_report
+    from curate.storage.store import Store
+
+    print_out(write_report(Store(dataset), run, out or f"{dataset.rstrip('/')}-report"))
+
+
+def query(
+    dataset: options.Folder,
+    sql: Annotated[str, typer.Argument(help="One SELECT over the view `samples`.")],
+    format: Annotated[Literal["table", "csv", "json", "parquet"], typer.Option("--format")] = "table",
+    run: options.RunId = None,
+) -> None:
+    """Ask SQL of all samples: one row each, all columns, `dropped_by` and `error`."""
+    from curate.inspect.query import query as ask
+    from curate.inspect.tables import format_table
+    from curate.storage.store import Store
+
+    answer = format_table(ask(Store(dataset), sql, run), format)
+    if isinstance(answer, bytes):
+        sys.stdout.buffer.write(answer)
+    else:
+        typer.echo(answer, nl=not answer.endswith("\n"))
+
+
+def show(
+    dataset: options.Folder,
+    uid: Annotated[str, typer.Argument(help="The sample's uid, or enough of its beginning.")],
+    image_to: Annotated[Path | None, typer.Option("--image", "--picture", help="Write its bytes here.")] = None,
+    run: options.RunId = None,
+) -> None:
+    """Show everything known about a sample, and its image."""
+    from curate.inspect import show as view
+    from curate.storage.store import Store
+
+    store = Store(dataset)
+    facts = view.sample_facts(store, uid, run)
+    print_out(view.render(facts, view.preview(store, facts["uid"], run)))
+    if image_to is not None:
+        image_to.write_bytes(view.image_bytes(store, facts["uid"], run))
+        typer.echo(f"image written to {image_to}")
+
+
+def errors(
+    dataset: options.Folder,
+    by: Annotated[Literal["code", "stage", "shard"], typer.Option("--by", help="How to group them.")] = "code",
+) -> None:
+    """Show which samples could not be measured, why, and the command that tries them again."""
+    from curate.inspect.failures import failures_table
+    from curate.storage.store import Store
+
+    print_out(failures_table(Store(dataset), by))
+
+
+def blind(
+    dataset: options.Folder,
+    vlm: Annotated[str | None, typer.Option("--vlm", help="Blind model that also saw the image.")] = None,
+    base: Annotated[str | None, typer.Option("--base", help="Blind model that is its language model.")] = None,
+    run: options.RunId = None,
+) -> None:
+    """Show how many questions models answered without the image: rates, multi-modal gain and leakage."""
+    from curate.inspect.blind import blind_report
+    from curate.storage.store import Store
+
+    print_out(blind_report(Store(dataset), run, vlm, base))
+
+
+def agreement(
+    teacher: options.Folder,
+    student: Annotated[str, typer.Argument(help="Dataset of the other run.")],
+    text: Annotated[str | None, typer.Option(help="Column of the caption; by default the final one.")] = None,
+) -> None:
+    """Show how far two runs agree on the images that both describe: evidence, claims, a judge's scores."""
+    from curate.inspect.agreement import agreement as compare
+    from curate.storage.store import Store
+
+    print_out(compare(Store(teacher), Store(student), text))
