@@ -1,8 +1,8 @@
-"""A dataset of any size with the columns of a small one: `python -m benchmarks.big_dataset FOLDER OUT --samples 1000000`.
+"""A dataset of any size with the columns of a small one: `python -m benchmarks.big_dataset SMALL OUT`.
 
-FOLDER is the dataset of a finished run. OUT gets `source/`, a tar with ROWS samples taken in turn from the run's source
-and a link to it for every shard, and `dataset/`, the cells of the small dataset repeated for them. Then the same recipe
-runs over it: only decisions are missing, so it takes the models' time once and the engine's own for the rest.
+SMALL is the dataset of a finished run. OUT gets `source/`, a tar with ROWS samples taken in turn from the run, and a
+link to it for every shard, and `dataset/`, the cells of the small dataset repeated for them. Then the same recipe runs
+over it: only decisions are missing, so it takes the time of no model.
 """
 
 import argparse
@@ -98,11 +98,11 @@ def _decide(manifest: Manifest, out: Path) -> float:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("small", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--samples", type=int, default=1_000_000)
     given = parser.parse_args()
-    seconds = make_big(given.folder, given.out, given.samples)
+    seconds = make_big(given.small, given.out, given.samples)
     print(f"{given.out / 'dataset'}: {given.samples:,} samples; its run took {seconds:.1f} s")
 
 
