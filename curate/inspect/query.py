@@ -4,7 +4,8 @@ import duckdb
 import pyarrow as pa
 
 from curate.errors import PlanError, StoreError
-from curate.inspect.view import open_view, plain_error
+from curate.inspect.samples_sql import UNFIT
+from curate.inspect.view import plain_error, run_view, used_columns
 from curate.storage.store import Store
 
 __all__ = ["ask", "query"]
@@ -15,7 +16,8 @@ def query(store: Store, sql: str, run_id: str | None = None) -> pa.Table:
 
     Raises PlanError if `sql` is not one SELECT that DuckDB understands, StoreError if a cell is damaged.
     """
-    with open_view(store, run_id) as connection:
+    columns = used_columns(store, sql, run_id)
+    with run_view(store, run_id, columns).connect(columns) as connection:
         return ask(connection, sql)
 
 
@@ -34,7 +36,7 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
     except duckdb.PermissionException as error:
         raise PlanError(f"a query can only read the view `samples`: {plain_error(error)}") from error
     except duckdb.Error as error:
-        if isinstance(error, duckdb.IOException) or ".parquet'" in str(error):
+        if isinstance(error, duckdb.IOException) or UNFIT in str(error) or ".parquet'" in str(error):
             reason = f"a cell cannot be read: {plain_error(error)}; delete the file and run again"
             raise StoreError(reason) from error
         raise PlanError(_refusal(connection, error)) from error

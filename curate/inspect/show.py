@@ -107,7 +107,7 @@ def _find(view: View, uid: str) -> tuple[Shard, pa.Table]:
     """Return the shard and the row of a sample, all columns."""
     if not uid or set(uid) - set("0123456789abcdef"):
         raise PlanError(f"{uid!r} is not a uid or the beginning of one: it has only the characters 0-9 and a-f")
-    with view.connect() as connection:
+    with view.connect(["uid", "shard"]) as connection:
         matches = connection.execute(
             "SELECT uid, shard FROM samples WHERE starts_with(uid, ?) ORDER BY uid LIMIT 3", [uid]
         ).fetchall()
@@ -117,10 +117,10 @@ def _find(view: View, uid: str) -> tuple[Shard, pa.Table]:
             raise PlanError(
                 f"several samples begin with {uid}: {', '.join(name for name, _ in matches)}; give more digits"
             )
-        ((full, name),) = matches
-        shard = next(shard for shard in view.shards if shard.name == name)
-        table = view.table(connection, shard, view.names())
-        return shard, table.filter(pc.equal(table["uid"], full))
+    ((full, name),) = matches
+    shard = next(shard for shard in view.shards if shard.name == name)
+    table = view.shard_table(shard, view.names())
+    return shard, table.filter(pc.equal(table["uid"], full))
 
 
 def _stages(view: View, shard: Shard, row: int) -> Iterator[dict[str, Any]]:
