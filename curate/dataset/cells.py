@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 SUFFIX = ".parquet"
+OUTCOME = ("row", "measured", "attempt", "error_code")  # the CELL columns that say how each row stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,11 @@ class Cells:
             addition += 1
 
     def read(self, stage: str, shard: str, only: set[str] | None = None) -> pa.Table | None:
-        """Return a cell with its additions merged, sorted by row, or None if nothing was ever measured."""
-        columns = None if only is None else [*CELL.names, *only]
+        """Return a cell with its additions merged, sorted by row, or None if nothing was ever measured.
+
+        With `only` it has these columns, as far as there are such, and `row`, `measured`, `attempt` and `error_code`.
+        """
+        columns = None if only is None else [*OUTCOME, *only]
         parts = [self.store.read_table(path, columns) for path in self.files_of(stage, shard)]
         return merge(parts) if parts else None
 

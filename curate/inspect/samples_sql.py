@@ -75,7 +75,7 @@ class Columns:
         """Return the stages whose cells some columns are read from: the samples first, block lists last."""
         values = self._values()
         needed = {stage for name in names for stage in values[name].stages}
-        order = [*self.experts, self.run.verdict, *self.quarantine]
+        order = dict.fromkeys([*self.experts, self.run.verdict, *self.quarantine])
         return [self.run.sample_stage, *(stage for stage in order if stage in needed)]
 
     def select(self, shards: Iterable[Shard], cells: Cells, names: Sequence[str] | None = None) -> str:
@@ -83,7 +83,7 @@ class Columns:
         names = list(names or self.names())
         values = self._values()
         select = ", ".join(f'{values[name].sql} AS "{name}"' for name in names)
-        stages = [stage for stage in self.stages(names)[1:] if stage not in self.quarantine]
+        stages = [stage for stage in self.stages(names) if stage in self.experts or stage == self.run.verdict]
         aligned: dict[tuple[str, ...], list[Shard]] = defaultdict(list)
         others: list[Shard] = []
         every = list(shards)
@@ -94,51 +94,49 @@ class Columns:
             else:
                 others.append(shard)
         parts = [
-            self._aligned(select, stages, there, some, cells)
+            self._aligned(stages, there, some, cells)
             for there, them in aligned.items()
             for some in _groups(them, os.cpu_count() or 1)
         ]
         if others or not parts:
-            parts.append(self._joined(select, stages, others, cells))
+            parts.append((self._joined(stages, others, cells), []))
         blocked = self._blocked(names, every, cells)
-        return "\nUNION ALL\n".join(part + blocked for part in parts)
+        return "\nUNION ALL\n".join("\n".join([f"SELECT {select}", *rows, *blocked, *fits]) for rows, fits in parts)
 
     def empty(self) -> str:
         """Return a SELECT of no rows with all columns, each of its type."""
         return self.select([], lambda stage, shard: [])
 
     def _aligned(
-        self, select: str, stages: Sequence[str], there: Sequence[str], shards: Sequence[Shard], cells: Cells
-    ) -> str:
-        """Return the SELECT over shards that have one file of each stage that is there, and none of the others."""
+        self, stages: Sequence[str], there: Sequence[str], shards: Sequence[Shard], cells: Cells
+    ) -> tuple[list[str], list[str]]:
+        """Return FROM and WHERE over shards that have one file of each stage that is there, and none of the others."""
         schemas = self._schemas()
-        lines = [f"SELECT {select}", f"FROM ({self._files(self.run.sample_stage, shards, cells)}) s"]
+        lines = [f"FROM ({self._files(self.run.sample_stage, shards, cells)}) s"]
         for stage in stages:
             if stage in there:
-                alias, files = self._alias(stage), self._files(stage, shards, cells)
-                lines.append(f"POSITIONAL JOIN ({files}) {alias}")
+                lines.append(f"POSITIONAL JOIN ({self._files(stage, shards, cells)}) {self._alias(stage)}")
             else:
                 lines.append(f"LEFT JOIN ({_nothing(schemas[stage])}) {self._alias(stage)} ON false")
         fits = " AND ".join(f'{self._alias(stage)}."row" = s."row"' for stage in there)
-        check = [f"WHERE CASE WHEN {fits} THEN true ELSE error({text(UNFIT)}) END"] if there else []
-        return "\n".join([*lines, *check])
+        return lines, [f"WHERE CASE WHEN {fits} THEN true ELSE error({text(UNFIT)}) END"] if there else []
 
-    def _joined(self, select: str, stages: Sequence[str], shards: Sequence[Shard], cells: Cells) -> str:
-        """Return the SELECT over any shards, by uid."""
+    def _joined(self, stages: Sequence[str], shards: Sequence[Shard], cells: Cells) -> list[str]:
+        """Return FROM over any shards, joined by uid."""
         sample = self._files(self.run.sample_stage, shards, cells)
         joins = [
             f"LEFT JOIN ({self._files(stage, shards, cells)}) {(alias := self._alias(stage))} ON {alias}.uid = s.uid"
             for stage in stages
         ]
-        return "\n".join([f"SELECT {select}", f"FROM ({sample}) s", *_limits(shards), *joins])
+        return [f"FROM ({sample}) s", *_limits(shards), *joins]
 
-    def _blocked(self, names: Sequence[str], shards: Sequence[Shard], cells: Cells) -> str:
+    def _blocked(self, names: Sequence[str], shards: Sequence[Shard], cells: Cells) -> list[str]:
         """Return the JOIN that finds what is on a block list, if any list was ever applied and its hits are hidden."""
         if not self.quarantine or set(names) <= SHOWN:
-            return ""
+            return []
         lists = [self._files(stage, shards, cells) for stage in self.quarantine]
         hits = " UNION ".join(f"SELECT uid FROM ({cell}) WHERE error_code = 'blocked'" for cell in lists)
-        return f"\nLEFT JOIN ({hits}) q ON q.uid = s.uid"
+        return [f"LEFT JOIN ({hits}) q ON q.uid = s.uid"]
 
     def _values(self) -> dict[str, Value]:
         verdict = frozenset({self.run.verdict})

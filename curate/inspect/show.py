@@ -126,7 +126,7 @@ def _find(view: View, uid: str) -> tuple[Shard, pa.Table]:
 def _stages(view: View, shard: Shard, row: int) -> Iterator[dict[str, Any]]:
     """Yield what each stage did with the sample; a stage without a cell has not measured it."""
     for stage in [view.run.sample_stage, *view.columns]:
-        cell = Cells(view.store).read(stage, shard.name, set())
+        cell = Cells(view.store).read(stage, shard.name, {"error_message"})
         record = cell.slice(row, 1).to_pylist()[0] if cell is not None else {}
         error = f"{record['error_code']}: {record['error_message']}" if record.get("error_code") else None
         yield {

@@ -115,7 +115,8 @@ def _filter_columns(steps: Sequence[Step]) -> set[str]:
 
 
 def _cells(spec: RunSpec, shard: Shard, sample: pa.Table) -> dict[str, pa.Table]:
-    return read_cells(spec.cells, spec.steps, shard.name, sample.num_rows, _filter_columns(spec.steps))
+    only = _filter_columns(spec.steps) | {"error_message"}
+    return read_cells(spec.cells, spec.steps, shard.name, sample.num_rows, only)
 
 
 def _replay(spec: RunSpec, shard: Shard, sample: pa.Table, cells: dict[str, pa.Table]) -> Replay:
@@ -138,7 +139,8 @@ def _write_errors(spec: RunSpec, shard: Shard, sample: pa.Table, cells: dict[str
     """
     store, path = spec.cells.store, f"errors/{shard.name}.parquet"
     cells = {**cells, SAMPLE_STAGE: sample}
-    parts = [_error_rows(stage, cell, sample) for stage, cell in cells.items()]
+    failed = {stage: cell for stage, cell in cells.items() if cell["error_code"].null_count < cell.num_rows}
+    parts = [ERROR.empty_table(), *(_error_rows(stage, cell, sample) for stage, cell in failed.items())]
     if exists := store.exists(path):
         old = store.read_table(path)
         anew = pc.is_in(old["stage"], pa.array(list(cells)))

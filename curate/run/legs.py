@@ -14,7 +14,7 @@ from curate.run.commit import commit_finished
 from curate.run.fit import fit
 from curate.run.local import run_local
 from curate.run.models import fetch_missing
-from curate.run.planner import Plan, plan_leg
+from curate.run.planner import Plan, plan_leg, sort_shards
 from curate.run.pool_rows import look_at_pool
 from curate.run.progress import StageTotals
 from curate.run.spec import RunRequest, RunSpec
@@ -22,6 +22,8 @@ from curate.sources.shard import Shard
 from curate.stages import CorpusStage
 
 __all__ = ["LegWork", "teller"]
+
+DECIDED_HERE = 2_000  # open shards that the driver decides on by itself, also if it could ask a cluster
 
 Note = Callable[[RunSpec, Sequence[str]], None]
 """Is told each time a corpus stage is bound: the spec as it is now, and the verdicts that hold the pools so far."""
@@ -54,7 +56,7 @@ class LegWork:
         pools: list[str] = []
         with self.stack:
             for i, leg in enumerate(spec.pipeline.legs()):
-                plan = replace(plan_leg(spec.legs()[i], shards, count_new=False), steps=spec.steps)
+                plan = replace(self._sorted(spec.legs()[i], shards), steps=spec.steps)
                 self.worked |= {shard.name for shard in plan.unfinished}
                 self._leg(spec, plan)
                 if leg.stop < len(spec.steps):
@@ -62,13 +64,17 @@ class LegWork:
                     spec = self._barrier(spec, plan.spec, shards)
                     note(spec, pools)
 
+    def _sorted(self, leg: RunSpec, shards: Sequence[Shard]) -> Plan:
+        """Return which shards are done, open and new. To know which are to be tried again, they have to be opened."""
+        return sort_shards(leg, shards) if leg.retry is None else plan_leg(leg, shards, count_new=False)
+
     def _leg(self, spec: RunSpec, plan: Plan) -> None:
-        """Measure and commit what a leg lacks."""
-        if not plan.needs_workers:
-            left = {shard.name for shard in commit_finished(plan.spec, plan.unfinished)}
-            if not left:
-                return
-            plan = replace(plan, shards=[each for each in plan.shards if each.shard.name in left])
+        """Commit the shards of which only decisions are missing, then measure and commit the others."""
+        left = {shard.name for shard in self._decide(spec, plan)}
+        todo = [each for each in plan.shards if each.state == "new" or each.shard.name in left]
+        if not todo:
+            return
+        plan = replace(plan, shards=todo)
         fetch_missing(self.request.pipeline, self.request.recipe, teller(self.console))
         if self.request.local:
             self.measured |= run_local(plan, self.console)
@@ -80,6 +86,18 @@ class LegWork:
         self.measured |= done.measured
         before = [] if self.placement is None else self.placement["segments"]
         self.placement = done.placement | {"segments": [*before, *done.placement["segments"]]}
+
+    def _decide(self, spec: RunSpec, plan: Plan) -> list[Shard]:
+        """Commit what is measured already; return the open shards of which more is missing."""
+        shards = [each.shard for each in plan.shards if each.state == "open"]
+        if self.request.address is None or self.request.local or len(shards) < DECIDED_HERE:
+            return commit_finished(plan.spec, shards)
+        from curate.run.ray_decide import commit_on_ray
+        from curate.run.ray_plan import ray_errors
+
+        self._join(spec)
+        with ray_errors():
+            return commit_on_ray(plan.spec, shards)
 
     def _barrier(self, spec: RunSpec, leg: RunSpec, shards: Sequence[Shard]) -> RunSpec:
         """Bind the corpus stage behind a leg to its pool and measure that, unless its cells are there."""

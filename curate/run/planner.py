@@ -18,7 +18,7 @@ from curate.sources import count
 from curate.sources.shard import Shard
 from curate.stages import SAMPLE_STAGE, CorpusStage, Expert, Measures
 
-__all__ = ["Plan", "ShardPlan", "limit_shards", "make_plan", "plan_leg"]
+__all__ = ["Plan", "ShardPlan", "limit_shards", "make_plan", "plan_leg", "sort_shards"]
 
 
 COUNT_AT_ONCE = 16  # shards whose samples are counted together
@@ -120,14 +120,20 @@ def make_plan(spec: RunSpec, shards: Sequence[Shard], count_new: bool = True) ->
     return plan
 
 
+def sort_shards(spec: RunSpec, shards: Sequence[Shard]) -> Plan:
+    """Return the plan of one leg without opening a shard: two folder listings tell done, new and open ones apart."""
+    states = _states(spec, shards)
+    return Plan(spec, [ShardPlan(shard, state) for shard, state in zip(shards, states, strict=True)], spec.steps)
+
+
 def plan_leg(spec: RunSpec, shards: Sequence[Shard], count_new: bool = True) -> Plan:
     """Return the plan of one leg; the corpus stages before it are bound to their pools.
 
-    Two folder listings tell done, new and open shards apart. Of the open ones, the columns of LOOK_AT are read, evenly
-    spread; with `count_new`, as many new shards are opened to count their samples.
+    Of the open shards, the columns of LOOK_AT are read, evenly spread; with `count_new`, as many new shards are opened
+    to count their samples.
     """
-    states = _states(spec, shards)
-    plans = [ShardPlan(shard, state) for shard, state in zip(shards, states, strict=True)]
+    plans = sort_shards(spec, shards).shards
+    states = [each.state for each in plans]
     with ThreadPoolExecutor(8) as threads:
         at = _evenly([i for i, state in enumerate(states) if state == "open"])
         for i, plan in zip(at, threads.map(lambda i: _look(spec, shards[i]), at), strict=True):

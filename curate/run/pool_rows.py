@@ -102,7 +102,7 @@ class CellRows:
         return pa.table({name: columns[name] for name in dict.fromkeys(("uid", *self.needs))})
 
     def payloads(self, shard: str, uids: Sequence[str]) -> Iterator[bytes | SampleError]:
-        sample = self.leg.cells.read(SAMPLE_STAGE, shard, set(FETCHED))
+        sample = self.leg.cells.read(SAMPLE_STAGE, shard, {"uid", *FETCHED})
         assert sample is not None
         wanted = pc.is_in(sample["uid"], pa.array(uids, pa.string()))
         return fetch(self.shards[shard], sample.filter(wanted))
@@ -123,7 +123,7 @@ def write_cell(pool: Pool, shard: str, step: Step, assign: Assign) -> tuple[int,
     at, uids = kept_rows(rows.leg, rows.shards[shard])
     found = assigned(step.stage, assign, shard, pool.table(shard))
     outcomes = Outcomes(found.errors, np.ones(len(at), np.int16))
-    sample = cells.read(SAMPLE_STAGE, shard, set())
+    sample = cells.read(SAMPLE_STAGE, shard, {"uid"})
     assert sample is not None
     measured = measured_table(step.stage.adds, at, uids, found.columns, outcomes)
     with fenced(cells.store, rows.leg.token):

@@ -55,7 +55,9 @@ def test_only_the_named_columns_are_read(tmp_path):
     cells = Cells(Store(str(tmp_path)))
     cells.add("stage", "shard", measurement([0], [1.0]), SAMPLE)
 
-    assert "x" not in cells.read("stage", "shard", set()).column_names
+    outcome = ["row", "measured", "error_code", "attempt"]
+    assert cells.read("stage", "shard", set()).column_names == outcome
+    assert cells.read("stage", "shard", {"uid", "x"}).column_names == ["row", "uid", *outcome[1:], "x"]
 
 
 def test_a_stage_that_measured_nothing_has_no_cell(tmp_path):
