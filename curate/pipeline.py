@@ -238,7 +238,7 @@ class Pipeline:
             for i, stage in enumerate(self.stages)
         )
 
-    def verdict_id(self, limit: int | None = None) -> str:
+    def verdict_id(self, limit: int | str | None = None) -> str:
         """Return the folder name of this pipeline's decisions; see the function of this name."""
         return verdict_id(self.resolve(), limit)
 
@@ -286,7 +286,7 @@ def _check_gates(stages: Sequence[Stage], i: int) -> None:
             raise PlanError(f"stage {i} {stage!r} looks at all samples, also those that {gate!r} gates: put it before")
 
 
-def verdict_id(steps: Sequence[Step], limit: int | None = None) -> str:
+def verdict_id(steps: Sequence[Step], limit: int | str | None = None) -> str:
     """Return the folder name of a pipeline's decisions: a hash of every stage in order."""
     parts = [SAMPLE_STAGE, f"limit={limit}", *(step.id for step in steps)]
     return f"verdict-v1-{hashlib.blake2b(chr(10).join(parts).encode(), digest_size=4).hexdigest()}"

@@ -17,20 +17,24 @@ __all__ = [
     "Buckets",
     "Budgets",
     "CalibrationFile",
+    "CpuHour",
     "Dataset",
     "Encode",
     "Folder",
     "Gates",
+    "GpuHour",
     "ImagesIn",
     "Inputs",
     "Labels",
     "Licence",
     "Limit",
     "Local",
+    "Machines",
     "MaxSide",
     "Models",
     "Parameters",
     "Picture",
+    "PilotSamples",
     "PoolForm",
     "Quality",
     "RecipeName",
@@ -109,3 +113,13 @@ MaxSide = Annotated[int | None, typer.Option("--max-side", metavar="PX", help="M
 Encode = Annotated[Literal["jpeg", "webp"] | None, typer.Option("--encode", help="Encode all images anew.")]
 Quality = Annotated[int, typer.Option("--quality", help="Of images that are encoded anew, 1 to 100.")]
 Blur = Annotated[str | None, typer.Option("--blur", help="faces, or the column of the boxes to blur.")]
+PilotSamples = Annotated[
+    int | None,
+    typer.Option("--pilot", metavar="N", help="Measure N samples first, which count towards the run; 500 is usual."),
+]
+Machines = Annotated[
+    str | None,
+    typer.Option("--on", metavar="MACHINES", help="For a cluster like 4x64+8 (CPUs + GPUs), not for this machine."),
+]
+CpuHour = Annotated[float, typer.Option("--cpu-hour", help="Price of a CPU for an hour.")]
+GpuHour = Annotated[float, typer.Option("--gpu-hour", help="Price of a GPU for an hour.")]

@@ -4,9 +4,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from curate.inspect.forecast.table import Prices
     from curate.run.runner import RunRequest
 
-__all__ = ["make_order", "print_out", "run_order", "use_models"]
+__all__ = ["foresee", "make_order", "print_out", "run_order", "use_models"]
 
 
 def make_order(
@@ -26,6 +27,31 @@ def use_models(models: str | None) -> None:
     from curate.models.places import use_models_folder
 
     use_models_folder(models or "")
+
+
+def foresee(order: "RunRequest", machines: str | None, prices: "Prices") -> None:
+    """Run a pilot of what is ordered, and print what the whole will take."""
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    from curate.inspect.forecast.estimate import forecast
+    from curate.inspect.forecast.knobs import knobs
+    from curate.inspect.forecast.pilot import read_pilot
+    from curate.inspect.forecast.record import note_forecast
+    from curate.inspect.forecast.table import forecast_report, read_machines
+    from curate.run.cluster import this_machine
+    from curate.run.runner import prepare, run
+    from curate.storage.store import Store
+
+    cluster = read_machines(machines) if machines else this_machine(order.pipeline)
+    plan, store = prepare(replace(order, pilot=None), count_new=False), Store(order.dataset)
+    pilot = read_pilot(store, run(order, Console(stderr=True)), plan)
+    made = forecast(pilot, plan, cluster)
+    if machines is None:
+        told = {"samples": made.left, "seconds": made.seconds, "low": made.low, "high": made.high}
+        note_forecast(store, pilot.manifest, plan.spec.verdict_id, told)
+    print_out(forecast_report(made, knobs(store, pilot, made), pilot.samples, prices))
 
 
 def run_order(order: "RunRequest") -> None:

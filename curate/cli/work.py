@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from curate.cli import options
-from curate.cli.steps import make_order, print_out, run_order, use_models
+from curate.cli.steps import foresee, make_order, print_out, run_order, use_models
 
 __all__ = ["calibrate", "models", "plan", "recipes", "retry", "run"]
 
@@ -76,17 +76,31 @@ def plan(
     dataset: options.Dataset,
     p: options.Parameters = None,
     limit: options.Limit = None,
+    address: options.Address = None,
+    *,
+    pilot: options.PilotSamples = None,
+    on: options.Machines = None,
+    cpu_hour: options.CpuHour = 0.0,
+    gpu_hour: options.GpuHour = 0.0,
     models: options.Models = None,
     licences: options.Licence = "any",
 ) -> None:
-    """Say what `run` would do: cells and rows that are missing. Does no work."""
+    """Say what `run` would do: cells and rows that are missing. With --pilot also how long, and what it costs."""
     from dataclasses import replace
 
+    from curate.errors import PlanError
+    from curate.inspect.forecast.table import Prices
     from curate.inspect.funnel import plan_table
     from curate.run.runner import prepare
 
     use_models(models)
-    print_out(plan_table(prepare(replace(make_order(recipe, inputs, dataset, p, limit, None), licences=licences))))
+    order = replace(make_order(recipe, inputs, dataset, p, limit, address), licences=licences)
+    if pilot is None:
+        print_out(plan_table(prepare(order)))
+    elif limit is not None:
+        raise PlanError("--pilot is about the whole source; leave out --limit")
+    else:
+        foresee(replace(order, pilot=pilot, allow_empty=True), on, Prices(cpu_hour, gpu_hour))
 
 
 def models(

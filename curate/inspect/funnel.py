@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from curate.dataset.manifest import Manifest, StageRecord, latest, load
+from curate.inspect.forecast.record import foreseen
 from curate.inspect.query import query
 from curate.inspect.tables import printable
 from curate.pipeline import Step
@@ -137,7 +138,8 @@ def run_report(request: RunRequest, manifest: Manifest) -> RenderableType:
         f"{curate} export {folder} {shards} --to webdataset",
     ]
     where = f"output in {request.dataset} (columns/, errors/, runs/)"
-    lines = [f"\nrun {manifest.id}: {manifest.seconds} s; {where}", "try next:"]
+    told = foreseen(store, manifest)
+    lines = [f"\nrun {manifest.id}: {manifest.seconds} s; {where}", *([told] if told else []), "try next:"]
     return Group(funnel_table(funnel(store, manifest)), Text("\n".join(lines + [f"  {step}" for step in next_steps])))
 
 
@@ -160,6 +162,7 @@ def status_report(store: Store, run_id: str | None) -> RenderableType:
     measured = (manifest.counts or {}).get("measured") or {}
     head += [f"measured {name}: {each['rows']:,} rows, {each['errors']:,} errors" for name, each in measured.items()]
     head += [_placed(each) for each in ((manifest.counts or {}).get("placement") or {}).get("segments", ())]
+    head += [told] if (told := foreseen(store, manifest)) else []
     lines = [printable(line, LONGEST_LINE) for line in head]
     return Group(Text("\n".join(lines) + "\n"), funnel_table(funnel(store, manifest)))
 

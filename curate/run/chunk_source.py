@@ -45,11 +45,12 @@ class ChunkSource:
         while batch := next_samples(samples, self.segment.resources.batch_rows):
             table = sample_table(shard.name, batch, first, key_counts)
             kept = pc.is_null(table["error_code"]).to_numpy(zero_copy_only=False)
+            failed = len(batch) - int(kept.sum())
             if shard.limit is not None:
                 kept &= np.arange(first, first + len(batch)) < shard.limit
             first += len(batch)
             seconds = time.perf_counter() - start
-            self.report(ProgressEvent(SAMPLE_STAGE, len(batch), len(batch) - int(kept.sum()), seconds))
+            self.report(ProgressEvent(SAMPLE_STAGE, len(batch), failed, seconds))
             yield Chunk(table, [sample.image for sample in batch], kept)
             start = time.perf_counter()
 

@@ -16,7 +16,8 @@ __all__ = ["PlacementRecord", "earlier_rates", "machine", "placement_record"]
 
 PlacementRecord: TypeAlias = dict[str, Any]
 """`machine`, and per segment: `stages` (ids of its experts), `kind`, `pool`, `workers` (the most it had), `rows`,
-`rows_per_shard`, `seconds_per_row` of a worker and `yield`, its rows as a share of those of the first segment."""
+`rows_per_shard`, `seconds_per_row` of a worker, `yield`, its rows as a share of those of the first segment, and
+`paced`, the rows and seconds of workers that the rate was measured on."""
 
 
 def placement_record(
@@ -39,6 +40,7 @@ def placement_record(
                     "rows_per_shard": round(rows / shards, 2) if shards else None,
                     "seconds_per_row": round(pace.seconds / pace.rows, 6) if pace.rows >= PILOT_ROWS else None,
                     "yield": round(rows / first, 4) if first else None,
+                    "paced": [pace.rows, round(pace.seconds, 3)],
                 }
             )
     return {"machine": where, "segments": records}

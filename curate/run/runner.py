@@ -22,6 +22,7 @@ from curate.dataset.manifest import (
 from curate.errors import PlanError
 from curate.run.legs import LegWork, teller
 from curate.run.models import check_licences, pin_models
+from curate.run.pilot_shards import pilot_limit, pilot_shards
 from curate.run.planner import Plan, limit_shards, make_plan
 from curate.run.spec import RunRequest, RunSpec
 from curate.sources import find_shards
@@ -79,20 +80,29 @@ def run(request: RunRequest, console: Console | None = None) -> Manifest:
         else:
             manifest.status = "finished"
         finally:
-            manifest.counts = {"shards": len(shards), "shards_worked": len(work.worked), "measured": work.measured}
-            manifest.counts |= {} if work.placement is None else {"placement": work.placement}
             manifest.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
             manifest.seconds = round(time.monotonic() - started, 2)
+            _count(manifest, len(shards), work)
             save(store, manifest)
     return manifest
 
 
+def _count(manifest: Manifest, shards: int, work: LegWork) -> None:
+    """Record what was done; what an earlier start of the same run measured stays, if this one measured nothing."""
+    manifest.counts |= {"shards": shards, "shards_worked": len(work.worked)}
+    if work.measured or "measured" not in manifest.counts:
+        manifest.counts |= {"measured": work.measured, "measured_in_seconds": manifest.seconds}
+        manifest.counts |= {} if work.placement is None else {"placement": work.placement}
+
+
 def _continued(store: Store, manifest: Manifest) -> Manifest:
-    """Return the manifest with the pools that its run knew before, if it goes on: they hold until others are known."""
+    """Return the manifest with what its run knew before, if it goes on: pools hold until others are known."""
     if manifest.id not in run_ids(store):
         return manifest
     before = load(store, manifest.id)
-    return replace(manifest, stages=before.stages, verdict=before.verdict, pools=before.pools)
+    return replace(
+        manifest, stages=before.stages, verdict=before.verdict, pools=before.pools, counts=before.counts or {}
+    )
 
 
 def _settled(request: RunRequest, tell: Callable[[str], None]) -> RunRequest:
@@ -105,12 +115,14 @@ def _settled(request: RunRequest, tell: Callable[[str], None]) -> RunRequest:
 def _check(request: RunRequest) -> list[Shard]:
     if request.local and request.address is not None:
         raise PlanError(f"--local works in this process and joins no cluster; leave out --address {request.address}")
-    return limit_shards(find_shards(request.inputs), request.limit)
+    found = find_shards(request.inputs)
+    return limit_shards(found, request.limit) if request.pilot is None else pilot_shards(found, request.pilot)
 
 
 def _spec(request: RunRequest, shards: Sequence[Shard]) -> RunSpec:
     """Return the spec of a run over some shards, under the id that it continues or begins."""
-    spec = RunSpec.resolve(request.pipeline, request.dataset, "", request.limit, request.retry)
+    limit = request.limit if request.pilot is None else pilot_limit(shards)
+    spec = RunSpec.resolve(request.pipeline, request.dataset, "", limit, request.retry)
     identity = "\n".join([spec.verdict_id, *(shard.name for shard in shards)])
     return replace(spec, run_id=new_run_id(spec.cells.store, request.recipe, identity))
 

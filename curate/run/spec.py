@@ -20,6 +20,7 @@ class RunRequest:
     With `local` the run works in this process, without Ray: see `curate.run.local`. With `wait_for_nodes` a cluster
     that has too little is waited for; without, only one that an autoscaler serves. `licences` "permissive" refuses
     models that ask for more than naming their authors. `allow_empty` goes on where none of the first samples is kept.
+    With `pilot`, about so many samples are measured, spread over the source: see `curate.run.pilot_shards`.
     """
 
     pipeline: Pipeline
@@ -34,13 +35,15 @@ class RunRequest:
     wait_for_nodes: bool = False
     licences: Licences = "any"
     allow_empty: bool = False
+    pilot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
     """One run as its workers need it: every identity is resolved here, by the driver, and never asked for again.
 
-    `limit` is the number of samples of the whole run, and part of the verdict's identity. `retry` is that of the
+    `limit` is the number of samples of the whole run, or how a pilot cuts its shards, and part of the verdict's
+    identity. `retry` is that of the
     request. `token` is the fencing token of the driver's lock, `code` the digest of its code: a worker compares both.
     `gpus` is what a worker of each segment holds, and `beside` what of it models need that share it with an engine, see
     `curate.run.shares`; empty: what the stages say, and nothing.
@@ -51,7 +54,7 @@ class RunSpec:
     verdict_id: str
     dataset: str
     run_id: str
-    limit: int | None = None
+    limit: int | str | None = None
     retry: frozenset[str] | None = None
     token: str = ""
     code: str = ""
@@ -66,7 +69,7 @@ class RunSpec:
         pipeline: Pipeline,
         dataset: str,
         run_id: str = "-",
-        limit: int | None = None,
+        limit: int | str | None = None,
         retry: frozenset[str] | None = None,
     ) -> "RunSpec":
         """Return the spec of a run that holds no lock yet; digests the weights of the pipeline.

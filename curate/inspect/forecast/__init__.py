@@ -1,0 +1,1 @@
+"""What a run will take, foreseen from a pilot of it."""
