@@ -4,20 +4,22 @@ import pyarrow as pa
 
 from schemas.fields import column
 
-__all__ = ["FINGERPRINT_BYTES", "IMAGE_FINGERPRINT"]
+__all__ = ["CHROMA_SIDE", "FINGERPRINT_BYTES", "IMAGE_FINGERPRINT", "LUMA_SIDE"]
 
-FINGERPRINT_BYTES = 32 * 32 + 2 * 8 * 8
+LUMA_SIDE, CHROMA_SIDE = 64, 16
+FINGERPRINT_BYTES = 4 + LUMA_SIDE**2 + 2 * CHROMA_SIDE**2
 
 IMAGE_FINGERPRINT = pa.schema(
     [
         column(
             "image_fingerprint",
             pa.binary(FINGERPRINT_BYTES),
-            unit="1,152 bytes",
+            unit="4,612 bytes",
             null="not measured",
             producer="image_fingerprint",
-            doc="What the image shows, very small: 32x32 luma, then 8x8 Cb and 8x8 Cr, a byte each, row by row, "
-            "of what is inside borders of one colour, stretched to a square.",
+            doc="What the image shows, very small. Left, top, right, bottom of what is inside borders of one colour, "
+            "in 255ths of a side; then the whole image, stretched to a square: 64x64 luma, 16x16 Cb, 16x16 Cr, a byte "
+            "each, row by row.",
         ),
         column(
             "image_fingerprint_aspect",
@@ -25,7 +27,7 @@ IMAGE_FINGERPRINT = pa.schema(
             unit="ratio",
             null="not measured",
             producer="image_fingerprint",
-            doc="Width over height of what is inside borders of one colour.",
+            doc="Width over height of the image.",
         ),
     ]
 )

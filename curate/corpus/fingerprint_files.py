@@ -1,13 +1,13 @@
 """Fingerprints of a pool in files, and the index of some of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from curate.similarity.fingerprint_rows import FingerprintRows, describe_all
+from curate.similarity.fingerprint_rows import FaceRows, describe_all
 from curate.similarity.fingerprints import Fingerprints
 from curate.similarity.lookup import Described, Index, make_index
 from curate.similarity.pieces import join_pieces
@@ -17,12 +17,13 @@ from curate.storage.store import Store
 __all__ = ["Files", "read_index", "write_fingerprints"]
 
 
-def write_fingerprints(scratch: Store, number: int, rows: FingerprintRows, chosen: npt.NDArray[np.int64]) -> None:
-    """Write the chosen fingerprints of a batch, and what an index holds of them."""
-    described = describe_all(rows, chosen)
+def write_fingerprints(scratch: Store, number: int, rows: FaceRows) -> None:
+    """Write the faces of a batch, and what an index holds of them."""
+    described = describe_all(rows)
     arrays: dict[str, npt.NDArray[Any]] = {
-        "prints": rows.data[chosen],
-        "aspects": rows.aspect[chosen],
+        "prints": rows.data,
+        "aspects": rows.aspect,
+        "owners": rows.owners,
         "keys": described.keys,
         "signs": described.signs,
         "names": described.names,
@@ -40,6 +41,11 @@ class Files:
 
     def read(self, name: str) -> list[npt.NDArray[Any]]:
         return [read_array(self.scratch, f"{name}-{number}.npy") for number in self.batches]
+
+    def owners(self, starts: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Return whose each is, among the pictures of all batches, of which those of each batch begin at `starts`."""
+        parts = [owners + starts[i] for owners, i in zip(self.read("owners"), self.batches, strict=True)]
+        return np.concatenate(parts)
 
     def all(self) -> tuple[Fingerprints, npt.NDArray[np.uint64]]:
         """Return all of them, and their names."""

@@ -15,9 +15,9 @@ from curate.corpus.groups import Groups, best_of_groups, group_equal, write_dige
 from curate.corpus.pool import Pool
 from curate.errors import PlanError
 from curate.similarity.bridges import join_pairs
-from curate.similarity.fingerprint_rows import fingerprint_rows
+from curate.similarity.fingerprint_rows import face_rows, fingerprint_rows
 from curate.similarity.lookup import BYTES_PER_PICTURE
-from curate.similarity.near_pairs import find_near_pairs
+from curate.similarity.near_pairs import find_near_pairs, of_pictures
 from curate.stages import Assign, Resources
 from curate.storage.arrays import read_array, write_array
 from schemas.duplicates import NEAR_DUPLICATES
@@ -25,8 +25,8 @@ from schemas.prefix import check_prefix, prefixed
 
 __all__ = ["NearDuplicates"]
 
-BYTES_PER_ROW = 8_192  # of a batch
-SURE = 2.5  # log odds past which one pair is enough
+BYTES_PER_ROW = 24_576  # of a batch
+SURE = 4.0  # log odds past which one pair is enough
 LEAST_BYTES = 64 << 20  # what every task may take
 BYTES_PER_GROUP = 200  # of the samples whose pairs are joined, in one task
 
@@ -37,23 +37,23 @@ class NearDuplicates:
 
     Equal fingerprints (`ImageFingerprint`) come first. Of the rest, the signs of low frequencies of crops, halves and
     the mirrored picture find candidates, never all pairs; each candidate is then laid over the other and their detail
-    compared. Pairs that are the same with log odds of at least 2.5 are joined, and so is what a chain of them connects;
-    pairs of at least `surety` join groups as `curate.similarity.bridges` says. Pictures without detail have to look the
-    same as they are. A null fingerprint is alone. The best of a group is the one with the best `key`, a column of
-    numbers, else the smallest uid.
+    and colour compared. Pairs that are the same with log odds of at least 4 are joined, and so is what a chain of them
+    connects; pairs of at least `surety` join groups as `curate.similarity.bridges` says. Pictures without detail have
+    to look the same as they are. A null fingerprint is alone. The best of a group is the one with the best `key`, a
+    column of numbers, else the smallest uid.
     Source: our own, measured in docs/dedup.md; hashes by signs of frequencies are pHash's (Zauner 2010).
     """
 
-    surety: float = 1.0
+    surety: float = 2.5
     key: str | None = None
     highest_first: bool = True
     prefix: str = ""
     resources: Resources = field(default=Resources(), repr=False, compare=False)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         if not -20 <= self.surety <= 20:
-            raise PlanError(f"NearDuplicates: surety={self.surety}: give log odds from -20 to 20, such as 1")
+            raise PlanError(f"NearDuplicates: surety={self.surety}: give log odds from -20 to 20, such as 2.5")
         check_prefix(self.prefix)
 
     @property
@@ -113,20 +113,20 @@ def _describe_batch(pool: Pool, numbered: tuple[int, Sequence[str]]) -> int:
     best = (read_array(pool.scratch, f"equal-{number}.npy") == order[:, -2:]).all(axis=1)
     nodes = np.flatnonzero(rows.valid & best)
     write_array(pool.scratch, f"nodes-{number}.npy", np.asarray(order[nodes]))
-    write_fingerprints(pool.scratch, number, rows, nodes)
+    write_fingerprints(pool.scratch, number, face_rows(rows, nodes))
     return len(nodes)
 
 
 def _find_pairs(pool: Pool, task: tuple[int, tuple[int, int]], sizes: Sequence[int], least: float) -> None:
     """Write the pairs of the pictures of a batch and those of a block of batches, by their places among all."""
     number, (first, last) = task
-    mine = Files(pool.scratch, (number,))
-    index, indexed = read_index(Files(pool.scratch, tuple(range(first, last))))
+    mine, theirs = Files(pool.scratch, (number,)), Files(pool.scratch, tuple(range(first, last)))
+    index, indexed = read_index(theirs)
     pictures, names = mine.all()
+    starts = np.cumsum([0, *sizes]).tolist()
     found = find_near_pairs(pictures, names, index, indexed, least)
-    starts = np.cumsum([0, *sizes])
-    sure = found.score >= SURE
-    pairs = np.column_stack([found.query + starts[number], found.row + starts[first], sure])
+    found = of_pictures(found, mine.owners(starts), theirs.owners(starts))
+    pairs = np.column_stack([found.query, found.row, found.score >= SURE])
     write_array(pool.scratch, f"pairs-{number}-{first}.npy", pairs.astype(np.int64))
 
 

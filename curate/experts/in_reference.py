@@ -2,17 +2,16 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from curate.experts.reference_embeddings import Nearest
 from curate.experts.reference_files import References, check_reference, read_references
-from curate.similarity.fingerprint_rows import describe_all, fingerprint_rows
-from curate.similarity.fingerprints import Fingerprints
+from curate.similarity.fingerprint_rows import describe_all, face_rows, fingerprint_rows
 from curate.similarity.lookup import make_index
-from curate.similarity.near_pairs import NearPairs, find_near_pairs
+from curate.similarity.near_pairs import find_near_pairs, of_pictures
 from curate.stages import Batch, Measurement, Resources, Scorer
 from curate.storage.file_digest import file_identity
 from schemas.reference import REFERENCE
@@ -27,17 +26,17 @@ class InReference:
     `references` are files that `curate reference` made of images: evaluation sets, earlier datasets. An image is in one
     if its bytes are, or if it shows the same picture, with log odds of at least `surety`, as `NearDuplicates` finds it.
     With `embedding`, a column of the model that measured the references, it is in one also if the nearest of their
-    embeddings has a cosine of at least `min_cosine`. Each worker holds them in memory, about 1.3 kB an image, and 4
-    bytes a number of an embedding. The identity of the stage is what the files hold.
+    embeddings has a cosine of at least `min_cosine`. Each worker holds them in memory, about 5 kB an image, and 4 bytes
+    a number of an embedding. The identity of the stage is what the files hold.
     Source: mOSCAR's decontamination by perceptual hash (Futeral et al. 2024, arXiv 2406.08707); `min_cosine` is ours.
     """
 
     references: tuple[str, ...] = ()
-    surety: float = 1.0
+    surety: float = 2.5
     embedding: str | None = None
     min_cosine: float = 0.95
     resources: Resources = field(default=Resources(batch_rows=256), compare=False)
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     adds: ClassVar[pa.Schema] = REFERENCE
     pixels: ClassVar[int | None] = None
 
@@ -67,9 +66,10 @@ class _Search:
     def __init__(self, references: References, surety: float, nearest: Nearest | None) -> None:
         self.sources, self.surety, self.nearest = references.sources, surety, nearest
         self.keys: list[str] = references.rows["reference_key"].to_pylist()
-        self.held = fingerprint_rows(references.rows)
-        self.index = make_index(describe_all(self.held, np.flatnonzero(self.held.valid)))
-        self.nodes = np.flatnonzero(self.held.valid)
+        held = fingerprint_rows(references.rows)
+        nodes = np.flatnonzero(held.valid)
+        faces = face_rows(held, nodes)
+        self.index, self.faces, self.owners = make_index(describe_all(faces)), faces.pictures(), nodes[faces.owners]
         self.equal: dict[str, list[int]] = {}
         for row, digest in enumerate(references.rows["image_sha256"].to_pylist()):
             self.equal.setdefault(digest, []).append(row)
@@ -77,11 +77,11 @@ class _Search:
     def __call__(self, batch: Batch) -> Measurement:
         rows = fingerprint_rows(batch.table)
         chosen = np.flatnonzero(rows.valid)
-        names = np.full(len(chosen), np.iinfo(np.uint64).max, np.uint64)  # the same fingerprint is a hit here
-        pictures = Fingerprints.of_bytes(rows.data[chosen], rows.aspect[chosen])
-        found = find_near_pairs(pictures, names, self.index, self._pictures, self.surety)
+        faces = face_rows(rows, chosen)
+        names = np.full(len(faces.owners), np.iinfo(np.uint64).max, np.uint64)  # the same fingerprint is a hit here
+        found = find_near_pairs(faces.pictures(), names, self.index, self.faces.take, self.surety)
         hits: list[dict[int, float]] = [{} for _ in range(len(batch))]
-        near = NearPairs(chosen[found.query], self.nodes[found.row], found.score)
+        near = of_pictures(found, chosen[faces.owners], self.owners)
         for row, other, score in zip(near.query.tolist(), near.row.tolist(), near.score.tolist(), strict=True):
             hits[row][other] = float(1 / (1 + np.exp(score)))
         for row, payload in enumerate(batch.payloads):
@@ -90,10 +90,6 @@ class _Search:
         none: list[float | None] = [None] * len(batch)
         cosine = self.nearest.add(hits, batch.table) if self.nearest else none
         return self._columns(hits, cosine)
-
-    def _pictures(self, rows: Any) -> Fingerprints:
-        nodes = self.nodes[rows]
-        return Fingerprints.of_bytes(self.held.data[nodes], self.held.aspect[nodes])
 
     def _columns(self, hits: list[dict[int, float]], cosine: list[float | None]) -> Measurement:
         best = [min(each, key=lambda row: (each[row], row)) if each else None for each in hits]

@@ -13,7 +13,7 @@ from schemas.image_fingerprint import IMAGE_FINGERPRINT
 
 __all__ = ["KIND", "REFERENCE_FILE", "check_reference", "read_references", "write_reference"]
 
-KIND: Final = "image_fingerprint-v1"
+KIND: Final = "image_fingerprint-v2"
 """The hash that references hold: raised with the version of `ImageFingerprint`."""
 
 REFERENCE_FILE: Final = pa.schema(

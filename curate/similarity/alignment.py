@@ -1,6 +1,5 @@
-"""Lay one small picture over another, and say how well what both show agrees."""
+"""Lay one small picture over another: from where they are thought to lie to where they agree."""
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -9,32 +8,18 @@ import numpy.typing as npt
 from curate.similarity.fingerprints import blur
 from curate.similarity.views import View
 
-__all__ = ["Agreement", "agreement", "align", "coarse", "start_at"]
+__all__ = ["align", "coarse", "places", "sample", "start_at", "start_of", "turned"]
 
-SIDE, COARSE, BLOCKS = 32, 16, 4
+COARSE = 16
 ROUNDS: Final = 8
 CLIP: Final = 1.5  # standard deviations: what is laid over one picture does not pull at the other
 STEP: Final = 0.06  # of the side: how far a round may move
-NOISE: Final = 1.5  # levels, root mean square, that coding adds
 
 Floats = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How n pairs agree: correlations of detail in 16 blocks, weighted by their contrast, each float32[n].
-
-    `all` is their mean, `spread` how many blocks share the contrast, 1 to
-    16; `inside` the share of one picture that the other shows, `detail` the lesser detail in levels.
-    """
-
-    all: Floats
-    spread: Floats
-    inside: Floats
-    detail: Floats
-
-
-def _places(side: int) -> tuple[Floats, Floats]:
+def places(side: int) -> tuple[Floats, Floats]:
+    """Return x and y of the middles of the px of a picture, as fractions of its side, row by row."""
     middle = ((np.arange(side) + 0.5) / side).astype(np.float32)
     y, x = np.meshgrid(middle, middle, indexing="ij")
     return x.ravel(), y.ravel()
@@ -53,10 +38,43 @@ def start_at(view: View, other: View) -> Floats:
     return np.array([left, wide, 0, top, 0, high], np.float32)
 
 
+def start_of(at: Floats, degrees: Floats, aspect: Floats, boxes: tuple[Floats, Floats]) -> Floats:
+    """Return maps between whole pictures, float32[n, 6], from maps between what is inside boxes of them.
+
+    `degrees` are by how much the inside of the first was turned before, `aspect` is its width over its height; boxes
+    are float32[n, 4].
+    """
+    first, second = boxes
+    sides = first[:, 2:] - first[:, :2], np.maximum(second[:, 2:] - second[:, :2], 1e-3)
+    none = np.zeros(len(at), np.float32)
+    outer = np.stack([first[:, 0], sides[0][:, 0], none, first[:, 1], none, sides[0][:, 1]], axis=1)
+    moved = -second[:, :2] / sides[1]
+    inner = np.stack([moved[:, 0], 1 / sides[1][:, 0], none, moved[:, 1], none, 1 / sides[1][:, 1]], axis=1)
+    return _after(outer, _after(turned(degrees, aspect), _after(at, inner)))
+
+
+def turned(degrees: Floats, aspect: Floats) -> Floats:
+    """Return the maps of turns around the middle, float32[n, 6], of pictures so many times as wide as high."""
+    angle = np.deg2rad(degrees).astype(np.float32)
+    cos, sin = np.cos(angle), np.sin(angle)
+    wide = np.maximum(aspect, 1e-3)
+    b, c, e = cos, -sin / wide, sin * wide
+    return np.stack([(1 - b - c) / 2, b, c, (1 - e - cos) / 2, e, cos], axis=1).astype(np.float32)
+
+
+def _after(outer: Floats, inner: Floats) -> Floats:
+    """Return the maps that are `inner`, then `outer`."""
+    parts = []
+    for i in (0, 3):
+        for j in range(3):
+            part = outer[:, i + 1] * inner[:, j] + outer[:, i + 2] * inner[:, j + 3]
+            parts.append(part + outer[:, i] if j == 0 else part)
+    return np.stack(parts, axis=1).astype(np.float32)
+
+
 def coarse(luma: Floats) -> Floats:
-    """Return detail of n pictures at half the size with a standard deviation of 1, float32[n, 16, 16]."""
-    half = blur(luma, 1.0).reshape(-1, COARSE, 2, COARSE, 2).mean(axis=(2, 4))
-    fine = half - blur(half, 2.0)
+    """Return detail of n pictures float32[n, 16, 16] with a standard deviation of 1."""
+    fine = luma - blur(luma, 2.0)
     return np.asarray(fine / np.maximum(np.sqrt(np.mean(fine * fine, axis=(1, 2))), 1e-3)[:, None, None])
 
 
@@ -66,7 +84,7 @@ def align(first: Floats, second: Floats, start: Floats) -> Floats:
     Both are as `coarse` returns them. Source: Baker and Matthews 2004, "Lucas-Kanade 20 Years On" (inverse
     compositional), with clipped differences.
     """
-    x, y = _places(COARSE)
+    x, y = places(COARSE)
     base = np.stack([np.ones_like(x), x, y], axis=1)
     flat = second.reshape(len(second), COARSE * COARSE)
     down, across = (each.reshape(len(second), COARSE * COARSE, 1) * COARSE for each in np.gradient(second, axis=(1, 2)))
@@ -77,7 +95,7 @@ def align(first: Floats, second: Floats, start: Floats) -> Floats:
     energy = np.maximum((flat * flat).sum(axis=1), 1e-6)
     at = start.astype(np.float32)
     for _ in range(ROUNDS):
-        seen, inside = _sample(first, at, x, y)
+        seen, inside = sample(first, at, x, y)
         gain = np.clip((seen * flat).sum(axis=1) / energy, 0.2, 5)[:, None]
         rest = np.clip(seen / gain - flat, -CLIP, CLIP) * inside
         at = _compose(at, np.clip(np.matmul(solve, rest[:, :, None])[:, :, 0], -STEP, STEP))
@@ -92,43 +110,24 @@ def _compose(at: Floats, step: Floats) -> Floats:
     return moved
 
 
-def _sample(images: Floats, at: Floats, x: Floats, y: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def sample(images: Floats, at: Floats, x: Floats, y: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return n pictures at mapped places, bilinear, and which places lie in them, both [n, places]."""
     side = images.shape[1]
     u = at[:, 0:1] + at[:, 1:2] * x + at[:, 2:3] * y
     v = at[:, 3:4] + at[:, 4:5] * x + at[:, 5:6] * y
     inside = (u >= 0) & (u <= 1) & (v >= 0) & (v <= 1)
     u, v = (np.clip(each * side - 0.5, 0, side - 1.001) for each in (u, v))
-    left, top = u.astype(np.int32), v.astype(np.int32)
-    du, dv = u - left, v - top
-    place = top + np.arange(len(images), dtype=np.int32)[:, None] * side
-    place = place * side + left
+    left, top = u.astype(np.int64), v.astype(np.int64)
+    u -= left
+    v -= top
+    place = (top + np.arange(len(images))[:, None] * side) * side + left
     flat = images.ravel()
-    upper = flat[place] * (1 - du) + flat[place + 1] * du
-    lower = flat[place + side] * (1 - du) + flat[place + side + 1] * du
-    return upper * (1 - dv) + lower * dv, inside
+    upper, lower = (_along(flat[start:], place, u) for start in (0, side))
+    return np.asarray(upper + (lower - upper) * v, np.float32), inside
 
 
-def agreement(first: Floats, second: Floats, at: Floats) -> Agreement:
-    """Say how details of n pairs agree, float32[n, 32, 32] both, the first as mapped."""
-    seen, inside = _sample(first, at, *_places(SIDE))
-    weight = inside.astype(np.float32)
-    a, b, w = (_blocks(each) for each in (seen, second.reshape(len(second), SIDE * SIDE), weight))
-    count = w.sum(axis=2)
-    a, b = (w * (each - (w * each).sum(axis=2, keepdims=True) / np.maximum(count, 1)[:, :, None]) for each in (a, b))
-    floor = NOISE**2 * np.maximum(count, 1)
-    strength = np.sqrt(((a * a).sum(axis=2) + floor) * ((b * b).sum(axis=2) + floor))
-    rho = np.clip((a * b).sum(axis=2) / strength, 0, 1)
-    share = np.sqrt(strength) * (count >= 20)
-    share = share / np.maximum(share.sum(axis=1, keepdims=True), 1e-6)
-    energy = np.minimum((a * a).sum(axis=(1, 2)), (b * b).sum(axis=(1, 2))) / np.maximum(count.sum(axis=1), 1)
-    spread = 1 / np.maximum((share * share).sum(axis=1), 1 / 16)
-    within = inside.mean(axis=1, dtype=np.float32)
-    return Agreement((share * rho).sum(axis=1), spread, within, np.sqrt(energy))
-
-
-def _blocks(values: Floats) -> Floats:
-    """Return float32[n, 1024] as float32[n, 16, 64]."""
-    side = SIDE // BLOCKS
-    parts = values.reshape(-1, BLOCKS, side, BLOCKS, side).transpose(0, 1, 3, 2, 4)
-    return parts.reshape(len(values), BLOCKS * BLOCKS, side * side)
+def _along(flat: Floats, place: npt.NDArray[np.int64], share: Floats) -> Floats:
+    """Return what lies between each place and the next: `take` is twice as fast as an index of arrays."""
+    first = flat.take(place)
+    first += (flat[1:].take(place) - first) * share
+    return first

@@ -9,23 +9,36 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import ContractError
-from curate.similarity.fingerprints import Fingerprints
+from curate.similarity.fingerprints import Fingerprints, faces
 from curate.similarity.lookup import Described, describe
 from schemas.image_fingerprint import FINGERPRINT_BYTES
 
-__all__ = ["FingerprintRows", "describe_all", "fingerprint_rows"]
+__all__ = ["FaceRows", "FingerprintRows", "describe_all", "face_rows", "fingerprint_rows"]
 
 AT_ONCE = 1_024  # fingerprints that are described together
 
 
 @dataclass(frozen=True, slots=True)
 class FingerprintRows:
-    """Fingerprints of n rows, uint8[n, 1152] and float32[n], zeros where not `valid`; their digests uint64[n, 2]."""
+    """Fingerprints of n rows, uint8[n, 4612] and float32[n], zeros where not `valid`; their digests uint64[n, 2]."""
 
     data: npt.NDArray[np.uint8]
     aspect: npt.NDArray[np.float32]
     valid: npt.NDArray[np.bool_]
     digests: npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRows:
+    """What is looked up of some pictures: uint8[m, 4612], float32[m], names uint64[m], and whose they are, int64[m]."""
+
+    data: npt.NDArray[np.uint8]
+    aspect: npt.NDArray[np.float32]
+    names: npt.NDArray[np.uint64]
+    owners: npt.NDArray[np.int64]
+
+    def pictures(self) -> Fingerprints:
+        return Fingerprints.of_bytes(self.data, self.aspect)
 
 
 def fingerprint_rows(table: pa.Table) -> FingerprintRows:
@@ -48,12 +61,16 @@ def fingerprint_rows(table: pa.Table) -> FingerprintRows:
     return FingerprintRows(data, aspect, valid, np.frombuffer(sums, ">u8").reshape(-1, 2).astype(np.uint64))
 
 
-def describe_all(rows: FingerprintRows, chosen: npt.NDArray[np.int64]) -> Described:
-    """Return what an index holds of the chosen rows."""
-    if not len(chosen):
-        return describe(Fingerprints.of_bytes(rows.data[:0], rows.aspect[:0]), rows.digests[:0, 0])
+def face_rows(rows: FingerprintRows, chosen: npt.NDArray[np.int64]) -> FaceRows:
+    """Return the faces of the chosen rows; owners are places among these."""
+    data, owners = faces(rows.data[chosen])
+    return FaceRows(data, rows.aspect[chosen][owners], rows.digests[chosen, 0][owners], owners)
+
+
+def describe_all(rows: FaceRows) -> Described:
+    """Return what an index holds of some faces."""
     parts = [
-        describe(Fingerprints.of_bytes(rows.data[some], rows.aspect[some]), rows.digests[some, 0])
-        for some in np.split(chosen, range(AT_ONCE, len(chosen), AT_ONCE))
+        describe(Fingerprints.of_bytes(rows.data[at], rows.aspect[at]), rows.names[at])
+        for at in (slice(begin, begin + AT_ONCE) for begin in range(0, max(1, len(rows.data)), AT_ONCE))
     ]
     return Described(*(np.concatenate([getattr(each, name) for each in parts]) for name in Described.__slots__))

@@ -7,8 +7,9 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from curate.similarity.fingerprints import Fingerprints
-from curate.similarity.views import CROPS, HALVES, KEY_BITS, View, keys, probes, signs, spectra
+from curate.similarity.alignment import places, sample, turned
+from curate.similarity.fingerprints import Fingerprints, detail_of
+from curate.similarity.views import CROPS, HALVES, KEY_BITS, TURNED, View, keys, probes, signs, spectra
 
 __all__ = [
     "BYTES_PER_PICTURE",
@@ -25,9 +26,9 @@ __all__ = [
 Rows: TypeAlias = npt.NDArray[np.int64]
 Bits: TypeAlias = npt.NDArray[np.uint64]
 
-BYTES_PER_PICTURE: Final = 120  # that an index holds
+BYTES_PER_PICTURE: Final = 250  # that an index holds, at most: two faces
 FARTHEST: Final = 14  # of the 48 signs of a view that may differ
-MOST: Final = 256  # candidates of one picture, the nearest: where very many look alike, few of them connect all
+MOST: Final = 64  # candidates of one picture, the nearest: where very many look alike, few of them connect all
 AT_ONCE: Final = 4_000_000  # possible candidates that are looked at together
 PLAIN: Final = 3.0  # levels of detail, root mean square: below, a picture is compared as it is
 PLAIN_STEP, PLAIN_MARGIN = 8.0, 2.0  # levels: cells of colours, and how near to an edge both cells are looked up
@@ -35,8 +36,9 @@ PLAIN_STEP, PLAIN_MARGIN = 8.0, 2.0  # levels: cells of colours, and how near to
 VIEWS: Final[tuple[tuple[View, View], ...]] = (
     *((crop, CROPS[0]) for crop in CROPS),
     *((half, half) for half in HALVES),
+    *((turn, HALVES[-1]) for turn in TURNED),
 )
-"""What is compared: a view of the picture that is looked up, with one of the other."""
+"""What is compared: a view of the picture that is looked up, with one of the other; both of what their boxes hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,15 @@ class Candidates:
     view: npt.NDArray[np.int64]
     distance: npt.NDArray[np.int64]
 
+    def take(self, rows: Rows | slice) -> "Candidates":
+        """Return some of them."""
+        return Candidates(self.query[rows], self.row[rows], self.view[rows], self.distance[rows])
+
 
 def describe(pictures: Fingerprints, names: npt.NDArray[np.uint64]) -> Described:
     """Return the keys and signs of n pictures; some thousand at a time, as each takes 40 kB here."""
-    luma = pictures.luma.astype(np.float32)
-    plain = pictures.detail()[1] < PLAIN
+    luma, _ = pictures.face()
+    plain = detail_of(luma) < PLAIN
     views = [spectra(luma, view) for view in (CROPS[0], *HALVES)]
     whole = np.where(plain[:, None], -1, np.stack([keys(each) for each in views], axis=1))
     alone = np.where(plain[:, None], _plain_keys(pictures, 0.0), -1)
@@ -106,17 +112,26 @@ def _table(key: npt.NDArray[np.int32]) -> Table:
 
 def find_candidates(pictures: Fingerprints, names: npt.NDArray[np.uint64], index: Index) -> Candidates:
     """Return what may be near-duplicates of some pictures in an index, each pair once; itself is none."""
-    luma = pictures.luma.astype(np.float32)
-    plain = pictures.detail()[1] < PLAIN
+    luma, aspect = pictures.face()
+    plain = detail_of(luma) < PLAIN
+    faces = {degrees: _turn(luma, aspect, degrees) for degrees in sorted({view.degrees for view, _ in VIEWS})}
     detailed, found = np.flatnonzero(~plain), list[Candidates]()
     for number, (view, other) in enumerate(VIEWS):
         column = 0 if other is CROPS[0] else 1 + HALVES.index(other)
-        spectrum = spectra(luma, view)
+        spectrum = spectra(faces[view.degrees], view)
         pairs = _join(detailed, probes(spectrum), index.tables[column])
         found.extend(_near(each, signs(spectrum), index.described.signs[:, column], number) for each in pairs)
     for query, row in _join(np.flatnonzero(plain), _plain_keys(pictures, PLAIN_MARGIN), index.tables[-1]):
         found.append(Candidates(query, row, np.full(len(row), -1), np.zeros(len(row), np.int64)))
     return _nearest(found, names, index.described.names)
+
+
+def _turn(luma: npt.NDArray[np.float32], aspect: npt.NDArray[np.float32], degrees: int) -> npt.NDArray[np.float32]:
+    """Return pictures turned around their middles; beyond their edges they go on."""
+    if not degrees:
+        return luma
+    at = turned(np.full(len(luma), degrees, np.float32), aspect)
+    return sample(luma, at, *places(luma.shape[1]))[0].reshape(luma.shape)
 
 
 def _join(rows: Rows, key: npt.NDArray[np.int32], table: Table) -> Iterator[tuple[Rows, Rows]]:
@@ -139,7 +154,7 @@ def _near(pairs: tuple[Rows, Rows], mine: Bits, theirs: Bits, view: int) -> Cand
 
 
 def _nearest(found: Sequence[Candidates], mine: Bits, theirs: Bits) -> Candidates:
-    """Return each pair by its nearest view, and of each picture at most the 256 nearest."""
+    """Return each pair by its nearest view, and of each picture at most the 64 nearest."""
     if not found:
         none = np.zeros(0, np.int64)
         return Candidates(none, none, none, none)
@@ -162,7 +177,7 @@ def _plain_keys(pictures: Fingerprints, margin: float) -> npt.NDArray[np.int32]:
 
     With a margin, both cells of a value that is as near to an edge.
     """
-    quarters = pictures.luma.reshape(-1, 2, 16, 2, 16).mean(axis=(2, 4)).reshape(-1, 4)
+    quarters = pictures.luma.reshape(-1, 2, 32, 2, 32).mean(axis=(2, 4)).reshape(-1, 4)
     values = np.concatenate([quarters, pictures.chroma.mean(axis=(2, 3))], axis=1)
     low, high = (np.floor((values + step) / PLAIN_STEP).astype(np.int64) for step in (-margin, margin))
     ways = 64 if margin else 1

@@ -1,4 +1,4 @@
-"""Views of a small luma picture (the whole, crops, halves, mirrored), and the keys by which they are looked up."""
+"""Views of a small luma picture (the whole, crops, halves, mirrored, turned), and the keys they are looked up by."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CROPS", "HALVES", "KEY_BITS", "View", "keys", "probes", "signs", "spectra"]
+__all__ = ["CROPS", "HALVES", "KEY_BITS", "TURNED", "View", "keys", "probes", "signs", "spectra"]
 
 SIDE: Final = 32
 WAVES: Final = 8  # frequencies in each direction, 0 to 7
@@ -16,18 +16,19 @@ UNSURE: Final = 6  # bits of a key that are tried both ways: those with the weak
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A part of the picture, edges as fractions of it, maybe seen in a mirror."""
+    """A part of the picture, edges as fractions of it, maybe seen in a mirror or after a turn by some degrees."""
 
     left: float = 0.0
     top: float = 0.0
     right: float = 1.0
     bottom: float = 1.0
     mirrored: bool = False
+    degrees: int = 0
 
 
 def _crops() -> tuple[View, ...]:
-    """Return the whole and crops of 5, 10 and 15 % at even places, and of 30 % in the middle; then all mirrored."""
-    places = {0.95: (0.0, 0.05), 0.9: (0.0, 0.05, 0.1), 0.85: (0.0, 0.075, 0.15), 0.7: (0.15,)}
+    """Return the whole and crops of 5, 10, 15 % at even places, of 20 and 30 % in the middle; then all mirrored."""
+    places = {0.95: (0.0, 0.05), 0.9: (0.0, 0.05, 0.1), 0.85: (0.0, 0.075, 0.15), 0.8: (0.1,), 0.7: (0.15,)}
     crops = [
         (left, top, left + scale, top + scale) for scale, starts in places.items() for left in starts for top in starts
     ]
@@ -46,6 +47,9 @@ HALVES: Final = (
 )
 """Parts that may be the same in both where something was laid over the rest."""
 
+TURNED: Final = tuple(View(0.2, 0.2, 0.8, 0.8, degrees=degrees) for degrees in (-3, 3))
+"""The middle, as it is after a turn: the last of `HALVES` of another picture."""
+
 _ORDER = sorted(((k, m) for k in range(WAVES) for m in range(WAVES) if k + m), key=lambda at: (sum(at), at))
 _KEY = tuple(np.array(each) for each in zip(*_ORDER[:KEY_BITS], strict=True))
 _SIGNS = tuple(np.array(each) for each in zip(*[at for at in _ORDER if sum(at) <= 9], strict=True))
@@ -55,7 +59,8 @@ _WEIGHT = 1.0 + _KEY[0] + _KEY[1]  # frequencies of natural images fall off with
 def spectra(luma: npt.NDArray[np.float32], view: View) -> npt.NDArray[np.float32]:
     """Return the cosine transform of a view of n pictures, float32[n, 8, 8], of luma float32[n, 32, 32].
 
-    Each picture by itself, and rounded to 1/256 of a level, so that signs do not depend on the others.
+    A turn is the caller's. Each picture by itself, and rounded to 1/256 of a level, so that signs do not depend on the
+    others.
     """
     across, down = _waves(view.left, view.right), _waves(view.top, view.bottom)
     picture = luma[:, :, ::-1] if view.mirrored else luma

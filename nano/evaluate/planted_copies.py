@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from curate.errors import SampleError
 from curate.experts.image_fingerprint import SIDE, fingerprint
 from curate.pixels import decode
 
-__all__ = ["KINDS", "Picture", "Planted", "distinct", "held_out", "plant", "read_folder"]
+__all__ = ["KINDS", "Picture", "Planted", "any_change", "distinct", "held_out", "plant", "read_folder"]
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 LARGEST: Final = 640  # px: pictures are planted at most as large
@@ -41,7 +41,7 @@ class Planted:
 
 
 def held_out(name: str) -> bool:
-    """Tell whether a picture is in the half that is kept for measuring: choose and fit nothing by it."""
+    """Tell whether a picture is in the half that nothing is fitted on."""
     return zlib.crc32(name.encode()) % 2 == 1
 
 
@@ -145,17 +145,35 @@ KINDS: Final[dict[str, tuple[str, Change, int]]] = {
 """What is planted to be found: how hard it is, the change, and the JPEG quality after it."""
 
 
+def any_change(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Return the image after one change, now and then two, each of any extent: what the matcher is fitted on."""
+    changes = (
+        lambda image, rng: image,
+        lambda image, rng: resize(float(rng.uniform(0.25, 1.3)))(image, rng),
+        lambda image, rng: crop(float(rng.uniform(0.01, 0.22)))(image, rng),
+        colours,
+        lambda image, rng: ImageOps.grayscale(image).convert("RGB"),
+        overlay,
+        mirror,
+        border,
+        lambda image, rng: turn(float(rng.uniform(-4, 4)))(image, rng),
+    )
+    for _ in range(1 + int(rng.random() < 0.15)):
+        image = changes[rng.integers(0, len(changes))](image, rng)
+    return image
+
+
 def encode(image: Image.Image, quality: int) -> bytes:
     stream = io.BytesIO()
     image.convert("RGB").save(stream, "JPEG", quality=quality)
     return stream.getvalue()
 
 
-def plant(pictures: Sequence[Picture]) -> Planted:
-    """Return the fingerprints of pictures, "original", and of a copy of each of every kind."""
+def plant(pictures: Sequence[Picture], any_changes: int = 0) -> Planted:
+    """Return the fingerprints of pictures, "original", and of a copy of each of every kind, or of so many of any."""
     prints, aspects, source, kind = list[bytes](), list[float](), list[int](), list[str]()
     for i, picture in enumerate(pictures):
-        for name, image in _copies(picture):
+        for name, image in _copies(picture, any_changes):
             data, aspect = fingerprint(decode(image, SIDE))
             prints.append(data)
             aspects.append(aspect)
@@ -165,8 +183,12 @@ def plant(pictures: Sequence[Picture]) -> Planted:
     return Planted(rows, np.array(aspects, np.float32), np.array(source), np.array(kind))
 
 
-def _copies(picture: Picture) -> Iterator[tuple[str, bytes]]:
+def _copies(picture: Picture, any_changes: int) -> Iterator[tuple[str, bytes]]:
     seed = zlib.crc32(picture.name.encode())
     yield "original", encode(picture.image, 92)
-    for number, (name, (_, change, quality)) in enumerate(KINDS.items()):
-        yield name, encode(change(picture.image, np.random.default_rng((seed, number))), quality)
+    for number in range(any_changes):
+        rng: Any = np.random.default_rng((seed, 1_000 + number))
+        yield "any", encode(any_change(picture.image, rng), int(rng.integers(30, 93)))
+    if not any_changes:
+        for number, (name, (_, change, quality)) in enumerate(KINDS.items()):
+            yield name, encode(change(picture.image, np.random.default_rng((seed, number))), quality)

@@ -65,7 +65,7 @@ def test_the_cut_into_shards_and_the_order_of_rows_change_nothing():
     rows = table(images)
     whole = groups(rows)
     shuffled = rows.take(np.random.default_rng(1).permutation(rows.num_rows))
-    small = NearDuplicates(resources=Resources(memory_gib=4 * 8_192 / (1 << 30)))
+    small = NearDuplicates(resources=Resources(memory_gib=4 * near_duplicates.BYTES_PER_ROW / (1 << 30)))
     assert groups(shuffled, cuts=(5, 11)) == whole
     assert groups(shuffled, small, cuts=(2, 4, 6, 9, 12, 15)) == whole
 
@@ -93,7 +93,7 @@ def test_equal_images_are_one_group_however_many():
 def test_another_hash_is_one_sentence():
     rows = table([jpeg(picture(1))])
     other = rows.set_column(1, "image_fingerprint", pa.array([b"1234"], pa.binary(4)))
-    with pytest.raises(ContractError, match="not 1152 bytes as ImageFingerprint writes it"):
+    with pytest.raises(ContractError, match="not 4612 bytes as ImageFingerprint writes it"):
         groups(other)
 
 

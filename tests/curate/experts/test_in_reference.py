@@ -105,7 +105,7 @@ def test_a_file_of_another_hash_is_one_sentence(tmp_path, reference):
     table = pq.read_table(reference)
     other = str(tmp_path / "other.parquet")
     pq.write_table(table.replace_schema_metadata({"curate.reference.kind": "image_fingerprint-v9"}), other)
-    with pytest.raises(PlanError, match="holds image_fingerprint-v9, and image_fingerprint-v1 is compared"):
+    with pytest.raises(PlanError, match="holds image_fingerprint-v9, and image_fingerprint-v2 is compared"):
         InReference((other,)).check()
     pq.write_table(pa.table({"a": [1]}), other)
     with pytest.raises(PlanError, match="is not a reference"):
