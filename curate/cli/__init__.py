@@ -48,6 +48,8 @@ _COMMANDS: tuple[Callable[..., None], ...] = (  # in the order of `curate --help
     work.models,
     look.status,
     look.report,
+    look.view,
+    look.labels,
     look.query,
     look.show,
     ship.export,

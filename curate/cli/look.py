@@ -9,7 +9,7 @@ import typer
 from curate.cli import options
 from curate.cli.steps import print_out
 
-__all__ = ["agreement", "blind", "errors", "query", "report", "show", "status"]
+__all__ = ["agreement", "blind", "errors", "labels", "query", "report", "show", "status", "view"]
 
 
 def status(
@@ -35,6 +35,39 @@ def report(
     from curate.storage.store import Store
 
     print_out(write_report(Store(dataset), run, out or f"{dataset.rstrip('/')}-report"))
+
+
+def view(
+    dataset: options.Folder,
+    run: options.RunId = None,
+    labels: options.LabelFile = None,
+    port: Annotated[int, typer.Option("--port", help="Port to listen on; 0 is any free one.")] = 8321,
+    host: Annotated[
+        str, typer.Option("--host", help="Another address lets other machines in, unencrypted.")
+    ] = "127.0.0.1",
+) -> None:
+    """Show a run in a browser: samples, thresholds to try, similar images; with --labels also label them."""
+    from curate.inspect.gallery.server import view as serve
+    from curate.inspect.labels import LabelFile
+    from curate.storage.store import Store
+
+    serve(Store(dataset), run, (host, port), LabelFile(labels) if labels else None, typer.echo)
+
+
+def labels(
+    dataset: options.Folder,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `curate view --labels FILE` wrote.")],
+    question: Annotated[str, typer.Option("--question", help="Only its labels; `keep` measures filters.")] = "keep",
+    gate: options.Gates = None,
+    run: options.RunId = None,
+) -> None:
+    """Show what labels say: how often filters were right, with intervals, and how far a judge agrees."""
+    from curate.inspect.calibrate import read_gates
+    from curate.inspect.labels import LabelFile, label_report
+    from curate.storage.store import Store
+
+    gates = read_gates(gate) if gate else ()
+    print_out(label_report(Store(dataset), LabelFile(file), question, gates, run))
 
 
 def query(

@@ -25,6 +25,7 @@ __all__ = [
     "GpuHour",
     "ImagesIn",
     "Inputs",
+    "LabelFile",
     "Labels",
     "Licence",
     "Limit",
@@ -100,6 +101,7 @@ CalibrationFile = Annotated[Path, typer.Option("--out", help="Write the calibrat
 Gates = Annotated[
     list[str] | None, typer.Option("--gate", help="label:column:minimum; may repeat. The judge's two by default.")
 ]
+LabelFile = Annotated[Path | None, typer.Option("--labels", metavar="FILE", help="Label samples into this file.")]
 ImagesIn = Annotated[str | None, typer.Option("--dataset", "-d", help="Where images named by uid are.")]
 
 Shuffle = Annotated[int | None, typer.Option("--shuffle", metavar="SEED", help="Shuffle shards and samples.")]

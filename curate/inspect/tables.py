@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Format", "facts_table", "format_table", "plain", "printable"]
+__all__ = ["Format", "facts_table", "format_table", "plain", "printable", "value_text"]
 
 Format: TypeAlias = Literal["table", "csv", "json", "parquet"]
 
@@ -78,7 +78,7 @@ def facts_table(values: Mapping[str, Any], title: str | None = None, limit: int 
     """Return names and values as rows of two columns; with a title, a list takes a line for each of its items."""
     table = Table(title=title, title_justify="left", show_header=False)
     for name, value in values.items():
-        table.add_row(Text(printable(name)), _cell(value, limit, lines=title is not None))
+        table.add_row(Text(printable(name)), value_text(value, limit, lines=title is not None))
     return table
 
 
@@ -125,11 +125,11 @@ def _grid(table: pa.Table, rows: list[dict[str, Any]]) -> Table:
         numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
         grid.add_column(Text(printable(field.name)), justify="right" if numeric else "left")
     for row in rows:
-        grid.add_row(*(_cell(value) for value in row.values()))
+        grid.add_row(*(value_text(value) for value in row.values()))
     return grid
 
 
-def _cell(value: Any, limit: int = SHOWN_CHARACTERS, lines: bool = False) -> Text:
+def value_text(value: Any, limit: int = SHOWN_CHARACTERS, lines: bool = False) -> Text:
     """Return a value of plain Python as untrusted text: an embedding by its length, nested values as JSON."""
     if value is None:
         return Text("null", style="dim")

@@ -26,13 +26,14 @@ def wall_clocks(path):
 
 
 def test_no_decision_looks_at_a_wall_clock():
-    """The runner notes when a run began and ended, for people; files are hashed again when their time is another.
+    """The runner notes when a run began and ended, labels when they were given, for people.
 
-    Everything else is counters and monotonic seconds.
+    Files are hashed again when their time is another. Everything else is counters and monotonic seconds.
     """
     calls = {path.relative_to(ROOT).as_posix(): wall_clocks(path) for path in (ROOT / "curate").rglob("*.py")}
 
     assert {path: names for path, names in calls.items() if names} == {
+        "curate/inspect/labels.py": {"datetime.now"},
         "curate/run/runner.py": {"datetime.now"},
         "curate/models/weights.py": {"st_mtime_ns"},
         "curate/storage/file_digest.py": {"st_mtime_ns"},

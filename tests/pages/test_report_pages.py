@@ -1,7 +1,6 @@
 """The report in a real Chromium: it loads whole, at any width, without a script, and is named for screen readers."""
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from curate.inspect.report.site import PAGES, write_report
 
@@ -13,26 +12,6 @@ def site(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("report") / "site"
     write_report(folder.store, None, str(out))
     return out
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desktop", "phone"])
-def page(request, browser):
-    width, height = request.param
-    opened = browser.new_page(viewport={"width": width, "height": height})
-    opened.complaints = []
-    opened.on("console", lambda message: opened.complaints.append(message.text))
-    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
-    opened.on("requestfailed", lambda failed: opened.complaints.append(failed.url))
-    yield opened
-    opened.close()
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -7,12 +7,12 @@ import duckdb
 import pyarrow as pa
 
 from curate.inspect.report.chosen import PICKED, drawn
-from curate.inspect.report.claims import marked
+from curate.inspect.report.claims import Piece, marked
 from curate.inspect.report.pictures import write_drawing, write_thumbnails
 from curate.inspect.view import View
 from curate.storage.store import Store
 
-__all__ = ["caption_page", "pair_page"]
+__all__ = ["boxes_of", "caption_page", "pair_page", "texts_of"]
 
 SHOWN: Final = 24
 BOXES: Final = (("objects", "object"), ("open_objects", "object"), ("ocr_lines", "text"))
@@ -32,13 +32,23 @@ def caption_page(view: View, connection: duckdb.DuckDBPyConnection, kinds: Kinds
     there = [f'"{name}"' for name in names if name in kinds]
     table = drawn(connection, "caption IS NOT NULL", SHOWN, ", ".join([PICKED, *there]))
     rows = table.to_pylist()
-    boxes = {row["uid"]: [(kind, box) for name, kind in BOXES for box in row.get(name) or ()] for row in rows}
+    boxes = {row["uid"]: boxes_of(row) for row in rows}
     pictures = write_drawing(view, table, boxes, out)
     return {"captions": [_caption(row) for row in rows], "pictures": pictures}
 
 
+def boxes_of(row: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return what experts saw on a sample's image, for `drawing_jpeg`."""
+    return [(kind, box) for name, kind in BOXES for box in row.get(name) or ()]
+
+
+def texts_of(row: Mapping[str, Any]) -> list[tuple[str, list[Piece]]]:
+    """Return the captions of a sample, each with a heading and its claims marked."""
+    return [(label, marked(row[name], row.get(f"{name}_verdicts"))) for name, label in TEXTS if row.get(name)]
+
+
 def _caption(row: Mapping[str, Any]) -> dict[str, Any]:
-    texts = [(label, marked(row[name], row.get(f"{name}_verdicts"))) for name, label in TEXTS if row.get(name)]
+    texts = texts_of(row)
     facts = "; ".join(f"{name} {row[name]}" for name in FACTS if row.get(name) is not None)
     fate = row["error"] or row["dropped_by"]
     facts = f"{facts}; {fate}" if fate else facts

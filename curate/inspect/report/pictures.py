@@ -15,7 +15,15 @@ from curate.sources import fetch
 from curate.stages import Pixels
 from curate.storage.store import Store
 
-__all__ = ["write_drawing", "write_thumbnails"]
+__all__ = [
+    "DRAWING_PX",
+    "NEEDED",
+    "THUMBNAIL_PX",
+    "drawing_jpeg",
+    "thumbnail_jpeg",
+    "write_drawing",
+    "write_thumbnails",
+]
 
 THUMBNAIL_PX: Final = 192
 DRAWING_PX: Final = 640
@@ -32,7 +40,7 @@ def write_thumbnails(view: View, rows: pa.Table, out: Store) -> set[str]:
     made = set()
     for uid, image in _images(view, rows, THUMBNAIL_PX):
         if not out.exists(f"thumbs/{uid}.jpg"):
-            out.write_bytes(f"thumbs/{uid}.jpg", encode_jpeg(fit_within(image, THUMBNAIL_PX, THUMBNAIL_PX), QUALITY))
+            out.write_bytes(f"thumbs/{uid}.jpg", thumbnail_jpeg(image))
         made.add(uid)
     return made
 
@@ -44,19 +52,28 @@ def write_drawing(view: View, rows: pa.Table, boxes: Mapping[str, Sequence[tuple
     """
     made = set()
     for uid, image in _images(view, rows, DRAWING_PX):
-        canvas = Image.fromarray(fit_within(image, DRAWING_PX, DRAWING_PX))
-        draw = ImageDraw.Draw(canvas)
-        for kind, found in boxes.get(uid, ()):
-            corners = [float(edge) * side for edge, side in zip(found["box"], canvas.size * 2, strict=True)]
-            left, top, right, bottom = corners
-            draw.rectangle(
-                (min(left, right), min(top, bottom), max(left, right), max(top, bottom)), None, COLOURS[kind]
-            )
-            label = "".join(c for c in str(found.get("label") or "")[:40] if c.isascii() and c.isprintable())
-            draw.text((min(left, right) + 2, max(min(top, bottom) - 11, 0)), label, COLOURS[kind])
-        out.write_bytes(f"drawings/{uid}.jpg", encode_jpeg(np.asarray(canvas), QUALITY))
+        out.write_bytes(f"drawings/{uid}.jpg", drawing_jpeg(image, boxes.get(uid, ())))
         made.add(uid)
     return made
+
+
+def thumbnail_jpeg(image: Pixels) -> bytes:
+    """Return an image as a small JPEG."""
+    return encode_jpeg(fit_within(image, THUMBNAIL_PX, THUMBNAIL_PX), QUALITY)
+
+
+def drawing_jpeg(image: Pixels, boxes: Sequence[tuple[str, Any]]) -> bytes:
+    """Return an image as a JPEG with boxes drawn into it; see `write_drawing`."""
+    canvas = Image.fromarray(fit_within(image, DRAWING_PX, DRAWING_PX))
+    draw = ImageDraw.Draw(canvas)
+    for kind, found in boxes:
+        left, top, right, bottom = (
+            float(edge) * side for edge, side in zip(found["box"], canvas.size * 2, strict=True)
+        )
+        draw.rectangle((min(left, right), min(top, bottom), max(left, right), max(top, bottom)), None, COLOURS[kind])
+        label = "".join(c for c in str(found.get("label") or "")[:40] if c.isascii() and c.isprintable())
+        draw.text((min(left, right) + 2, max(min(top, bottom) - 11, 0)), label, COLOURS[kind])
+    return encode_jpeg(np.asarray(canvas), QUALITY)
 
 
 def _images(view: View, rows: pa.Table, side: int) -> Iterator[tuple[str, Pixels]]:

@@ -18,6 +18,7 @@ from curate.inspect.report.chosen import drawn
 from curate.inspect.report.numbers import numbers_page
 from curate.inspect.report.pictures import write_thumbnails
 from curate.inspect.report.plots import funnel_svg, histogram_svg
+from curate.inspect.report.rendering import environment, readable
 from curate.inspect.report.thresholds import Threshold, thresholds
 from curate.inspect.view import View, run_view
 from curate.models.extras import load_extra
@@ -91,17 +92,12 @@ def write_report(store: Store, run_id: str | None, out: str) -> ReportWritten:
 
 
 def _write_pages(view: View, contents: Mapping[str, Mapping[str, Any]], out: Store) -> None:
-    import jinja2
-
-    loader = jinja2.FunctionLoader(
-        lambda name: files("curate.inspect.report").joinpath("pages", name).read_text(encoding="utf-8")
-    )
-    pages = jinja2.Environment(autoescape=True, loader=loader, undefined=jinja2.StrictUndefined)
+    pages = environment("curate.inspect.report")
     for name, title in PAGES.items():
         page = pages.get_template(f"{name}.html")
         shared = {"page": name, "title": title, "pages": list(PAGES.items()), "run": view.run}
         text = page.render(**shared, **contents[name])
-        out.write_bytes(f"{name}.html", _readable(text).encode("utf-8", "replace"))
+        out.write_bytes(f"{name}.html", readable(text).encode("utf-8", "replace"))
 
 
 def _index(report: Report) -> dict[str, Any]:
@@ -176,11 +172,6 @@ def _together(tables: Sequence[pa.Table]) -> pa.Table:
 def _rows(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
     rows = [row for table in tables for row in table.to_pylist()]
     return [row | {"shown": None if row.get("value") is None else f"{row['value']:.4g}"} for row in rows]
-
-
-def _readable(text: str) -> str:
-    """Return a page without control characters and marks that turn the direction of text around."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
 
 def _text(value: str) -> str:
