@@ -16,13 +16,25 @@ def status(
     dataset: options.Folder,
     run: options.RunId = None,
     by: Annotated[str | None, typer.Option("--by", help="Keep rates by language, domain, or a column.")] = None,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch a run until it ends.")] = False,
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", metavar="PORT", help="Serve its numbers to Prometheus at /metrics.")
+    ] = None,
 ) -> None:
-    """Show the funnel of a run and what it recorded; with --by how much of each group it keeps."""
+    """Show the funnel of a run and what it recorded; with --follow what it is at; with --by keep rates by group."""
+    from curate.cli.steps import serve_metrics, watch
     from curate.inspect.funnel import status_report
     from curate.inspect.keep_rates import rates_report
     from curate.storage.store import Store
 
-    print_out(rates_report(Store(dataset), run, by) if by else status_report(Store(dataset), run))
+    store = Store(dataset)
+    if metrics is not None:
+        serve_metrics(store, run, metrics, follow)
+    elif follow:
+        watch(store, run)
+    if metrics is None or follow:
+        print_out(rates_report(store, run, by) if by else status_report(store, run))
 
 
 def report(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from curate.inspect.forecast.table import Prices
     from curate.run.runner import RunRequest
+    from curate.storage.store import Store
 
-__all__ = ["foresee", "make_order", "print_out", "run_order", "use_models"]
+__all__ = ["foresee", "make_order", "print_out", "run_order", "serve_metrics", "use_models", "watch"]
 
 
 def make_order(
@@ -67,6 +68,31 @@ def run_order(order: "RunRequest") -> None:
         sys.stderr.write("stopped; run the same command again to go on\n")
         raise  # Typer ends with exit code 130
     print_out(run_report(order, manifest))
+
+
+def watch(store: "Store", run: str | None) -> None:
+    """Show what a run is at until it ends."""
+    from rich.console import Console
+
+    from curate.inspect.follow import follow
+
+    follow(store, run, Console(stderr=True))
+
+
+def serve_metrics(store: "Store", run: str | None, place: str, following: bool) -> None:
+    """Serve the numbers of a run: until it ends where it is followed, else until Ctrl-C."""
+    import threading
+
+    from curate.inspect.metrics import metrics_server
+
+    with metrics_server(store, run, place) as server:
+        host, port = server.server_address[:2]
+        sys.stderr.write(f"metrics at http://{host!s}:{port}/metrics\n")
+        if not following:
+            server.serve_forever()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        watch(store, run)
+        server.shutdown()
 
 
 def print_out(what: Any) -> None:

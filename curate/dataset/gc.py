@@ -121,10 +121,10 @@ def _run_files(store: Store, kept: set[str]) -> Iterator[str]:
     others = [name for name in store.list("runs") if not name.startswith(own)]
     yield from (f"runs/{name}" for name in others if name.endswith(".json"))
     for name in others:
-        if name.endswith(".parquet"):
-            yield f"runs/{name}"
-        elif not name.endswith(".json"):
+        if name.endswith(".requests"):
             yield from (f"runs/{name}/{below}" for below in store.list(f"runs/{name}"))
+        elif not name.endswith(".json"):
+            yield f"runs/{name}"
 
 
 def _leftovers(store: Store) -> tuple[list[str], list[Path]]:

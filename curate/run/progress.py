@@ -15,13 +15,16 @@ from rich.text import Text
 
 from curate.pipeline import Segment, Step
 from curate.run.activity import Activity, Crew, Rates, StageLine, stage_lines
+from curate.run.live_record import LiveLog
 from curate.run.pace import Pace
 from curate.run.spec import RunSpec
 from curate.stages import SAMPLE_STAGE, SOURCE_NAME
 
 __all__ = ["Progress", "ProgressEvent", "StageTotals", "Totals"]
 
-LINE_SECONDS = 10.0  # without a terminal, between two lines
+LINE_SECONDS = 10.0  # without a terminal, between two lines; and between two words to who watches from elsewhere
+LOG_SECONDS = 60.0
+LONGEST_LINE = 1_000  # characters of an error in the log
 REDRAW_SECONDS = 0.5
 PATIENCE_SECONDS = 10.0  # for a worker to come before it is said what it waits for
 JOIN_SECONDS = 5.0
@@ -79,7 +82,7 @@ class Progress:
 
     `poll` looks up the sums so far and `crew` what workers are at. `lacking` says what the workers of a segment (an
     index) wait for that are not there yet; it is asked when none has come for some seconds. `then` is the corpus stage
-    that waits for all shards.
+    that waits for all shards. Whoever watches from elsewhere is told the same through the dataset folder.
     """
 
     spec: RunSpec
@@ -94,9 +97,12 @@ class Progress:
     rates: Rates = field(default_factory=Rates)
     segments: list[Segment] = field(init=False)
     seen: dict[int, float] = field(default_factory=dict)
+    log: LiveLog = field(init=False)
+    told: float = 0.0
 
     def __post_init__(self) -> None:
         self.segments = self.spec.segments()
+        self.log = LiveLog(self.spec.cells.store, self.spec.run_id)
 
     @contextmanager
     def live(self, threaded: bool = True) -> Iterator[Live]:
@@ -107,8 +113,9 @@ class Progress:
         """
         stop = threading.Event()
         liner = threading.Thread(target=self._lines, args=(stop,), daemon=True)
-        if not self.console.is_terminal:
+        if threaded or not self.console.is_terminal:
             liner.start()
+        self.log.say(f"begins: {self.shards:,} shards")
         try:
             with Live(
                 get_renderable=self.render,
@@ -120,11 +127,15 @@ class Progress:
                 redirect_stderr=threaded,
             ) as live:
                 yield live
+        except BaseException as error:
+            self.log.say(f"stops: {type(error).__name__}: {error}"[:LONGEST_LINE])
+            raise
         finally:
             stop.set()
             if liner.ident is not None:
                 liner.join(timeout=JOIN_SECONDS)
         self._say(self.ending())
+        self._tell(f"ends: {self.ending()}")
 
     def finish_shard(self) -> None:
         """Count a finished shard."""
@@ -174,7 +185,26 @@ class Progress:
 
     def _lines(self, stop: threading.Event) -> None:
         while not stop.wait(LINE_SECONDS):
-            self._say(f"{self.summary()}; {short(self.lines())}")
+            line = f"{self.summary()}; {short(self.lines())}"
+            if not self.console.is_terminal:
+                self._say(line)
+            due = time.monotonic() - self.told >= LOG_SECONDS
+            self._tell(line if due else "")
+
+    def _tell(self, line: str) -> None:
+        """Tell who watches from elsewhere how it stands, and put a line into the log, if there is one."""
+        elapsed = time.monotonic() - self.started
+        numbers = {
+            "shards_done": self.done,
+            "shards": self.shards,
+            "seconds": round(elapsed, 1),
+            "seconds_left": round(elapsed / self.done * (self.shards - self.done), 1) if self.done else None,
+            "waits_for": self.then,
+        }
+        self.log.beat(numbers, self.lines())
+        if line:
+            self.told = time.monotonic()
+            self.log.say(line)
 
     def _say(self, line: str) -> None:
         self.console.print(Text(line), soft_wrap=True)

@@ -24,7 +24,7 @@ def say(request):
 
 
 PIPELINE = Pipeline([TextFacts(), Clip(weights=Weights("tag")), Description(FakeEngine(say))])
-SPEC = RunSpec.resolve(PIPELINE, "/tmp/dataset")
+SPEC = RunSpec.resolve(PIPELINE, "memory://progress")
 TEXT, CLIP, DESCRIPTION = (step.id for step in SPEC.steps)
 FIRST, LAST = Activity("a", (0,)), Activity("b", (1,))
 
