@@ -26,7 +26,7 @@ def wall_clocks(path):
 
 
 def test_no_decision_looks_at_a_wall_clock():
-    """The runner notes when a run began and ended, labels when they were given, for people.
+    """The runner notes when a run began, spoke last and ended, labels when they were given, for people.
 
     Files are hashed again when their time is another. Everything else is counters and monotonic seconds.
     """
@@ -34,6 +34,9 @@ def test_no_decision_looks_at_a_wall_clock():
 
     assert {path: names for path, names in calls.items() if names} == {
         "curate/inspect/labels.py": {"datetime.now"},
+        "curate/inspect/follow.py": {"datetime.now"},
+        "curate/inspect/metrics.py": {"datetime.now"},
+        "curate/run/live_record.py": {"datetime.now"},
         "curate/run/runner.py": {"datetime.now"},
         "curate/models/weights.py": {"st_mtime_ns"},
         "curate/storage/file_digest.py": {"st_mtime_ns"},
