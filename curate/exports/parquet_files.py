@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.exports.hashed import HashedStream
 from curate.exports.layout import Location, Samples, Wrote
 from curate.storage.store import Store
 
@@ -34,9 +35,12 @@ def write_parquet(
 ) -> Wrote:
     """Write one file, a row group for each batch of samples that `convert` makes a table of `schema` of."""
     sizes: list[int] = []
-    with folder.open_write(file) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-        for some in samples:
-            writer.write_table(convert(some))
-            sizes.extend(len(image) for image in some.images)
+    with folder.open_write(file) as stream, HashedStream(stream) as hashed:
+        with pq.ParquetWriter(hashed, schema, compression="zstd") as writer:
+            for some in samples:
+                writer.write_table(convert(some))
+                sizes.extend(len(image) for image in some.images)
+        sha256 = hashed.finish()
     locations: Sequence[Location] = [Location(file, None, size) for size in sizes]
-    return Wrote({file: {"samples": len(sizes)}}, locations)
+    facts = {"sha256": sha256, "size_bytes": hashed.size_bytes, "samples": len(sizes)}
+    return Wrote({file: facts}, locations)

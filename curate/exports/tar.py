@@ -1,15 +1,11 @@
 """Write tars fast and always the same: ustar headers, mtime, uid and gid 0."""
 
-import hashlib
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO
-
 from curate.errors import ContractError
+from curate.exports.hashed import HashedStream
 
 __all__ = ["TarStream", "tar_header"]
 
 BLOCK = 512
-BUFFER = 4 << 20  # bytes written and hashed at once
 
 _MODE = b"0000644\0" + b"0000000\0" * 2
 _MTIME = b"00000000000\0"
@@ -30,41 +26,24 @@ def tar_header(name: str, size_bytes: int) -> bytes:
 
 
 class TarStream:
-    """Appends members to an open file; a second thread computes the MD5 that a wids index holds."""
+    """Appends members to a file."""
 
-    def __init__(self, stream: IO[bytes], hasher: ThreadPoolExecutor) -> None:
-        self.size_bytes = 0
+    def __init__(self, stream: HashedStream) -> None:
         self._stream = stream
-        self._hasher = hasher
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self._hashing: Future[None] | None = None
-        self._buffer = bytearray()
+
+    @property
+    def size_bytes(self) -> int:
+        return self._stream.size_bytes
 
     def add(self, name: str, data: bytes) -> int:
         """Append a member and return the offset of its first content byte."""
-        self._append(tar_header(name, len(data)))
+        self._stream.write(tar_header(name, len(data)))
         offset = self.size_bytes
-        self._append(data)
-        self._append(bytes(-len(data) % BLOCK))
-        if len(self._buffer) >= BUFFER:
-            self._flush()
+        self._stream.write(data)
+        self._stream.write(bytes(-len(data) % BLOCK))
         return offset
 
     def finish(self) -> str:
-        """Write the end of the archive and return the MD5 of the whole, in hex."""
-        self._append(bytes(2 * BLOCK))
-        self._flush()
-        if self._hashing:
-            self._hashing.result()
-        return self._md5.hexdigest()
-
-    def _append(self, data: bytes) -> None:
-        self._buffer += data
-        self.size_bytes += len(data)
-
-    def _flush(self) -> None:
-        block, self._buffer = self._buffer, bytearray()
-        if self._hashing:
-            self._hashing.result()  # at most one block waits: memory is bounded
-        self._hashing = self._hasher.submit(self._md5.update, block)
-        self._stream.write(block)
+        """Write the end of the archive and return the SHA-256 of the whole, in hex."""
+        self._stream.write(bytes(2 * BLOCK))
+        return self._stream.finish()

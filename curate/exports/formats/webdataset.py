@@ -8,7 +8,6 @@ a column may be null in all of the first five, give it `features=`, or use the P
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.exports.documents import document_columns, documents, text_column, texts
+from curate.exports.hashed import HashedStream
 from curate.exports.layout import Finished, Location, Part, PartFacts, Reads, Samples, Wrote
 from curate.exports.options import check_at_least_one, check_file_name
 from curate.exports.selection import Selection
@@ -81,16 +81,16 @@ class Tars:
     def write(self, folder: Store, part: Part, samples: Iterator[Samples]) -> Wrote:
         file, locations = part.file(self.name, "tar"), []
         keys = [self.image_key, "txt", "json", *self.reads.members]
-        with ThreadPoolExecutor(1) as hasher, folder.open_write(file) as stream:
-            tar = TarStream(stream, hasher)
+        with folder.open_write(file) as stream, HashedStream(stream) as hashed:
+            tar = TarStream(hashed)
             for some in samples:
                 uids, captions = some.rows["uid"].to_pylist(), texts(some.rows, self.text)
                 streams = (some.images, captions, documents(some.rows, self.columns), *some.members.values())
                 for uid, *contents in zip(uids, *streams, strict=True):
                     offsets = [tar.add(f"{uid}.{key}", data) for key, data in zip(keys, contents, strict=True)]
                     locations.append(Location(file, offsets[0], len(contents[0])))
-            md5 = tar.finish()
-        return Wrote({file: {"md5": md5, "size_bytes": tar.size_bytes, "samples": len(locations)}}, locations)
+            sha256 = tar.finish()
+        return Wrote({file: {"sha256": sha256, "size_bytes": tar.size_bytes, "samples": len(locations)}}, locations)
 
     def finish(self, folder: Store, parts: Sequence[PartFacts]) -> Finished:
         """Write what open_clip and wids read beside the tars."""
@@ -111,4 +111,4 @@ class Tars:
 
 
 def _wids_shard(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {"url": name, "md5sum": facts["md5"], "nsamples": facts["samples"], "filesize": facts["size_bytes"]}
+    return {"url": name, "nsamples": facts["samples"], "filesize": facts["size_bytes"]}

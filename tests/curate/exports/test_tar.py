@@ -3,13 +3,13 @@
 import hashlib
 import io
 import tarfile
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.errors import ContractError
+from curate.exports.hashed import HashedStream
 from curate.exports.tar import TarStream, tar_header
 
 NAMES = st.text("abcdefghijklmnop0123456789_-./", min_size=1, max_size=100).filter(
@@ -17,16 +17,26 @@ NAMES = st.text("abcdefghijklmnop0123456789_-./", min_size=1, max_size=100).filt
 )
 
 
+def test_a_file_of_many_blocks_is_written_whole_and_hashed():
+    stream, blocks = io.BytesIO(), [bytes([i]) * (1 << 20) for i in range(11)]
+    with HashedStream(stream) as hashed:
+        sizes = [hashed.write(block) for block in blocks]
+        sha256 = hashed.finish()
+    assert stream.getvalue() == b"".join(blocks)
+    assert (sum(sizes), hashed.tell()) == (11 << 20, 11 << 20)
+    assert sha256 == hashlib.sha256(b"".join(blocks)).hexdigest()
+
+
 @settings(deadline=None)  # a thread starts in each example, on a busy machine
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=2_000)), max_size=6))
 def test_tarfile_reads_what_was_written(members):
     stream = io.BytesIO()
-    with ThreadPoolExecutor(1) as hasher:
-        tar = TarStream(stream, hasher)
+    with HashedStream(stream) as hashed:
+        tar = TarStream(hashed)
         offsets = [tar.add(name, data) for name, data in members]
-        md5 = tar.finish()
+        sha256 = tar.finish()
     written = stream.getvalue()
-    assert (md5, tar.size_bytes) == (hashlib.md5(written).hexdigest(), len(written))
+    assert (sha256, tar.size_bytes) == (hashlib.sha256(written).hexdigest(), len(written))
     with tarfile.open(fileobj=io.BytesIO(written), errorlevel=2) as back:
         infos = back.getmembers()
         assert [(info.name, back.extractfile(info).read()) for info in infos] == members

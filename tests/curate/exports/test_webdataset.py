@@ -1,6 +1,5 @@
 """Laws of the WebDataset export, checked with the readers that trainers use."""
 
-import hashlib
 import io
 import json
 import shutil
@@ -116,8 +115,7 @@ def test_sidecars_are_what_open_clip_and_wids_read(folder, tmp_path):
     wids = json.loads((out / "index.json").read_text())
     assert (wids["__kind__"], wids["wids_version"]) == ("wids-shard-index-v1", 1)
     for shard in wids["shardlist"]:
-        data = (out / shard["url"]).read_bytes()
-        assert (shard["md5sum"], shard["filesize"]) == (hashlib.md5(data).hexdigest(), len(data))
+        assert shard["filesize"] == (out / shard["url"]).stat().st_size
         with tarfile.open(out / shard["url"]) as tar:
             assert shard["nsamples"] * 3 == len(tar.getmembers())
 
