@@ -1,5 +1,6 @@
 """What container formats write of a sample beside its image: a text, and a JSON document of all columns."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -8,9 +9,19 @@ import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.exports.selection import Selection
+from curate.exports.weighted import Weights, captions_of
 from curate.inspect.tables import plain
 
-__all__ = ["TEXTS", "as_json", "check_columns", "document_columns", "documents", "text_column", "texts"]
+__all__ = [
+    "TEXTS",
+    "as_json",
+    "check_columns",
+    "document_columns",
+    "document_types",
+    "documents",
+    "text_column",
+    "texts",
+]
 
 TEXTS: Final = ("drawn_caption", "final_caption", "caption", "alt_text")
 """What the text of a sample is by default: the first of these columns that the run has."""
@@ -55,21 +66,36 @@ def texts(rows: pa.Table, column: str) -> Iterator[bytes]:
         yield (value if isinstance(value, str) else "" if value is None else as_json(value)).encode()
 
 
-def documents(rows: pa.Table, columns: pa.Schema) -> Iterator[bytes]:
+def documents(rows: pa.Table, columns: pa.Schema, captions: Weights = ()) -> Iterator[bytes]:
     """Yield a JSON document of each row: every column, nulls too, always of one flat type.
 
     Nested values are JSON text, 64-bit unsigned numbers 16 hex digits (a reader infers int64 from the first samples).
+    With weights, `captions` is the last value, a real list; see `captions_of`.
     """
+    more = ({"captions": each} for each in captions_of(rows, captions)) if captions else itertools.repeat({})
     converters = {column.name: _flat(column.type) for column in columns}
     values = [rows[name].to_pylist() for name in converters]
-    for row in zip(*values, strict=True):
+    for row, last in zip(zip(*values, strict=True), more, strict=False):
         document = {name: convert(value) for (name, convert), value in zip(converters.items(), row, strict=True)}
-        yield as_json(document).encode()
+        yield as_json(document | last).encode()
+
+
+def document_types(columns: pa.Schema) -> pa.Schema:
+    """Return the type of each value of a document, as a reader of JSON has it."""
+    return pa.schema([(column.name, _json_type(column.type)) for column in columns])
 
 
 def as_json(value: Any) -> str:
     """Return JSON text without spaces."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _json_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_boolean(kind):
+        return pa.bool_()
+    if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
+        return pa.int64()
+    return pa.float64() if pa.types.is_floating(kind) else pa.string()
 
 
 def _flat(kind: pa.DataType) -> Callable[[Any], Any]:

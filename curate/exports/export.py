@@ -13,6 +13,7 @@ from curate.exports.folder import MANIFEST, committed
 from curate.exports.formats import Format, format_name
 from curate.exports.index import INDEX, write_index
 from curate.exports.layout import WORK, PartFacts, Writer
+from curate.exports.metadata.files import write_metadata
 from curate.exports.planning import PlannedPart, plan_parts
 from curate.exports.progress import shown
 from curate.exports.selection import Selection, select
@@ -99,7 +100,8 @@ def _write(
     finished = job.writer.finish(folder, parts)
     counts = write_index(selection, folder, planned)
     numbers = {name: getattr(counts, name) for name in COUNTS}
-    names = {name for part in parts for name in part.files} | {*finished.files, INDEX}
+    beside = write_metadata(folder, selection, finished.contents, parts) if finished.contents else []
+    names = {name for part in parts for name in part.files} | {*finished.files, *beside, INDEX}
     files = sorted(name for name in names if not name.startswith(WORK))
     text = json.dumps({**about, **finished.facts, **numbers, "files": files}, indent=1, ensure_ascii=False)
     folder.write_bytes(MANIFEST, text.encode() + b"\n")

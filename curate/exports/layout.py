@@ -2,13 +2,25 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
 from curate.storage.store import Store
 
-__all__ = ["OWN", "WORK", "Finished", "Location", "Part", "PartFacts", "Reads", "Samples", "Writer", "Wrote"]
+__all__ = [
+    "OWN",
+    "WORK",
+    "Contents",
+    "Finished",
+    "Location",
+    "Part",
+    "PartFacts",
+    "Reads",
+    "Samples",
+    "Writer",
+    "Wrote",
+]
 
 OWN = ".curate"
 """The folder of Curate's own files in an export: loaders of HF, Spark and Arrow pass over names with a leading dot."""
@@ -99,12 +111,32 @@ class PartFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Contents:
+    """What a dataset card and Croissant tell of an export whose files `NAME-....EXTENSION` HF datasets can load.
+
+    `columns` are what that loader gives. `fields` are those of them, or of the json member, that are columns of the
+    run. `image` is the name of the image's column or member. A part tells size and SHA-256 of its files.
+    """
+
+    name: str
+    extension: Literal["parquet", "tar"]
+    columns: pa.Schema
+    fields: pa.Schema
+    image: str
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
-    """The files beside the parts, what the manifest adds after the format's name, and sentences for the user."""
+    """The files beside the parts, what the manifest adds after the format's name, and sentences for the user.
+
+    With `contents` the export gets a dataset card and a Croissant file too.
+    """
 
     files: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    contents: Contents | None = None
 
 
 class Writer(Protocol):

@@ -18,6 +18,7 @@ FOLDERS = {
     "megatron-energon": "energon",
     "mosaicml-streaming": "streaming",
     "ms_swift": "swift",
+    "mlcroissant": "croissant",
 }
 
 

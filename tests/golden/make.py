@@ -23,6 +23,8 @@ from curate.stages import Measures, stage_id
 __all__ = ["GOLDEN", "machine", "quickstart_record", "recipe_ids"]
 
 GOLDEN = Path(__file__).parent
+TELLING = {"README.md", "croissant.json", "index.json"}
+"""Files with versions of packages, and names, sizes and digests of tars, which are compared themselves."""
 TEXTS = {"dense_caption": ("caption",), "preference_pair": ("pair_chosen", "pair_rejected")}
 FLAGS = ("amx_bf16", "amx_int8", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni")
 """Instruction sets by which torch, oneDNN and onnxruntime choose their kernels, beside torch's own capability."""
@@ -64,8 +66,12 @@ def quickstart_record(dataset, export):
 
 
 def shipped(export):
-    """Return the paths of what a trainer reads of an export: all but Curate's own files."""
-    return [path for path in files_of(export) if ".curate" not in path.relative_to(export).parts]
+    """Return the paths of what a trainer reads of an export: not Curate's own files, nor what tells of the others."""
+    return [
+        path
+        for path in files_of(export)
+        if ".curate" not in path.relative_to(export).parts and path.name not in TELLING
+    ]
 
 
 def files_of(folder):

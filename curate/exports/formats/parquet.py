@@ -7,7 +7,7 @@ from typing import Annotated
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.exports.layout import Finished, Part, PartFacts, Reads, Samples, Wrote
+from curate.exports.layout import Contents, Finished, Part, PartFacts, Reads, Samples, Wrote
 from curate.exports.options import check_at_least_one, check_file_name
 from curate.exports.parquet_files import IMAGE, image_cells, with_features, write_parquet
 from curate.exports.selection import Selection
@@ -22,6 +22,7 @@ class Parquet:
 
     name: Annotated[str, "Beginning of the names of the files."] = "samples"
     samples_per_shard: Annotated[int, "Most samples in one file."] = 1_000
+    licence: Annotated[str | None, "Licence of the dataset for its card and croissant.json, e.g. CC-BY-4.0."] = None
 
     def __post_init__(self) -> None:
         check_file_name(self.name)
@@ -35,7 +36,7 @@ class Parquet:
         if any(field.name == "image" for field in columns):
             raise PlanError("the run has a column 'image', which is where the format parquet puts images; rename it")
         schema = with_features(pa.schema([pa.field("image", IMAGE), *columns]), {"image": {"_type": "Image"}})
-        return Rows(self.name, Reads(self.samples_per_shard, columns=tuple(schema.names[1:])), schema)
+        return Rows(self.name, Reads(self.samples_per_shard, columns=tuple(schema.names[1:])), schema, self.licence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,14 @@ class Rows:
     name: str
     reads: Reads
     schema: pa.Schema
+    licence: str | None
 
     def write(self, folder: Store, part: Part, samples: Iterator[Samples]) -> Wrote:
         return write_parquet(folder, part.file(self.name, "parquet"), self.schema, samples, self._table)
 
     def finish(self, folder: Store, parts: Sequence[PartFacts]) -> Finished:
-        return Finished()
+        columns = pa.schema(list(self.schema)[1:])
+        return Finished(contents=Contents(self.name, "parquet", self.schema, columns, "image", self.licence))
 
     def _table(self, samples: Samples) -> pa.Table:
         images = pa.array(image_cells(samples), IMAGE)

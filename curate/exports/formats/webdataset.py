@@ -14,12 +14,21 @@ from typing import Annotated, Any
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.exports.documents import document_columns, documents, text_column, texts
+from curate.exports.documents import (
+    check_columns,
+    document_columns,
+    document_types,
+    documents,
+    text_column,
+    texts,
+)
 from curate.exports.hashed import HashedStream
-from curate.exports.layout import Finished, Location, Part, PartFacts, Reads, Samples, Wrote
+from curate.exports.layout import Contents, Finished, Location, Part, PartFacts, Reads, Samples, Wrote
 from curate.exports.options import check_at_least_one, check_file_name
+from curate.exports.parquet_files import IMAGE
 from curate.exports.selection import Selection
 from curate.exports.tar import TarStream
+from curate.exports.weighted import CAPTIONS, Weights, filled_condition, read_weights
 from curate.storage.store import Store
 
 __all__ = ["WebDataset"]
@@ -45,6 +54,12 @@ class WebDataset:
         'Extensions of other members of the source to copy, as a list: ["seg.png"]. A sample without one gets an empty '
         "member.",
     ] = ()
+    captions: Annotated[
+        str | None,
+        "Columns of texts with weights, e.g. caption:0.7,alt_text:0.3: the json member gets a list `captions` of "
+        "column, text and weight, of which a trainer draws one. Samples with none of them are left out.",
+    ] = None
+    licence: Annotated[str | None, "Licence of the dataset for its card and croissant.json, e.g. CC-BY-4.0."] = None
 
     def __post_init__(self) -> None:
         check_file_name(self.name)
@@ -54,17 +69,24 @@ class WebDataset:
             raise PlanError(f"member names {bad} are not lower-case extensions such as jpg or seg.png")
         if len(set(keys)) < len(keys):
             raise PlanError(f"member names {keys} are not all different")
+        read_weights(self.captions)
 
     def condition(self, columns: Sequence[str]) -> str | None:
-        return None
+        return filled_condition(read_weights(self.captions), columns)
 
     def layout(self, selection: Selection) -> "Tars":
         formats = selection.formats()
         text, empty = text_column(selection, self.text)
         image_key = self.image_key or (formats[0] if len(formats) == 1 else "jpg")
-        columns = document_columns(selection)
+        columns, captions = document_columns(selection), read_weights(self.captions)
+        if captions:
+            check_columns(selection, [name for name, _ in captions])
+            if other := [name for name, _ in captions if not pa.types.is_string(columns.field(name).type)]:
+                raise PlanError(f"captions: the column {other[0]!r} is no text")
+            if "captions" in columns.names:
+                raise PlanError("the run has a column 'captions', where the weighted ones go; rename it")
         reads = Reads(self.samples_per_shard, self.bytes_per_shard, members=self.keep_members)
-        return Tars(self.name, reads, image_key, text, columns, empty)
+        return Tars(self.name, reads, image_key, text, columns, empty, captions, self.licence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +99,8 @@ class Tars:
     text: str
     columns: pa.Schema
     empty: bool
+    captions: Weights = ()
+    licence: str | None = None
 
     def write(self, folder: Store, part: Part, samples: Iterator[Samples]) -> Wrote:
         file, locations = part.file(self.name, "tar"), []
@@ -85,7 +109,12 @@ class Tars:
             tar = TarStream(hashed)
             for some in samples:
                 uids, captions = some.rows["uid"].to_pylist(), texts(some.rows, self.text)
-                streams = (some.images, captions, documents(some.rows, self.columns), *some.members.values())
+                streams = (
+                    some.images,
+                    captions,
+                    documents(some.rows, self.columns, self.captions),
+                    *some.members.values(),
+                )
                 for uid, *contents in zip(uids, *streams, strict=True):
                     offsets = [tar.add(f"{uid}.{key}", data) for key, data in zip(keys, contents, strict=True)]
                     locations.append(Location(file, offsets[0], len(contents[0])))
@@ -106,8 +135,20 @@ class Tars:
         }
         folder.write_bytes("sizes.json", json.dumps(sizes, indent=1).encode() + b"\n")
         folder.write_bytes("index.json", json.dumps(wids, indent=1).encode() + b"\n")
-        notes = (f"txt is empty: {self.text} is null for every sample",) if self.empty else ()
-        return Finished(["index.json", "sizes.json"], {"image_key": self.image_key}, notes)
+        notes = [f"txt is empty: {self.text} is null for every sample"] if self.empty else []
+        if self.captions:
+            names, weights = zip(*self.captions, strict=True)
+            probabilities = " ".join(f"{weight:g}" for weight in weights)
+            notes.append(f"open_clip: --json-text-key '{';'.join(names)}' --json-text-key-probs {probabilities}")
+        return Finished(["index.json", "sizes.json"], {"image_key": self.image_key}, tuple(notes), self._contents())
+
+    def _contents(self) -> Contents:
+        document = document_types(self.columns)
+        json_ = pa.struct([*document, *([("captions", CAPTIONS)] if self.captions else [])])
+        members = [(name, pa.binary()) for name in self.reads.members]
+        given = [(self.image_key, IMAGE), ("txt", pa.string()), ("json", json_), *members]
+        columns = pa.schema([*given, ("__key__", pa.string()), ("__url__", pa.string())])
+        return Contents(self.name, "tar", columns, document, self.image_key, self.licence)
 
 
 def _wids_shard(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 import io
 import itertools
 
+import pyarrow.parquet as pq
 import pytest
-from datasets import Image, load_dataset
+from datasets import Features, Image, load_dataset
 from datasets.distributed import split_dataset_by_node
 from PIL import Image as Pil
 from torch.utils.data import DataLoader
@@ -36,6 +37,32 @@ def test_the_folder_loads_as_written_with_types_and_images(folder, samples, tmp_
         assert (one["caption"], one["objects"]) == (ours.row["caption"], ours.row["objects"])
     first = data[0]
     assert first["image"].size == Pil.open(io.BytesIO(samples[first["uid"]].image)).size
+
+
+@pytest.mark.parametrize("format_", ["parquet", "webdataset"])
+def test_the_card_gives_the_folder_its_splits_and_features(export, samples, tmp_path, format_):
+    folder = export("--to", format_, "-p", "samples_per_shard=20", "--split", "train=0.8,val=0.2")
+    data = load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    assert sorted(data) == ["train", "val"]
+    key = {"parquet": "uid", "webdataset": "__key__"}[format_]
+    assert sorted(data["train"][key][:] + data["val"][key][:]) == sorted(samples)
+    assert next(iter(load_dataset(str(folder), split="val", streaming=True)))[key] == data["val"][0][key]
+    if format_ == "parquet":
+        file = next(folder.glob("*.parquet"))
+        assert data["train"].features == Features.from_arrow_schema(pq.read_schema(file))
+    else:
+        row = data["train"][0]
+        assert row["jpg"].size == Pil.open(io.BytesIO(samples[row[key]].image)).size
+        assert row["json"]["alt_text"] == samples[row[key]].row["alt_text"]
+
+
+def test_weighted_captions_arrive_as_a_list(export, samples, tmp_path):
+    folder = export("--to", "webdataset", "-p", "captions=caption:0.7,alt_text:0.3")
+    data = load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
+    for document in data["json"]:
+        row = samples[document["uid"]].row
+        assert [each["text"] for each in document["captions"]] == [row["caption"], row["alt_text"]]
+        assert [each["weight"] for each in document["captions"]] == [0.7, 0.3]
 
 
 def test_a_stream_is_shuffled_split_by_node_and_read_by_workers_once(folder, samples):

@@ -1,6 +1,7 @@
 """The tars of `--to webdataset`, read by webdataset with nodes and workers, and by wids through its index."""
 
 import json
+import random
 
 import pytest
 import torch.distributed as dist
@@ -8,6 +9,9 @@ import webdataset as wds
 import wids
 from torch.utils.data import DataLoader
 
+from tests.consumers.conftest import ROOT
+
+PAGE = ROOT / "docs" / "consumers.md"
 TARS = ("--to", "webdataset", "-p", "samples_per_shard=8")
 
 
@@ -41,6 +45,22 @@ def test_every_image_and_text_is_ours(folder, samples):
         assert one["jpg"] == ours.image
         assert one["txt"].decode() == ours.row["caption"]
         assert json.loads(one["json"])["alt_text"] == ours.row["alt_text"]
+
+
+def test_a_caption_is_drawn_by_its_weight_as_the_page_says(export, samples):
+    code = PAGE.read_text().partition("import random\n")[2].partition("```")[0]
+    folder = export("--to", "webdataset", "-p", "captions=caption:0.75,alt_text:0.25")
+    names: dict = {"random": random, "webdataset": wds}
+    exec(
+        compile(code.replace("OUT/samples-{000000..000013}.tar", str(next(folder.glob("*.tar")))), "page", "exec"),
+        names,
+    )
+    random.seed(0)
+    drawn = [(one["__key__"], one["txt"]) for _ in range(5) for one in names["data"]]
+    assert {key for key, _ in drawn} == set(samples)
+    same = [text == samples[key].row["caption"] for key, text in drawn]
+    assert all(text in (samples[key].row["caption"], samples[key].row["alt_text"]) for key, text in drawn)
+    assert sum(same) / len(same) == pytest.approx(0.75, abs=0.08)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import webdataset
@@ -19,6 +20,7 @@ from curate.exports.folder import MANIFEST
 from curate.exports.formats.webdataset import WebDataset
 from curate.exports.index import INDEX
 from curate.exports.options import read_format
+from curate.exports.weighted import captions_of, filled_condition
 from curate.inspect.query import query
 from curate.inspect.view import run_view
 from curate.storage.store import Store
@@ -142,7 +144,9 @@ def test_a_second_export_replaces_the_first_without_leftovers(folder, tmp_path):
     out = tmp_path / "out"
     export(folder.store, WebDataset(samples_per_shard=1), str(out))
     export(folder.store, WebDataset(), str(out))
-    assert sorted(everything(out)) == [MANIFEST, INDEX, "index.json", "samples-000000.tar", "sizes.json"]
+    assert sorted(everything(out)) == sorted(
+        [MANIFEST, INDEX, "README.md", "croissant.json", "index.json", "samples-000000.tar", "sizes.json"]
+    )
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
@@ -288,3 +292,46 @@ def test_bad_options_are_one_sentence(folder, tmp_path, options, word):
 def test_unknown_formats_are_refused():
     with pytest.raises(PlanError, match="webdataset"):
         read_format("zip")
+
+
+def test_weighted_captions_are_a_real_list_whose_weights_make_one(folder, tmp_path):
+    report = export(folder.store, WebDataset(captions="caption:3,alt_text:1"), str(tmp_path / "out"))
+    for sample in read_back(tmp_path / "out"):
+        document = json.loads(sample["json"])
+        assert document["captions"] == [
+            {"column": "caption", "text": document["caption"], "weight": 0.75},
+            {"column": "alt_text", "text": document["alt_text"], "weight": 0.25},
+        ]
+    assert report.notes == ("open_clip: --json-text-key 'caption;alt_text' --json-text-key-probs 3 1",)
+
+
+def test_a_caption_that_is_null_has_no_weight_and_a_sample_without_any_is_left_out(folder, tmp_path):
+    rows = pa.table({"a": ["x", None, "y"], "b": [None, "z", "w"]})
+    weights = [[each["weight"] for each in some] for some in captions_of(rows, (("a", 1.0), ("b", 3.0)))]
+    assert weights == [[1.0, 0.0], [0.0, 1.0], [0.25, 0.75]]
+    assert filled_condition((("a", 1.0), ("b", 3.0)), ["a", "b"]) == '"a" IS NOT NULL OR "b" IS NOT NULL'
+    export(folder.store, WebDataset(captions="pair_chosen:1"), str(tmp_path / "out"))
+    paired = "SELECT uid FROM samples WHERE dropped_by IS NULL AND error IS NULL AND pair_chosen IS NOT NULL"
+    assert [one["__key__"] for one in read_back(tmp_path / "out")] == query(folder.store, paired)["uid"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("caption", "a weight is no number"),
+        ("caption:x", "a weight is no number"),
+        ("caption:0", "a weight above 0"),
+        ("caption:nan", "a weight above 0"),
+        (":1", "a weight above 0"),
+        ("caption:1,caption:2", "a column stands there twice"),
+    ],
+)
+def test_weights_that_mean_nothing_are_one_sentence(text, sentence):
+    with pytest.raises(PlanError, match=sentence):
+        WebDataset(captions=text)
+
+
+@pytest.mark.parametrize(("text", "sentence"), [("haiku:1", "no column 'haiku'"), ("clip_score:1", "is no text")])
+def test_captions_must_be_columns_of_texts(folder, tmp_path, text, sentence):
+    with pytest.raises(PlanError, match=sentence):
+        export(folder.store, WebDataset(captions=text), str(tmp_path / "out"))
