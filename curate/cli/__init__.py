@@ -51,6 +51,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (  # in the order of `curate --help
     look.view,
     look.labels,
     look.query,
+    look.diff,
     look.show,
     ship.export,
     ship.pool,

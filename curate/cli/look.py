@@ -9,7 +9,7 @@ import typer
 from curate.cli import options
 from curate.cli.steps import print_out
 
-__all__ = ["agreement", "blind", "errors", "labels", "query", "report", "show", "status", "view"]
+__all__ = ["agreement", "blind", "diff", "errors", "labels", "query", "report", "show", "status", "view"]
 
 
 def status(
@@ -87,17 +87,42 @@ def query(
     sql: Annotated[str, typer.Argument(help="One SELECT over the view `samples`.")],
     format: Annotated[Literal["table", "csv", "json", "parquet"], typer.Option("--format")] = "table",
     run: options.RunId = None,
+    *,
+    all_runs: Annotated[bool, typer.Option("--all-runs", help="Of every run: `run` says of which.")] = False,
 ) -> None:
     """Ask SQL of all samples: one row each, all columns, `dropped_by` and `error`."""
+    from curate.inspect.all_runs import query_runs
     from curate.inspect.query import query as ask
     from curate.inspect.tables import format_table
     from curate.storage.store import Store
 
-    answer = format_table(ask(Store(dataset), sql, run), format)
+    store = Store(dataset)
+    found = query_runs(store, sql, [run] if run else None) if all_runs else ask(store, sql, run)
+    answer = format_table(found, format)
     if isinstance(answer, bytes):
         sys.stdout.buffer.write(answer)
     else:
         typer.echo(answer, nl=not answer.endswith("\n"))
+
+
+def diff(
+    dataset: options.Folder,
+    before: Annotated[str | None, typer.Argument(help="A run; the one before the other by default.")] = None,
+    after: Annotated[str | None, typer.Argument(help="A later run; the newest by default.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the samples that changed as Parquet.")] = None,
+) -> None:
+    """Show what changed between two runs: which samples came in, which went out, and why."""
+    import pyarrow.parquet as pq
+
+    from curate.inspect.diff import changes
+    from curate.inspect.diff import diff as compare
+    from curate.storage.store import Store
+
+    store = Store(dataset)
+    print_out(compare(store, before, after))
+    if out is not None:
+        pq.write_table(changes(store, before, after), out)
+        typer.echo(f"samples with another fate written to {out}")
 
 
 def show(

@@ -19,7 +19,18 @@ from curate.sources.shard import Shard
 from curate.storage.filesystems import open_filesystem
 from curate.storage.store import Store
 
-__all__ = ["QUARANTINED", "UNFINISHED", "View", "open_view", "plain_error", "run_view", "used_columns"]
+__all__ = [
+    "QUARANTINED",
+    "UNFINISHED",
+    "View",
+    "connect",
+    "open_view",
+    "plain_error",
+    "quarantine_of",
+    "run_view",
+    "scanned_columns",
+    "used_columns",
+]
 
 PRUNING = (
     "empty_result_pullup,statistics_propagation,filter_pushdown,filter_pullup"  # what would hide columns of a plan
@@ -82,41 +93,24 @@ class View:
 
         With `columns`, as `used_columns` finds them, the cells of no others are opened, and their values are null.
         """
-        spill = {"temp_directory": f"{tempfile.gettempdir()}/curate-duckdb"}
-        connection = duckdb.connect(config=SETTINGS | spill)
-        if not self.store.is_local():
-            connection.register_filesystem(self._listed())
-        try:
-            connection.execute(f"CREATE VIEW samples AS {self._shown(connection, columns)}")
-        except duckdb.Error as error:
-            raise StoreError(f"the cells of {self.run.id} cannot be read: {plain_error(error)}") from error
-        connection.execute("SET allowed_paths = ?", [self._urls()])
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        return connection
+        return connect([self], self.shown(columns))
 
-    def _shown(self, connection: duckdb.DuckDBPyConnection, columns: Sequence[str] | None) -> str:
+    def shown(self, columns: Sequence[str] | None = None) -> str:
         """Return the SELECT of all columns, null where not asked for; at least one is read, to count rows."""
         if columns is None:
             return self.sql(self.shards)
         read = list(columns) or ["row"]
-        empty = connection.sql(self._columns().empty())
-        kinds = dict(zip(empty.columns, empty.types, strict=True))
+        with duckdb.connect() as connection:
+            empty = connection.sql(self._columns().empty())
+            kinds = dict(zip(empty.columns, empty.types, strict=True))
         values = [f'"{name}"' if name in read else f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in kinds.items()]
         return f"SELECT {', '.join(values)} FROM ({self.sql(self.shards, read)})"
-
-    def _listed(self) -> Any:
-        """Return a file system that knows the sizes of all cells: DuckDB asks for each some five times a query."""
-        filesystem, root = open_filesystem(self.store.root, remember=True)
-        for stage, cells in self.files.items():
-            if cells:
-                filesystem.ls(f"{root}/columns/{stage}", detail=True)
-        return filesystem
 
     def _columns(self) -> Columns:
         return columns_of(self.run, self.quarantine)
 
-    def _urls(self) -> list[str]:
+    def urls(self) -> list[str]:
+        """Return the files of all cells, as DuckDB is told of them."""
         root = self._root()
         return [f"{root}/{path}" for cells in self.files.values() for paths in cells.values() for path in paths]
 
@@ -128,6 +122,36 @@ class View:
         return str(filesystem.unstrip_protocol(remote))
 
 
+def connect(views: Sequence[View], samples: str) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB that holds the view `samples`, a SELECT over the cells of some runs of one store, and nothing else.
+
+    It reads no other file and writes none. Raises StoreError if cells cannot be read.
+    """
+    store = views[0].store
+    spill = {"temp_directory": f"{tempfile.gettempdir()}/curate-duckdb"}
+    connection = duckdb.connect(config=SETTINGS | spill)
+    if not store.is_local():
+        connection.register_filesystem(_listed(store, {stage for view in views for stage in view.files}))
+    try:
+        connection.execute(f"CREATE VIEW samples AS {samples}")
+    except duckdb.Error as error:
+        names = ", ".join(view.run.id for view in views)
+        raise StoreError(f"the cells of {names} cannot be read: {plain_error(error)}") from error
+    connection.execute("SET allowed_paths = ?", [sorted({url for view in views for url in view.urls()})])
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _listed(store: Store, stages: Iterable[str]) -> Any:
+    """Return a file system that knows the sizes of all cells: DuckDB asks for each some five times a query."""
+    filesystem, root = open_filesystem(store.root, remember=True)
+    for stage in stages:
+        if store.list(f"columns/{stage}"):
+            filesystem.ls(f"{root}/columns/{stage}", detail=True)
+    return filesystem
+
+
 def run_view(store: Store, run_id: str | None = None, columns: Sequence[str] | None = None) -> View:
     """Find the cells of a run, the newest by default; raises PlanError if there is no such run.
 
@@ -136,7 +160,7 @@ def run_view(store: Store, run_id: str | None = None, columns: Sequence[str] | N
     run = manifests.load(store, run_id) if run_id else manifests.latest(store)
     shards = tuple(run.shards(store))
     names = {shard.name for shard in shards}
-    shown = columns_of(run, _quarantine(store))
+    shown = columns_of(run, quarantine_of(store))
     cells = Cells(store)
     shards_there = cells.shards(run.sample_stage) | names  # a shard `a.1` of another run is no addition to `a`
     files = {
@@ -149,8 +173,13 @@ def run_view(store: Store, run_id: str | None = None, columns: Sequence[str] | N
 def used_columns(store: Store, sql: str, run_id: str | None = None) -> list[str] | None:
     """Return the columns of `samples` that a SELECT reads, None if it does not work: DuckDB's own plan names them."""
     run = manifests.load(store, run_id) if run_id else manifests.latest(store)
+    return scanned_columns(columns_of(run, quarantine_of(store)).empty(), sql)
+
+
+def scanned_columns(empty: str, sql: str) -> list[str] | None:
+    """Return what `sql` reads of a view `samples` that has the columns of `empty`, a SELECT of no rows."""
     with duckdb.connect(config=SETTINGS) as probe:
-        probe.execute(f"CREATE TABLE samples AS {columns_of(run, _quarantine(store)).empty()}")
+        probe.execute(f"CREATE TABLE samples AS {empty}")
         probe.execute(f"SET disabled_optimizers = '{PRUNING}'")
         probe.execute("SET enable_external_access = false")
         probe.execute("SET lock_configuration = true")
@@ -176,7 +205,8 @@ def _scanned(nodes: Sequence[Mapping[str, Any]], names: set[str]) -> set[str]:
     return found
 
 
-def _quarantine(store: Store) -> tuple[str, ...]:
+def quarantine_of(store: Store) -> tuple[str, ...]:
+    """Return the stages whose hits are never shown: block lists, of any run."""
     return tuple(sorted(name for name in store.list("columns") if name.startswith("block_list-")))
 
 
