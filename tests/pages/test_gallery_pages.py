@@ -13,7 +13,7 @@ from curate.inspect.view import run_view
 pytestmark = pytest.mark.pages
 
 NAMELESS = """[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, img, [role=region]')]
-    .filter(each => !(each.innerText || '').trim() && !each.alt && !each.ariaLabel && !(each.labels || []).length)
+    .filter(each => !each.textContent.trim() && !each.alt && !each.ariaLabel && !(each.labels || []).length)
     .map(each => each.outerHTML)"""
 
 
