@@ -66,7 +66,7 @@ def _loads(door: Door) -> dict[str, float]:
 
 def _requests(site: Site, door: Door) -> dict[str, float]:
     late = site.frame.size * 9 // 10
-    (row,) = site.frame.rows([late], ["uid"])
+    (row,) = site.frame.ask("SELECT uid FROM frame WHERE stopped IS NULL AND n >= ? LIMIT 1", [late]).to_pylist()
     knob = site.rules.knobs[-1]
     paths = {
         "page": f"/?after={late}",

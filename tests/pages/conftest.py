@@ -16,6 +16,7 @@ def browser():
 def page(request, browser):
     width, height = request.param
     opened = browser.new_page(viewport={"width": width, "height": height})
+    opened.set_default_timeout(120_000)  # for a machine that has much else to do
     opened.complaints = []
     opened.on("console", lambda message: opened.complaints.append(message.text))
     opened.on("pageerror", lambda error: opened.complaints.append(str(error)))

@@ -18,7 +18,7 @@ from curate.sources.shard import Shard
 __all__ = ["Frame", "open_frame"]
 
 SECONDS: Final = 30.0  # a question that takes longer is interrupted
-LEFT_OUT: Final = ("metadata",)  # up to 1 MiB each, and read for one sample at a time
+LONG: Final = ("metadata", "_hints", "_prompt", "_parameters", "_chosen", "_rejected", "_sha256")  # how names end
 NESTED: Final = ("[", "STRUCT", "MAP", "UNION", "BLOB")
 SHARDS: Final = 16  # read at a time
 MOST_HITS: Final = 8  # conditions over nested columns that are remembered
@@ -170,7 +170,7 @@ def _cursor(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyCo
 
 
 def _is_plain(name: str, kind: str) -> bool:
-    return name not in LEFT_OUT and not any(mark in kind for mark in NESTED)
+    return not name.endswith(LONG) and not any(mark in kind for mark in NESTED)
 
 
 def _stopped(view: View) -> str:

@@ -84,19 +84,19 @@ def count_at(frame: Frame, rules: Rules, bounds: Mapping[int, float]) -> Outcome
     """Return what knobs at other bounds (by index) keep; the others stay where they are."""
     if any(i not in range(len(rules.knobs)) for i in bounds):
         raise PlanError(f"the run has {len(rules.knobs)} thresholds that can be tried")
-    moved = [replace(knob, bound=bounds.get(i, knob.bound)) for i, knob in enumerate(rules.knobs)]
-    passes = _passes(frame, rules, moved)
-    gained = f"stopped IS NOT NULL AND error IS NULL AND ({passes})"
-    lost = f"stopped IS NULL AND NOT ({passes})"
-    unknown = f"error IS NULL AND ({passes}) IS NULL"
+    knobs = [replace(knob, bound=bounds.get(i, knob.bound)) for i, knob in enumerate(rules.knobs)]
+    # who is kept has passed what was not moved; who was stopped by that stays out
+    still = " AND ".join(_compare(frame, knobs[i]) for i in bounds) or "true"
+    back = f"error IS NULL AND stopped IN ({', '.join(str(knobs[i].stage) for i in bounds) or 'NULL'})"
+    passes = _passes(frame, rules, knobs)
     row = frame.ask(
-        f"SELECT count(*) FILTER (WHERE p AND error IS NULL), "
-        f"count(*) FILTER (WHERE p AND error IS NULL AND stopped IS NOT NULL), "
-        f"count(*) FILTER (WHERE NOT p AND stopped IS NULL), count(*) FILTER (WHERE p IS NULL AND error IS NULL) "
-        f"FROM (SELECT stopped, error, ({passes}) AS p FROM frame)"
+        f"SELECT count(*) FILTER (WHERE stopped IS NULL AND p), count(*) FILTER (WHERE stopped IS NOT NULL AND p), "
+        f"count(*) FILTER (WHERE stopped IS NULL AND NOT p), count(*) FILTER (WHERE p IS NULL) FROM (SELECT stopped, "
+        f"CASE WHEN stopped IS NULL THEN {still} ELSE {passes} END AS p FROM frame WHERE stopped IS NULL OR ({back}))"
     ).to_pydict()
-    kept, more, less, open_ = (int(values[0]) for values in row.values())
-    return Outcome(frame.size, kept, more, less, open_, gained, lost, unknown)
+    stay, gained, lost, unknown = (int(values[0]) for values in row.values())
+    conditions = (f"{back} AND ({passes})", f"stopped IS NULL AND NOT ({still})", f"{back} AND ({passes}) IS NULL")
+    return Outcome(frame.size, stay + gained, gained, lost, unknown, *conditions)
 
 
 def _candidates(frame: Frame, index: int, stage: StageRecord) -> Iterator[list[Knob]]:
