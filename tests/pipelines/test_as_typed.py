@@ -82,6 +82,14 @@ RECIPES = {
         gates=("MinAttributes",),
         small=(None, "MinFace", "MinAttributes"),
     ),
+    "distil_teacher": Recipe(
+        rf"{B32}@[0-9a-f]{{40}} is not on this machine, and .* does not answer .*--models DIR",
+        (*SMALL, "clusters=2"),
+    ),
+    "distil_student": Recipe(
+        r"InSubset: no subset file is given; .*in_subset\.subset=FILE\.npy",
+        (*SMALL, "taught=./taught.npy"),
+    ),
     "sail_caption": Recipe(
         "no caption may be dropped on the word of caption_judge-v1-[0-9a-f]+ that was not measured; .*",
         (*SMALL, "uncalibrated=true"),
@@ -147,6 +155,7 @@ def test_without_agpl_densefusion_runs_to_the_last_stage_under_a_licence_gate(te
 def runs_to_the_end(name: str, recipe: Recipe, terminal: Terminal, images: Path, hub: HubFolder, *more: str):
     """Fetch what a recipe needs, run it, look what became of each photograph; return command and dataset."""
     fetch(name, terminal, hub, recipe.choices)
+    np.save(terminal.home / "taught.npy", np.array([(0, 1)], dtype="u8,u8"))
     np.save(terminal.home / "references.npy", np.random.default_rng(0).normal(size=(20, 768)).astype(np.float32))
     run = ("run", name, "--input", images, "--dataset", "dataset", "--models", "models", *arguments(recipe), *more)
     good(terminal.curate(*run))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -24,6 +25,7 @@ from curate.inspect.agreement import agreement
 from curate.inspect.query import query
 from curate.models.weights import Weights
 from curate.pipeline import Pipeline
+from curate.recipe import build, find_recipe
 from curate.storage.store import Store
 from filters.not_in_subset import NotInSubset
 from tests.support.dataset_folder import FakeDetector, number, run, write_source
@@ -108,9 +110,13 @@ def test_the_command_prints_it_and_says_what_is_missing(loop, tmp_path):
         agreement(Store(str(loop / "T")), Store(str(loop / "S")), "haiku")
 
 
-def test_the_recipes_of_the_document_fit(tmp_path):
-    (code,) = [text for text in re.findall(r"```python\n(.*?)```", DOC.read_text(), re.DOTALL) if "def teacher" in text]
-    names: dict = {}
-    exec(compile(code, "loop.py", "exec"), names)  # the document is ours
-    for recipe in ("teacher", "student"):
-        names[recipe]().schema()
+def test_the_commands_of_the_document_build_their_recipes(loop, tmp_path, monkeypatch):
+    monkeypatch.chdir(loop)
+    (tmp_path / "student").mkdir()
+    commands = re.findall(r"^curate run (\S+) .*?--dataset \w+ (.*)$", DOC.read_text(), re.MULTILINE)
+    assert [name for name, _ in commands] == ["distil_teacher", "distil_student"]
+    for name, words in commands:
+        given = [word for word in shlex.split(words) if word != "-p"]
+        here = [word.replace("./student", str(tmp_path / "student")) for word in given]
+        pipeline, _ = build(find_recipe(name), here)
+        assert "caption" in pipeline.schema().names
