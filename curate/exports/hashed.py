@@ -25,7 +25,8 @@ class HashedStream:
         self._state = hashlib.sha256()
         self._hasher = ThreadPoolExecutor(1)
         self._hashing: Future[None] | None = None
-        self._buffer = bytearray()
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
 
     def __enter__(self) -> "HashedStream":
         return self
@@ -34,19 +35,19 @@ class HashedStream:
         self._hasher.shutdown()
 
     def write(self, data: bytes) -> int:
-        self._buffer += data
-        size = len(memoryview(data))
-        self.size_bytes += size
-        if len(self._buffer) >= BUFFER:
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+        self.size_bytes += len(data)
+        if self._waiting_bytes >= BUFFER:
             self.flush()
-        return size
+        return len(data)
 
     def tell(self) -> int:
         return self.size_bytes
 
     def flush(self) -> None:
         """Pass on what waits."""
-        block, self._buffer = self._buffer, bytearray()
+        block, self._waiting, self._waiting_bytes = b"".join(self._waiting), [], 0
         if self._hashing:
             self._hashing.result()  # at most one block waits: memory is bounded
         self._hashing = self._hasher.submit(self._state.update, block)
