@@ -27,7 +27,7 @@ Rows: TypeAlias = npt.NDArray[np.int64]
 Bits: TypeAlias = npt.NDArray[np.uint64]
 
 BYTES_PER_PICTURE: Final = 250  # that an index holds, at most: two faces
-FARTHEST: Final = 14  # of the 48 signs of a view that may differ
+FARTHEST: Final = 10  # of the 48 signs of a view that may differ
 MOST: Final = 64  # candidates of one picture, the nearest: where very many look alike, few of them connect all
 AT_ONCE: Final = 4_000_000  # possible candidates that are looked at together
 PLAIN: Final = 3.0  # levels of detail, root mean square: below, a picture is compared as it is

@@ -1,4 +1,4 @@
-"""Runs with stages of deduplication: shards that are added, limits, retries, gc and exports."""
+"""Runs with stages of deduplication: shards that are added, limits, retries, gc, S3 and exports."""
 
 import os
 import subprocess
@@ -121,7 +121,7 @@ def test_added_shards_and_a_limit_end_in_the_bytes_of_a_fresh_run(folder):
 
     assert bound(fresh).items() <= bound(grown).items()  # experts behind a barrier keep what earlier pools let through
     assert kept(grown) == kept(fresh)
-    assert finish(grown).counts["measured"] == {}
+    assert finish(grown).counts["shards_worked"] == 0
 
 
 def test_a_healed_row_joins_its_group_and_gc_leaves_the_cells_of_the_kept_run(folder):
@@ -138,4 +138,22 @@ def test_a_healed_row_joins_its_group_and_gc_leaves_the_cells_of_the_kept_run(fo
 
     assert len(bound(fresh)) == 4 * SHARDS
     assert bound(healed).items() >= bound(fresh).items()
-    assert finish(replace(healed, retry=None)).counts["measured"] == {}
+    assert finish(replace(healed, retry=None)).counts["shards_worked"] == 0
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_on_ray_with_input_and_dataset_on_s3_the_bytes_are_those_of_a_local_run(folder, bucket, s3):
+    here = order(folder)
+    finish(here)
+    filesystem, root = open_filesystem(bucket)
+    filesystem.put(f"{folder}/in/", f"{root}/in/", recursive=True)
+    there = order(bucket, local=False)
+    finish(there)
+
+    assert cells(there.dataset) == cells(here.dataset)
+    assert kept(there) == kept(here)
+    export(Store(here.dataset), WebDataset(), str(folder / "shards"))
+    export(Store(there.dataset), WebDataset(), f"{bucket}/shards")
+    exported = {path.name: path.read_bytes() for path in (folder / "shards").glob("*.tar")}
+    assert exported == {name: filesystem.cat_file(f"{root}/shards/{name}") for name in exported}
