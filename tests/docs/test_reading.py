@@ -1,5 +1,6 @@
-"""The examples of docs/reading.md run as they stand."""
+"""The examples of docs/reading.md and the cells of its notebook run as they stand."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 from curate.exports.export import export
 from curate.exports.formats.webdataset import WebDataset
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "reading.md").read_text()
 
 
 def test_the_examples_run_in_order(folder, tmp_path, monkeypatch):
@@ -21,3 +23,17 @@ def test_the_examples_run_in_order(folder, tmp_path, monkeypatch):
     assert len(names["everything"]) > len(names["samples"]) > len(names["high"])
     assert names["same"].columns == names["first"].columns
     assert sum(1 for _ in names["rest"]) == 1
+
+
+def test_the_cells_of_the_notebook_run_in_order(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder.store.local_path(), tmp_path / "quickstart")
+    monkeypatch.chdir(tmp_path)
+    notebook = json.loads((DOCS / "notebooks" / "reading.ipynb").read_bytes())
+    assert (notebook["nbformat"], notebook["cells"][0]["cell_type"]) == (4, "markdown")
+    names = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+            assert cell["outputs"] == []
+    assert names["table"].num_rows == len(names["samples"]) > len(names["uids"]) == 2
+    assert names["everything"].to_arrow(["uid"]).num_rows == names["fates"].num_rows > len(names["samples"])
