@@ -12,7 +12,7 @@ CONSUMERS := $(sort $(patsubst tests/consumers/%/requirements.in,%,$(wildcard te
 # Two processes; a file's tests stay together, since they share what takes long to start.
 TWO := -n 2 --dist loadfile
 
-.PHONY: setup check test test-pages golden recipes coverage test-slow test-consumers lock-consumers quickstart evaluate evaluate-captions faults bench gpu gpu-dry proofs proofs-dry docs lock clean
+.PHONY: setup check test test-pages golden recipes coverage test-slow test-consumers lock-consumers quickstart evaluate evaluate-captions faults bench gpu gpu-dry proofs proofs-dry docs site lock clean
 
 setup: $(READY)
 
@@ -128,6 +128,18 @@ proofs: $(LOADERS)/open_clip/ready $(LOADERS)/trl/ready
 proofs-dry:
 	rm -rf $(OUT)/proofs/dry
 	$(MAKE) proofs PROOFS_OPTIONS="--scale dry --seeds 1"
+
+# The documentation site, from docs/ and the code, in an environment of its own; fails on a link that leads nowhere.
+SITE := build/site
+site: $(READY) $(SITE)/venv/ready
+	$(BIN)/python docs/site/make_pages.py $(SITE)/pages
+	NO_MKDOCS_2_WARNING=1 $(SITE)/venv/bin/mkdocs build --quiet
+
+$(SITE)/venv/ready: docs/site/requirements.txt $(READY)
+	rm -rf $(SITE)/venv
+	$(PYTHON) -m venv --without-pip $(SITE)/venv
+	$(PIP) --python $(SITE)/venv/bin/python install --quiet --no-deps --requirement $<
+	touch $@
 
 docs: $(READY)
 	$(BIN)/python -m schemas.document docs/data-format.md

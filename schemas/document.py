@@ -28,6 +28,7 @@ dataset/
   runs/<run-id>.json                     recipe, stages, weights, code, versions, counts
   runs/<run-id>.shards.parquet           the shards of the run
   runs/<run-id>.requests/                how long each engine request took
+  runs/<run-id>.live, .log               what the driver told last, and a line a minute: for who watches
   scratch/                               files of a corpus stage that measures now
 ```
 
