@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from rich.console import Console
 
@@ -88,11 +89,18 @@ def run(request: RunRequest, console: Console | None = None) -> Manifest:
 
 
 def _count(manifest: Manifest, shards: int, work: LegWork) -> None:
-    """Record what was done; what an earlier start of the same run measured stays, if this one measured nothing."""
-    manifest.counts |= {"shards": shards, "shards_worked": len(work.worked)}
-    if work.measured or "measured" not in manifest.counts:
-        manifest.counts |= {"measured": work.measured, "measured_in_seconds": manifest.seconds}
-        manifest.counts |= {} if work.placement is None else {"placement": work.placement}
+    """Record what this start did, and as `costs` what the last start of the run took that measured something."""
+    placed = {} if work.placement is None else {"placement": work.placement}
+    costs = manifest.counts.get("costs")
+    if work.measured:
+        costs = {"seconds": manifest.seconds, "measured": work.measured, **placed}
+    done = {"shards": shards, "shards_worked": len(work.worked), "measured": work.measured, **placed}
+    manifest.counts = done | _kept(manifest) | ({} if costs is None else {"costs": costs})
+
+
+def _kept(manifest: Manifest) -> dict[str, Any]:
+    """Return what of its counts outlives a start that measures nothing."""
+    return {name: manifest.counts[name] for name in ("costs", "forecast") if name in (manifest.counts or {})}
 
 
 def _continued(store: Store, manifest: Manifest) -> Manifest:
@@ -100,9 +108,7 @@ def _continued(store: Store, manifest: Manifest) -> Manifest:
     if manifest.id not in run_ids(store):
         return manifest
     before = load(store, manifest.id)
-    return replace(
-        manifest, stages=before.stages, verdict=before.verdict, pools=before.pools, counts=before.counts or {}
-    )
+    return replace(manifest, stages=before.stages, verdict=before.verdict, pools=before.pools, counts=_kept(before))
 
 
 def _settled(request: RunRequest, tell: Callable[[str], None]) -> RunRequest:

@@ -143,7 +143,7 @@ def _start_seconds(pilot: Pilot) -> float:
     work = [
         pilot.samples * _share(pilot, i, shares) * rate / max(pilot.workers[i], 1) for i, rate in enumerate(pilot.rates)
     ]
-    return max(0.0, float(pilot.manifest.counts.get("measured_in_seconds") or 0.0) - max(work, default=0.0))
+    return max(0.0, float(pilot.manifest.counts["costs"]["seconds"]) - max(work, default=0.0))
 
 
 def _range(pilot: Pilot, samples: float, shards: int, cluster: Cluster) -> tuple[float, float]:

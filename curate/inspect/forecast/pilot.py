@@ -51,13 +51,14 @@ class Pilot:
 def read_pilot(store: Store, manifest: Manifest, plan: Plan) -> Pilot:
     """Return what a finished pilot has told; raises PlanError where it measured nothing."""
     steps, segments = plan.spec.steps, tuple(plan.spec.segments())
-    measured = manifest.counts.get("measured") or {}
+    costs = manifest.counts.get("costs") or {}
+    measured = costs.get("measured")
     if not measured:
         raise PlanError(
             f"all samples of the pilot were measured by earlier runs of {store.root}: what they cost is not known any "
             "more; give another dataset folder, or another number of samples"
         )
-    placed = (manifest.counts.get("placement") or {}).get("segments") or []
+    placed = (costs.get("placement") or {}).get("segments") or []
     paced = [tuple(each.get("paced") or (0, 0.0)) for each in placed] or [(0, 0.0)] * len(segments)
     rates = tuple(_rate(steps, each, pace, measured) for each, pace in zip(segments, paced, strict=True))
     workers = tuple(int(each["workers"]) for each in placed) or (1,) * len(segments)

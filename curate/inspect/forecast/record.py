@@ -14,18 +14,10 @@ def note_forecast(store: Store, manifest: Manifest, verdict: str, told: dict[str
 
 def foreseen(store: Store, manifest: Manifest) -> str:
     """Return a line about what the newest pilot foresaw for a run; empty if there is none, or nothing was measured."""
-    actual = (manifest.counts or {}).get("measured_in_seconds")
-    if not actual:
-        return ""
-    for run in reversed(run_ids(store)):
-        told = load(store, run).counts.get("forecast")
-        if (
-            run != manifest.id
-            and told
-            and told["verdict"] == manifest.verdict
-            and actual
-            and manifest.counts["measured"]
-        ):
+    actual = ((manifest.counts or {}).get("costs") or {}).get("seconds")
+    for run in reversed(run_ids(store) if actual else ()):
+        told = (load(store, run).counts or {}).get("forecast") or {"verdict": None}
+        if told["verdict"] == manifest.verdict:
             return (
                 f"foreseen by the pilot {run}: {told['seconds']:,.0f} s ({told['low']:,.0f} to {told['high']:,.0f}); "
                 f"it took {actual:,.0f} s ({actual / told['seconds'] - 1:+.0%})"

@@ -121,7 +121,7 @@ def test_what_was_foreseen_is_told_beside_what_it_took(made, order):
     note_forecast(store, pilot.manifest, plan.spec.verdict_id, {"seconds": 100.0, "low": 90.0, "high": 120.0})
     assert foreseen(store, pilot.manifest) == ""
     whole = run(replace(order, pilot=None), Console(quiet=True))
-    whole.counts["measured_in_seconds"] = 110.0
+    whole.counts["costs"]["seconds"] = 110.0
     assert foreseen(store, whole).endswith("100 s (90 to 120); it took 110 s (+10%)")
 
 

@@ -91,7 +91,7 @@ def test_every_verb_works_on_s3_and_reads_ranges(twins, tmp_path, bucket, s3):
     export(store, WebDataset(), f"{bucket}/export")
     exported = files(f"{bucket}/export", None)
     assert exported == files(f"{tmp_path}/export", None)
-    assert len(exported) == 5
+    assert len(exported) == 7
 
 
 def test_one_image_of_a_large_shard_costs_a_small_part_of_it(tmp_path, bucket, s3):
