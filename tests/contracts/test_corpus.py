@@ -132,6 +132,7 @@ def test_as_many_rows_come_out_as_went_in(kind, rows, null):
 
 
 @every_stage
+@pytest.mark.timeout(300)  # near-duplicates of 17 shards in no memory: a minute on a busy machine
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32 - 1), shards=st.sampled_from([1, 3, 17]), gib=st.sampled_from([1e-6, 1.0]))
 def test_shards_their_order_and_memory_change_nothing(kind, seed, shards, gib):
