@@ -21,6 +21,7 @@ __all__ = [
     "Manifest",
     "StageRecord",
     "code_digest",
+    "find_run",
     "finished_last",
     "latest",
     "load",
@@ -219,6 +220,11 @@ def latest(store: Store) -> Manifest:
     if not runs:
         raise PlanError(f"{store.root} is not a dataset: no run in {store.url('runs')}; give the folder of a run")
     return load(store, runs[-1])
+
+
+def find_run(store: Store, run_id: str | None) -> Manifest:
+    """Read the manifest of a run, of the newest for null; raises PlanError if there is none."""
+    return load(store, run_id) if run_id else latest(store)
 
 
 def run_ids(store: Store) -> list[str]:

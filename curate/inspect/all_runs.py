@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from curate.dataset.manifest import Manifest, load, run_ids
+from curate.dataset.manifest import load, run_ids
 from curate.errors import PlanError
 from curate.inspect.query import ask
-from curate.inspect.samples_sql import columns_of, text
-from curate.inspect.view import connect, quarantine_of, run_view, scanned_columns
+from curate.inspect.samples_sql import Columns, columns_of, text
+from curate.inspect.view import connect, quarantine_of, used_columns, view_of
 from curate.storage.store import Store
 
 __all__ = ["query_runs"]
@@ -23,21 +23,23 @@ def query_runs(store: Store, sql: str, runs: Sequence[str] | None = None) -> pa.
     found = [load(store, run) for run in (run_ids(store) if runs is None else runs)]
     if not found:
         raise PlanError(f"{store.root} is not a dataset: no run in {store.url('runs')}; give the folder of a run")
-    empty = _empty(store, found)
-    used = scanned_columns(empty, sql)
+    hidden = quarantine_of(store)
+    shown = [columns_of(run, hidden) for run in found]
+    empty = _empty(shown)
+    used = used_columns(empty, sql)
     views, parts = [], [empty]
-    for run in found:
-        names = columns_of(run, quarantine_of(store)).names()
+    for each in shown:
+        names = each.names()
         read = names if used is None else [name for name in names if name in used] or ["row"]
-        view = run_view(store, run.id, read)
+        view = view_of(store, each, read)
         views.append(view)
-        parts.append(f"SELECT {text(run.id)} AS run, * FROM ({view.sql(view.shards, read)})")
+        parts.append(f"SELECT {text(each.run.id)} AS run, * FROM ({view.sql(view.shards, read)})")
     with connect(views, "\nUNION ALL BY NAME\n".join(parts)) as connection:
         return ask(connection, sql)
 
 
-def _empty(store: Store, runs: Sequence[Manifest]) -> str:
+def _empty(shown: Sequence[Columns]) -> str:
     """Return a SELECT of no rows with `run` and the columns of all runs, those of the newest first."""
-    each = [columns_of(run, quarantine_of(store)).empty() for run in reversed(runs)]
+    each = [columns.empty() for columns in reversed(shown)]
     both = " UNION ALL BY NAME ".join(f"SELECT CAST(NULL AS VARCHAR) AS run, * FROM ({sql})" for sql in each)
     return f"SELECT * FROM ({both}) WHERE false"

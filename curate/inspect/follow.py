@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from curate.dataset.manifest import Manifest, latest, load
+from curate.dataset.manifest import Manifest, find_run, load
 from curate.inspect.forecast.table import spent_time
 from curate.inspect.tables import printable
 from curate.run.live_record import LiveState, read_live
@@ -27,7 +27,7 @@ def follow(store: Store, run_id: str | None, console: Console, sleep: Callable[[
 
     Raises PlanError if there is no such run. Where the driver is dead it says so and goes on: another may come.
     """
-    manifest = load(store, run_id) if run_id else latest(store)
+    manifest = find_run(store, run_id)
     if not console.is_terminal:
         return _lines(store, manifest, console, sleep)
     with Live(console=console, transient=True, auto_refresh=False) as live:

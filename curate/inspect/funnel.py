@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from curate.dataset.manifest import Manifest, StageRecord, latest, load
+from curate.dataset.manifest import Manifest, StageRecord, find_run
 from curate.inspect.forecast.record import foreseen
 from curate.inspect.query import query
 from curate.inspect.tables import printable
@@ -153,7 +153,7 @@ def program() -> str:
 
 def status_report(store: Store, run_id: str | None) -> RenderableType:
     """Return what a run recorded and its funnel."""
-    manifest = load(store, run_id) if run_id else latest(store)
+    manifest = find_run(store, run_id)
     head = [
         f"run {manifest.id}: {manifest.status}, {manifest.seconds} s",
         f"recipe {manifest.recipe} {_assignments(manifest.parameters)}".rstrip(),

@@ -1,6 +1,5 @@
 """Show how much of each language or domain a run keeps, and what each filter takes of it, so that bias is visible."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,8 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from curate.dataset.manifest import Manifest, latest, load
+from curate.dataset.manifest import Manifest, find_run
 from curate.errors import PlanError
+from curate.inspect.labels import wilson
 from curate.inspect.query import query
 from curate.inspect.tables import printable
 from curate.storage.store import Store
@@ -39,10 +39,8 @@ class KeepRate:
 
     def differs(self, rate: float) -> bool:
         """Tell whether the group's rate is not that of all: outside of Wilson's interval, three deviations wide."""
-        n, z = self.samples, 3.0
-        middle = (self.rate + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(self.rate * (1 - self.rate) / n + z * z / (4 * n * n))
-        return abs(rate - middle) > half
+        low, high = wilson(self.kept, self.samples, z=3.0)
+        return not low <= rate <= high
 
 
 def keep_rates(store: Store, manifest: Manifest, by: str) -> list[KeepRate]:
@@ -65,7 +63,7 @@ def keep_rates(store: Store, manifest: Manifest, by: str) -> list[KeepRate]:
 
 def rates_report(store: Store, run_id: str | None, by: str) -> RenderableType:
     """Return the keep rates of the largest groups, and which share of each the filters take."""
-    manifest = load(store, run_id) if run_id else latest(store)
+    manifest = find_run(store, run_id)
     rates = keep_rates(store, manifest, by)
     if not rates:
         raise PlanError(f"run {manifest.id} has no samples")

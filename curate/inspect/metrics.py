@@ -3,7 +3,7 @@
 import http.server
 from datetime import UTC, datetime
 
-from curate.dataset.manifest import latest, load
+from curate.dataset.manifest import find_run
 from curate.errors import CurateError, PlanError
 from curate.run.live_record import read_live
 from curate.storage.store import Store
@@ -20,7 +20,7 @@ KINDS = (  # name, kind, what it is, and the field of a stage's line
 
 def metrics_page(store: Store, run_id: str | None = None) -> str:
     """Return the numbers of a run, the newest by default, in the text format of Prometheus."""
-    manifest = load(store, run_id) if run_id else latest(store)
+    manifest = find_run(store, run_id)
     lines = [
         "# HELP curate_run_running Whether the run has not ended.",
         "# TYPE curate_run_running gauge",

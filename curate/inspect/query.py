@@ -3,9 +3,10 @@
 import duckdb
 import pyarrow as pa
 
+from curate.dataset.manifest import find_run
 from curate.errors import PlanError, StoreError
-from curate.inspect.samples_sql import UNFIT
-from curate.inspect.view import plain_error, run_view, used_columns
+from curate.inspect.samples_sql import UNFIT, columns_of
+from curate.inspect.view import plain_error, quarantine_of, used_columns, view_of
 from curate.storage.store import Store
 
 __all__ = ["ask", "query"]
@@ -16,8 +17,9 @@ def query(store: Store, sql: str, run_id: str | None = None) -> pa.Table:
 
     Raises PlanError if `sql` is not one SELECT that DuckDB understands, StoreError if a cell is damaged.
     """
-    columns = used_columns(store, sql, run_id)
-    with run_view(store, run_id, columns).connect(columns) as connection:
+    shown = columns_of(find_run(store, run_id), quarantine_of(store))
+    columns = used_columns(shown.empty(), sql)
+    with view_of(store, shown, columns).connect(columns) as connection:
         return ask(connection, sql)
 
 

@@ -71,6 +71,14 @@ class Columns:
         experts = [name for schema in self.experts.values() for name in schema.names]
         return [*BEFORE, *experts, *(gate.names[0] for gate in self.gates), "dropped_by", "error"]
 
+    def kinds(self) -> dict[str, str]:
+        """Return DuckDB's type of each column, in order."""
+        schemas = self._schemas()
+        own = pa.unify_schemas([schemas[self.run.sample_stage], schemas[self.run.verdict]])
+        stages = [schema for stage, schema in schemas.items() if stage in self.experts]
+        types = {field.name: _kind(field.type) for schema in [own, *stages] for field in schema}
+        return {name: types[name] for name in self.names()}
+
     def stages(self, names: Iterable[str]) -> list[str]:
         """Return the stages whose cells some columns are read from: the samples first, block lists last."""
         values = self._values()

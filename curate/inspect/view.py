@@ -10,9 +10,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from curate.dataset import manifest as manifests
 from curate.dataset.cells import Cells
-from curate.dataset.manifest import Manifest
+from curate.dataset.manifest import Manifest, find_run
 from curate.errors import StoreError
 from curate.inspect.samples_sql import QUARANTINED, UNFINISHED, Columns, columns_of
 from curate.sources.shard import Shard
@@ -28,8 +27,8 @@ __all__ = [
     "plain_error",
     "quarantine_of",
     "run_view",
-    "scanned_columns",
     "used_columns",
+    "view_of",
 ]
 
 PRUNING = (
@@ -99,10 +98,7 @@ class View:
         """Return the SELECT of all columns, null where not asked for; at least one is read, to count rows."""
         if columns is None:
             return self.sql(self.shards)
-        read = list(columns) or ["row"]
-        with duckdb.connect() as connection:
-            empty = connection.sql(self._columns().empty())
-            kinds = dict(zip(empty.columns, empty.types, strict=True))
+        read, kinds = list(columns) or ["row"], self._columns().kinds()
         values = [f'"{name}"' if name in read else f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in kinds.items()]
         return f"SELECT {', '.join(values)} FROM ({self.sql(self.shards, read)})"
 
@@ -131,7 +127,8 @@ def connect(views: Sequence[View], samples: str) -> duckdb.DuckDBPyConnection:
     spill = {"temp_directory": f"{tempfile.gettempdir()}/curate-duckdb"}
     connection = duckdb.connect(config=SETTINGS | spill)
     if not store.is_local():
-        connection.register_filesystem(_listed(store, {stage for view in views for stage in view.files}))
+        stages = {stage for view in views for stage, cells in view.files.items() if cells}
+        connection.register_filesystem(_listed(store, stages))
     try:
         connection.execute(f"CREATE VIEW samples AS {samples}")
     except duckdb.Error as error:
@@ -147,20 +144,20 @@ def _listed(store: Store, stages: Iterable[str]) -> Any:
     """Return a file system that knows the sizes of all cells: DuckDB asks for each some five times a query."""
     filesystem, root = open_filesystem(store.root, remember=True)
     for stage in stages:
-        if store.list(f"columns/{stage}"):
-            filesystem.ls(f"{root}/columns/{stage}", detail=True)
+        filesystem.ls(f"{root}/columns/{stage}", detail=True)
     return filesystem
 
 
-def run_view(store: Store, run_id: str | None = None, columns: Sequence[str] | None = None) -> View:
-    """Find the cells of a run, the newest by default; raises PlanError if there is no such run.
+def run_view(store: Store, run_id: str | None = None) -> View:
+    """Find the cells of a run, the newest by default; raises PlanError if there is no such run."""
+    return view_of(store, columns_of(find_run(store, run_id), quarantine_of(store)))
 
-    With `columns`, only the cells are looked for that these are read from.
-    """
-    run = manifests.load(store, run_id) if run_id else manifests.latest(store)
+
+def view_of(store: Store, shown: Columns, columns: Sequence[str] | None = None) -> View:
+    """Find the cells of a run; with `columns`, only those that these are read from."""
+    run = shown.run
     shards = tuple(run.shards(store))
     names = {shard.name for shard in shards}
-    shown = columns_of(run, quarantine_of(store))
     cells = Cells(store)
     shards_there = cells.shards(run.sample_stage) | names  # a shard `a.1` of another run is no addition to `a`
     files = {
@@ -170,14 +167,11 @@ def run_view(store: Store, run_id: str | None = None, columns: Sequence[str] | N
     return View(store, run, shards, files, shown.experts, shown.quarantine)
 
 
-def used_columns(store: Store, sql: str, run_id: str | None = None) -> list[str] | None:
-    """Return the columns of `samples` that a SELECT reads, None if it does not work: DuckDB's own plan names them."""
-    run = manifests.load(store, run_id) if run_id else manifests.latest(store)
-    return scanned_columns(columns_of(run, quarantine_of(store)).empty(), sql)
+def used_columns(empty: str, sql: str) -> list[str] | None:
+    """Return the columns of `samples` that a SELECT reads, None if it does not work: DuckDB's own plan names them.
 
-
-def scanned_columns(empty: str, sql: str) -> list[str] | None:
-    """Return what `sql` reads of a view `samples` that has the columns of `empty`, a SELECT of no rows."""
+    `empty` is a SELECT of no rows with all its columns.
+    """
     with duckdb.connect(config=SETTINGS) as probe:
         probe.execute(f"CREATE TABLE samples AS {empty}")
         probe.execute(f"SET disabled_optimizers = '{PRUNING}'")

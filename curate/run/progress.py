@@ -134,8 +134,9 @@ class Progress:
             stop.set()
             if liner.ident is not None:
                 liner.join(timeout=JOIN_SECONDS)
-        self._say(self.ending())
-        self._tell(f"ends: {self.ending()}")
+        ending = self.ending()
+        self._say(ending)
+        self._tell(self.lines(), f"ends: {ending}")
 
     def finish_shard(self) -> None:
         """Count a finished shard."""
@@ -185,13 +186,14 @@ class Progress:
 
     def _lines(self, stop: threading.Event) -> None:
         while not stop.wait(LINE_SECONDS):
-            line = f"{self.summary()}; {short(self.lines())}"
+            stages = self.lines()
+            line = f"{self.summary()}; {short(stages)}"
             if not self.console.is_terminal:
                 self._say(line)
             due = time.monotonic() - self.told >= LOG_SECONDS
-            self._tell(line if due else "")
+            self._tell(stages, line if due else "")
 
-    def _tell(self, line: str) -> None:
+    def _tell(self, stages: Sequence[StageLine], line: str) -> None:
         """Tell who watches from elsewhere how it stands, and put a line into the log, if there is one."""
         elapsed = time.monotonic() - self.started
         numbers = {
@@ -201,7 +203,7 @@ class Progress:
             "seconds_left": round(elapsed / self.done * (self.shards - self.done), 1) if self.done else None,
             "waits_for": self.then,
         }
-        self.log.beat(numbers, self.lines())
+        self.log.beat(numbers, stages)
         if line:
             self.told = time.monotonic()
             self.log.say(line)

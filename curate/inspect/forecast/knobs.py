@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.inspect.forecast.estimate import Forecast, other_seconds
@@ -35,15 +36,17 @@ def knobs(store: Store, pilot: Pilot, forecast: Forecast) -> list[Knob]:
 
 def _bounds(store: Store, pilot: Pilot, forecast: Forecast) -> Iterator[Knob]:
     shares = pilot.reach.sum(axis=0) / pilot.samples
+    rows = _rows(store, pilot)
     for i, step in enumerate(pilot.steps):
         if not isinstance(step.stage, Filter) or not shares[i]:
             continue
+        came = rows.filter([_came(pilot.steps, i, row) for row in rows.select(["dropped_by", "error"]).to_pylist()])
         for name, value in _numbers(step.stage):
             for move in MOVES:
                 changed = type(value)(round(value * move)) if isinstance(value, int) else round(value * move, 6)
                 if changed == value:
                     continue
-                passing = _passing(store, pilot, i, replace(step.stage, **{name: changed}))  # type: ignore[type-var]
+                passing = _passing(came, replace(step.stage, **{name: changed}))  # type: ignore[type-var]
                 was = float(shares[i + 1] / shares[i])
                 if passing is None or abs(passing - was) < 1 / max(pilot.samples, 1):
                     continue
@@ -54,14 +57,18 @@ def _bounds(store: Store, pilot: Pilot, forecast: Forecast) -> Iterator[Knob]:
                 yield Knob(label, float(other[-1]), seconds)
 
 
-def _passing(store: Store, pilot: Pilot, index: int, stage: Filter) -> float | None:
-    """Return which share of the pilot's samples that came to a filter another one in its place would keep."""
-    columns = ", ".join(f'"{name}"' for name in stage.needs)
-    rows = query(store, f"SELECT {columns}, dropped_by, error FROM samples", pilot.manifest.id)
-    came = np.array([_came(pilot.steps, index, row) for row in rows.select(["dropped_by", "error"]).to_pylist()], bool)
-    if not came.any():
+def _rows(store: Store, pilot: Pilot) -> pa.Table:
+    """Return what the filters read of the pilot's samples, and what became of them."""
+    needs = {name: None for step in pilot.steps if isinstance(step.stage, Filter) for name in step.stage.needs}
+    columns = ", ".join(f'"{name}"' for name in [*needs, "dropped_by", "error"])
+    return query(store, f"SELECT {columns} FROM samples", pilot.manifest.id)
+
+
+def _passing(came: pa.Table, stage: Filter) -> float | None:
+    """Return which share of the samples that came to a filter another one in its place would keep; null of none."""
+    if not came.num_rows:
         return None
-    keeps = stage.keep(rows.select(list(stage.needs)).filter(came))
+    keeps = stage.keep(came.select(list(stage.needs)))
     return float(pc.mean(pc.cast(pc.fill_null(keeps, False), "float64")).as_py())
 
 

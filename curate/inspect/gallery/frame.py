@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate.errors import PlanError, StoreError
+from curate.inspect.samples_sql import text
 from curate.inspect.view import SETTINGS, View, plain_error
 from curate.sources.shard import Shard
 
@@ -179,12 +180,8 @@ def _stopped(view: View) -> str:
     cases = []
     for i, stage in enumerate(view.run.stages):
         if stage.kind == "filter":
-            reasons = f"{_text(stage.repr)}, {_text(f'unmeasured: {stage.repr}')}"
+            reasons = f"{text(stage.repr)}, {text(f'unmeasured: {stage.repr}')}"
             cases.append(f"WHEN dropped_by IN ({reasons}) THEN {i}")
         elif stage.id is not None:
-            cases.append(f"WHEN starts_with(error, {_text(f'{labels[stage.id]}: ')}) THEN {i}")
+            cases.append(f"WHEN starts_with(error, {text(f'{labels[stage.id]}: ')}) THEN {i}")
     return f"CASE {' '.join(cases)} WHEN error IS NOT NULL THEN -1 WHEN dropped_by IS NOT NULL THEN 32767 END"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

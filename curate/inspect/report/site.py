@@ -20,6 +20,7 @@ from curate.inspect.report.pictures import write_thumbnails
 from curate.inspect.report.plots import funnel_svg, histogram_svg
 from curate.inspect.report.rendering import environment, readable
 from curate.inspect.report.thresholds import Threshold, thresholds
+from curate.inspect.samples_sql import text
 from curate.inspect.view import View, run_view
 from curate.models.extras import load_extra
 from curate.storage.store import Store
@@ -118,7 +119,7 @@ def _filters(report: Report) -> dict[str, Any]:
     shown, filters = [kept], []
     for number, stage in enumerate(stage for stage in report.view.run.stages if stage.kind in ("filter", "gate")):
         found = thresholds(report.connection, stage, dict(report.kinds))
-        examples = drawn(report.connection, f"{_fate(stage)} = {_text(stage.repr)}", GRID)
+        examples = drawn(report.connection, f"{_fate(stage)} = {text(stage.repr)}", GRID)
         shown += [examples, *(table for each in found for table in (each.below, each.above) if table is not None)]
         filters.append(
             {
@@ -148,7 +149,7 @@ def _errors(report: Report, store: Store) -> dict[str, Any]:
     shown, entries = [], []
     for group in groups[:GROUPS]:
         stage = report.view.run.labels().get(group.stage, group.stage)
-        examples = drawn(report.connection, f"error = {_text(f'{stage}: {group.code}')}", EXAMPLES)
+        examples = drawn(report.connection, f"error = {text(f'{stage}: {group.code}')}", EXAMPLES)
         shown.append(examples)
         facts = {"stage": group.stage, "code": group.code, "count": group.count, "message": group.message or ""}
         entries.append(facts | {"examples": _rows([examples])})
@@ -172,7 +173,3 @@ def _together(tables: Sequence[pa.Table]) -> pa.Table:
 def _rows(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
     rows = [row for table in tables for row in table.to_pylist()]
     return [row | {"shown": None if row.get("value") is None else f"{row['value']:.4g}"} for row in rows]
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -55,9 +55,8 @@ def test_without_yes_nothing_goes(ask):
 
     report = collect(Store(work.dataset), keep=1)
 
-    assert (
-        sum(n for _, n, _ in report.garbage) == 4 + 2
-    )  # manifest, shards, log and last word of the old run, its verdicts
+    own, verdicts = 4, 2  # manifest, shards, log and last word of the old run; its verdicts
+    assert sum(n for _, n, _ in report.garbage) == own + verdicts
     assert files(work) == before
 
 

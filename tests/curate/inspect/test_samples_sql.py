@@ -5,7 +5,7 @@ import pytest
 from curate.errors import StoreError
 from curate.inspect.query import ask, query
 from curate.inspect.samples_sql import UNFIT, columns_of
-from curate.inspect.view import open_view, run_view, used_columns
+from curate.inspect.view import open_view, quarantine_of, run_view, used_columns, view_of
 from curate.stages import SAMPLE_STAGE
 
 QUESTIONS = (
@@ -30,17 +30,22 @@ def test_a_view_of_the_columns_that_are_read_answers_as_the_whole_view(folder, s
         assert query(folder.store, sql) == ask(whole, sql)
 
 
+def shown(folder):
+    return columns_of(run_view(folder.store).run, quarantine_of(folder.store))
+
+
 def test_a_plan_names_the_columns_that_a_query_reads(folder):
-    assert used_columns(folder.store, "SELECT avg(clip_score) FROM samples WHERE uid > '8'") == ["clip_score", "uid"]
-    assert used_columns(folder.store, "SELECT count(*) FROM samples") == []
-    assert used_columns(folder.store, "SELECT * FROM samples") == sorted(run_view(folder.store).names())
-    assert used_columns(folder.store, "SELECT members[1].name FROM samples") == ["members"]
-    assert used_columns(folder.store, "SELECT nothing FROM samples") is None
-    assert used_columns(folder.store, "SELECT 1; CREATE TABLE other(a INT)") is None
+    empty = shown(folder).empty()
+    assert used_columns(empty, "SELECT avg(clip_score) FROM samples WHERE uid > '8'") == ["clip_score", "uid"]
+    assert used_columns(empty, "SELECT count(*) FROM samples") == []
+    assert used_columns(empty, "SELECT * FROM samples") == sorted(run_view(folder.store).names())
+    assert used_columns(empty, "SELECT members[1].name FROM samples") == ["members"]
+    assert used_columns(empty, "SELECT nothing FROM samples") is None
+    assert used_columns(empty, "SELECT 1; CREATE TABLE other(a INT)") is None
 
 
 def test_only_the_cells_of_the_columns_are_looked_for(folder):
-    view = run_view(folder.store, columns=["clip_score"])
+    view = view_of(folder.store, shown(folder), ["clip_score"])
     clip = next(stage.id for stage in view.run.stages if "clip_score" in stage.schema().names)
     assert list(view.files) == [SAMPLE_STAGE, clip]
     assert "DenseCaption" not in view.sql(view.shards, ["clip_score"])
